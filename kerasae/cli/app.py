@@ -1,0 +1,63 @@
+"""The ``kerasae`` command."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from kerasae import __version__
+from kerasae.cli import bench, data, doctor, evaluate, noise_sweep, recipes, runs, train
+from kerasae.errors import KerasaeError
+
+app = typer.Typer(
+    name="kerasae",
+    help="Train autoencoders and variational autoencoders as image compressors, and measure them honestly.\n\n"
+    "The backend is chosen by KERAS_BACKEND: tensorflow, jax or torch.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("noise-sweep")(noise_sweep.noise_sweep)
+app.add_typer(recipes.app, name="recipes")
+app.add_typer(runs.app, name="runs")
+app.add_typer(data.app, name="data")
+app.command("bench")(bench.bench)
+app.command("doctor")(doctor.doctor)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"kerasae {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line: what a user can cure becomes one line and exit code 2, Ctrl-C exit code 130."""
+    try:
+        app()
+    except KerasaeError as error:
+        _print_error(str(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _print_error("stopped")
+        sys.exit(130)
+
+
+def _print_error(message: str) -> None:
+    from rich.text import Text
+
+    from kerasae.cli.console import err
+
+    # No markup and no wrapping: a path with brackets stays a path, and a script gets one line.
+    err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)

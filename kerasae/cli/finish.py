@@ -1,0 +1,88 @@
+"""From a recipe to a run with scores, tables and figures: what ``train`` and ``noise-sweep`` share."""
+
+import json as json_module
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from kerasae.cli.console import err, out
+from kerasae.cli.progress import TrainingProgress
+
+if TYPE_CHECKING:
+    from kerasae.recipe import Recipe
+    from kerasae.training import Run
+
+
+def train_and_score(recipe: "Recipe", *, runs: str | None, force: bool, as_json: bool) -> "Run":
+    """Train ``recipe``, evaluate it where that is not done, print the table and return the run."""
+    run = trained(recipe, runs=runs, force=force)
+    if not run.scores():
+        score_and_draw(run)
+    if as_json:
+        print(json_module.dumps([score.as_dict() for score in run.scores()], indent=1))
+    else:
+        show(run, out)
+    return run
+
+
+def trained(recipe: "Recipe", *, runs: str | None, force: bool = False) -> "Run":
+    """Return the finished run of ``recipe``, training what is not there yet, with progress on standard error."""
+    from kerasae.errors import TrainingError
+    from kerasae.runtime import choose_backend
+
+    with waiting("loading the backend"):
+        backend = choose_backend()
+        import keras
+
+        from kerasae.runtime import describe_device
+        from kerasae.training import train
+    err.print(f"[bold]{recipe.name}[/] · keras {keras.__version__} · {backend} · {describe_device()}", highlight=False)
+    progress = TrainingProgress(err, recipe.name)
+    try:
+        return train(recipe, runs=runs, force=force, reporter=progress)
+    except KeyboardInterrupt:
+        progress.close()
+        err.print("stopped; the same command goes on where the last checkpoint was", highlight=False)
+        raise
+    except TrainingError:
+        progress.close()
+        raise
+    finally:
+        progress.close()
+
+
+def score_and_draw(run: "Run") -> None:
+    """Evaluate ``run`` on its validation and test images and write scores and figures into its folder."""
+    from kerasae.cli.figures import draw_figures
+    from kerasae.data import load_images
+    from kerasae.evaluation import evaluate
+    from kerasae.evaluation.save_scores import save_evaluation
+
+    with waiting("evaluating"):
+        images, model = load_images(run.recipe.data), run.load_model()
+        evaluation = evaluate(run, images=images, model=model)
+        draw_figures(run, images, model, evaluation)
+        # Last, since it marks the run as evaluated.
+        save_evaluation(run.folder, evaluation)
+
+
+def show(run: "Run", console: Console) -> None:
+    """Print the table of a run's scores and what a reader should know of it."""
+    from kerasae.reports import score_table
+
+    record = run.record
+    console.print(score_table(run.scores(), title=f"{record.recipe_name} on {record.backend}"))
+    console.print(
+        f"{record.parameters:,} parameters · latent_ratio {record.latent_ratio:g} (numbers, not bytes) · "
+        f"best epoch {record.best_epoch} of {record.epochs_done} · {record.training_seconds:.0f} s at "
+        f"{record.images_per_second:,.0f} images/s",
+        highlight=False,
+    )
+    console.print(f"objective: {record.objective}", highlight=False)
+    console.print(f"run: {run.folder}", highlight=False, soft_wrap=True)
+
+
+def waiting(words: str):
+    """Return a context that shows ``words`` with a spinner on a terminal, and nothing elsewhere."""
+    return err.status(words, spinner="dots") if err.is_terminal else nullcontext()

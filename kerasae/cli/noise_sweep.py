@@ -1,0 +1,128 @@
+"""``kerasae noise-sweep``."""
+
+import hashlib
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerasae.cli import options
+
+
+def noise_sweep(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Runs, recipes or a sweep's TOML file; without any, the shipped study.", metavar="[RUN|RECIPE]..."
+        ),
+    ] = None,
+    sigmas: Annotated[str, typer.Option(help="Noise levels in [0, 1], with commas.")] = "",
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "",
+    data: options.Data = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = None,
+    set: options.Set = None,
+    runs: options.Runs = None,
+    json: options.Json = False,
+) -> None:
+    """Score models over a range of noise, beside the noisy input itself.
+
+    Recipes that are not trained yet are trained first. --data, --epochs, --seed and --set change the recipes, not runs.
+    """
+    from kerasae.cli.console import err, out
+    from kerasae.evaluation.save_scores import save_scores
+    from kerasae.recipe import load_recipe
+    from kerasae.runtime import choose_backend
+
+    sweep, named = _plan(targets or ["noise_sweep"], sigmas, split, runs)
+    overrides = {"data": data, "epochs": epochs, "seed": seed, "set": set or ()}
+    # Every recipe is read before the first is trained: a fault in the last should not cost an hour.
+    planned = [one if hasattr(one, "record") else load_recipe(one, **overrides) for one in named]
+    choose_backend()
+
+    from kerasae.cli.finish import score_and_draw, trained
+    from kerasae.evaluation import noise_sweep as measure_sweep
+    from kerasae.reports import noise_sweep as draw
+    from kerasae.reports import sweep_table
+    from kerasae.training import runs_folder
+
+    found = []
+    for one in planned:
+        run = one if hasattr(one, "record") else trained(one, runs=runs)
+        if not run.scores():
+            score_and_draw(run)
+        found.append(run)
+    scores = measure_sweep(
+        found,
+        sigmas=sweep.sigmas,
+        split=sweep.split,
+        seed=sweep.seed,
+        progress=lambda name: err.print(f"sweeping {name}", highlight=False),
+    )
+    about = json_module.dumps([[run.name for run in found], sweep.sigmas, sweep.split, sweep.seed])
+    folder = runs_folder(runs) / f"noise_sweep-{hashlib.sha256(about.encode()).hexdigest()[:8]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    save_scores(folder / "scores.json", scores)
+    draw(folder / "noise_sweep.png", scores, f"Noise on the input, {sweep.split} images")
+    if json:
+        print(json_module.dumps([row.as_dict() for row in scores], indent=1))
+        return
+    out.print(sweep_table(scores))
+    out.print(f"figure and scores: {folder}", highlight=False, soft_wrap=True)
+
+
+def _plan(targets: list[str], sigmas: str, split: str, runs: str | None):
+    """Return the sweep (sigmas, split, seed) and what to sweep: ``Run`` objects and names of recipes."""
+    from kerasae.recipe import NoiseSweep, is_noise_sweep, load_noise_sweep
+
+    changes = ({"sigmas": _numbers(sigmas)} if sigmas else {}) | ({"split": split} if split else {})
+    found, base = [], {}
+    for target in targets:
+        run = _run_or_none(target, runs)
+        if run is not None:
+            found.append(run)
+        elif is_noise_sweep(target):
+            sweep = load_noise_sweep(target)
+            base = sweep.model_dump(exclude={"recipes"})
+            folder = Path(target).parent
+            found += [str(folder / name) if (folder / name).is_file() else name for name in sweep.recipes]
+        else:
+            found.append(target)
+    return _checked(NoiseSweep, {"recipes": ("as given",)} | base | changes), found
+
+
+def _checked(schema, plain: dict):
+    from pydantic import ValidationError
+
+    from kerasae.errors import RecipeError
+    from kerasae.recipe.explain import explain
+
+    try:
+        return schema.model_validate(plain)
+    except ValidationError as error:
+        raise RecipeError(f"noise-sweep: {explain(error)}") from None
+
+
+def _numbers(text: str) -> list[float]:
+    from kerasae.errors import RecipeError
+
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise RecipeError(f"--sigmas {text!r} is not a list of numbers; write it as 0,0.1,0.2") from None
+
+
+def _run_or_none(target: str, runs: str | None):
+    from kerasae.errors import RecipeError, RunError
+    from kerasae.recipe import find_recipe
+    from kerasae.training import load_run
+
+    try:
+        return load_run(target, runs)
+    except RunError as no_run:
+        try:
+            find_recipe(target)
+        except RecipeError as no_recipe:
+            raise RunError(f"{target!r} is neither a run nor a recipe: {no_run}; {no_recipe}") from None
+    return None

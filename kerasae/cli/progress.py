@@ -1,0 +1,102 @@
+"""How training looks while it goes on."""
+
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+_PLAIN_SECONDS = 10.0
+
+
+class TrainingProgress:
+    """A live bar on a terminal, a line now and then elsewhere; has the methods of ``kerasae.training.Reporter``."""
+
+    def __init__(self, console: Console, title: str):
+        self.console = console
+        self.title = title
+        self._live = console.is_terminal
+        self._bar: Progress | None = None
+        self._task = None
+        self._epochs = self._steps = self._images = 0
+        self._last_line = time.monotonic()
+        self._row: Mapping[str, float] = {}
+
+    def loading(self, done: int, total: int) -> None:
+        """Show how many images are decoded."""
+        if self._live:
+            self._start("decoding images", total)
+            self._bar.update(self._task, completed=done, total=total, note=f"{done:,}/{total:,}")
+            if done == total:
+                self.close()
+        elif done == total or time.monotonic() - self._last_line > _PLAIN_SECONDS:
+            self._last_line = time.monotonic()
+            self.console.print(f"decoded {done:,} of {total:,} images")
+
+    def begin(self, *, epochs: int, epochs_done: int, steps_per_epoch: int, images: int) -> None:
+        """Open the bar."""
+        self._epochs, self._steps, self._images = epochs, steps_per_epoch, images
+        if self._live:
+            self._start(self.title, epochs * steps_per_epoch, completed=epochs_done * steps_per_epoch)
+
+    def step(self, epoch: int, step: int, terms: Mapping[str, float]) -> None:
+        """Move the bar; the terms change at most four times a second, and a glance can take in no more."""
+        if not self._bar:
+            return
+        done = (epoch - 1) * self._steps + step
+        note = f"epoch {epoch}/{self._epochs}"
+        if self._row:
+            note += f" · {self._row['images_per_second']:,.0f} images/s"
+        now = time.monotonic()
+        if now - self._last_line > 0.25 and terms:
+            self._last_line = now
+            self._bar.update(self._task, terms=self._terms(terms))
+        self._bar.update(self._task, completed=done, note=note)
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """Take note of an epoch; off a terminal print it where it is the first, the last or ten seconds have passed."""
+        self._row = row
+        epoch = int(row["epoch"])
+        if self._live:
+            return
+        now = time.monotonic()
+        if epoch in (1, self._epochs) or now - self._last_line > _PLAIN_SECONDS:
+            self._last_line = now
+            speed = f"{row['images_per_second']:,.0f} images/s"
+            self.console.print(f"epoch {epoch}/{self._epochs}  {self._terms(row)}  {speed}", soft_wrap=True)
+
+    def note(self, message: str) -> None:
+        """Print a line."""
+        self.console.print(message, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+    def _terms(self, terms: Mapping[str, float]) -> str:
+        shown = [f"distortion {terms['distortion']:.4g}"]
+        if terms.get("rate"):
+            shown.append(f"rate {terms['rate']:.4g} nats")
+        if terms.get("penalty"):
+            shown.append(f"penalty {terms['penalty']:.3g}")
+        if "val_mse" in self._row:
+            shown.append(f"val MSE {self._row['val_mse']:.4g}")
+        return " · ".join(shown)
+
+    def _start(self, title: str, total: int, completed: int = 0) -> None:
+        if self._bar:
+            return
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("\n{task.fields[terms]}", style="dim"),
+            console=self.console,
+            transient=True,
+            expand=True,
+        )
+        self._task = self._bar.add_task(title, total=total, completed=completed, note="", terms="")
+        self._bar.start()

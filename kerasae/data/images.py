@@ -1,0 +1,149 @@
+"""Image files ↔ uint8 arrays: the one place of the package's data side that uses Pillow."""
+
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from kerasae.errors import DataError
+
+Fit = Literal["crop", "stretch"]
+_SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+_GRAY = ("1", "L", "LA", "La", *_SIXTEEN_BIT)
+
+
+def read_image(
+    path: str | Path, *, image_size: int | None = None, channels: int | None = None, fit: Fit = "crop"
+) -> np.ndarray:
+    """Return the image in a file as uint8, ``(height, width, channels)``, in [0, 255].
+
+    EXIF orientation is honoured. 16-bit gray is scaled, 65535 becoming 255. Transparent pixels are laid over white.
+    ``channels=1`` takes the luma of a colour image (Pillow's ``L``: 0.299 R + 0.587 G + 0.114 B), ``channels=3``
+    repeats gray three times, None keeps what the file has. ``image_size`` and ``fit`` give a square of that many
+    pixels: ``crop`` cuts the largest centred square first, ``stretch`` does not cut; resampled with Lanczos, upwards
+    too, and not at all where the size is right already.
+
+    Raises ``DataError``, naming file and reason, for files that are missing, broken, animated, or not images.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    return image_from_bytes(content, name=str(path), image_size=image_size, channels=channels, fit=fit)
+
+
+def image_from_bytes(
+    content: bytes, *, name: str, image_size: int | None = None, channels: int | None = None, fit: Fit = "crop"
+) -> np.ndarray:
+    """Return what ``read_image`` returns, of a file's content; ``name`` stands in the error."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            # A phone's JPEG may hold a second picture (MPO); its first is the photograph. Anything else with several
+            # pictures is an animation or a stack, and taking one of them would be a guess.
+            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+                raise DataError(
+                    f"{name} holds {image.n_frames} pictures (an animation or a stack); "
+                    "kerasae reads files with one picture: extract the one you mean"
+                )
+            plain = _plain(ImageOps.exif_transpose(image), channels, name)
+    except DataError:
+        raise
+    # Pillow's decoders let nearly every kind of exception out of a damaged file.
+    except Exception as error:
+        reason = "is empty" if not content else f"is not a readable image: {_reason(error)}"
+        raise DataError(f"{name} {reason}") from None
+    return _array(_fitted(plain, image_size, fit))
+
+
+def image_from_pixels(
+    pixels: np.ndarray, *, image_size: int | None = None, channels: int | None = None, fit: Fit = "crop"
+) -> np.ndarray:
+    """Return uint8 pixels, ``(height, width, 1 or 3)``, in other channels or size, as ``read_image`` does."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (1, 3):
+        raise DataError(
+            f"pixels of shape {pixels.shape} and type {pixels.dtype} are not an image; "
+            "kerasae takes uint8 of (height, width, 1) or (height, width, 3)"
+        )
+    plain = _plain(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), channels, "pixels")
+    return _array(_fitted(plain, image_size, fit))
+
+
+def shrink(pixels: np.ndarray, *, height: int, width: int) -> np.ndarray:
+    """Return smaller uint8 pixels, ``(height, width, channels)``, each the mean of the area that it covers."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    plain = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    return _array(plain.resize((width, height), Image.Resampling.BOX))
+
+
+def write_image(path: str | Path, pixels: np.ndarray) -> None:
+    """Write uint8 pixels, ``(height, width, 1 or 3)``, in the format of the suffix (``.png`` loses nothing).
+
+    Written to a temporary name and renamed, so that a killed program leaves no half image.
+    Raises ``DataError`` where the format is unknown or the place cannot be written to.
+    """
+    path = Path(path)
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind not in Image.SAVE:
+        raise DataError(f"{path}: no image format with the suffix {path.suffix!r} can be written; use .png")
+    plain = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            plain.save(file, format=kind)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _plain(image: Image.Image, channels: int | None, name: str) -> Image.Image:
+    """Return the picture in mode L or RGB."""
+    if image.mode in ("I", "F"):
+        raise DataError(
+            f"{name} holds {'32-bit' if image.mode == 'I' else 'floating-point'} gray, whose range the file does not "
+            "state; save it with 8 or 16 bits"
+        )
+    wanted = {1: "L", 3: "RGB", None: "L" if image.mode in _GRAY else "RGB"}[channels]
+    if image.mode in _SIXTEEN_BIT:
+        # Pillow's own conversion clips at 255, which turns nearly every 16-bit image white.
+        deep = np.asarray(image).astype(np.uint32)
+        image = Image.fromarray(((deep * 255 + 32767) // 65535).astype(np.uint8))
+    elif "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
+    return image if image.mode == wanted else image.convert(wanted)
+
+
+def _fitted(image: Image.Image, image_size: int | None, fit: Fit) -> Image.Image:
+    if image_size is None:
+        return image
+    width, height = image.size
+    if fit == "crop" and width != height:
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    if image.size == (image_size, image_size):
+        return image
+    return image.resize((image_size, image_size), Image.Resampling.LANCZOS)
+
+
+def _array(image: Image.Image) -> np.ndarray:
+    pixels = np.array(image, dtype=np.uint8)
+    return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+
+
+def _reason(error: Exception) -> str:
+    """Return why a file was refused, without Pillow's mention of the buffer it was read from."""
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "its content is no image format known here"
+    return str(error) or type(error).__name__

@@ -1,0 +1,128 @@
+"""Crops of the photographs that come inside scikit-image: real images without a download."""
+
+import importlib.util
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kerasae.data.decode import Progress
+from kerasae.data.image_set import ImageSet
+from kerasae.data.images import read_image, shrink
+from kerasae.data.limit import limit_indices
+from kerasae.data.photo_crops import Box, Crop, photo_crops
+from kerasae.errors import DataError
+from kerasae.recipe.data import PhotosData
+
+# Shared evenly by the photographs, so that none outweighs the others.
+_CROPS = 1792
+_FEWEST_REGIONS = 14
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A file of scikit-image's data folder; ``usable`` is the part to cut crops from, None all of it."""
+
+    file: str
+    colour: bool
+    usable: Box | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the file's name without its suffix."""
+        return Path(self.file).stem
+
+
+PHOTOGRAPHS = (
+    Photograph("astronaut.png", colour=True),
+    Photograph("brick.png", colour=False),
+    Photograph("camera.png", colour=False),
+    Photograph("chelsea.png", colour=True),
+    Photograph("coffee.png", colour=True),
+    Photograph("coins.png", colour=False),
+    Photograph("grass.png", colour=False),
+    Photograph("gravel.png", colour=False),
+    Photograph("hubble_deep_field.jpg", colour=True),
+    Photograph("ihc.png", colour=True),
+    Photograph("moon.png", colour=False),
+    # The right-hand picture of the stereo pair shows the same scene, so it would put test pixels into training.
+    Photograph("motorcycle_left.png", colour=True),
+    # A disc on black: outside the square inscribed in it there would be crops of nothing.
+    Photograph("retina.jpg", colour=True, usable=Box(215, 215, 1196, 1196)),
+    Photograph("rocket.jpg", colour=True),
+)
+
+
+def load_photos(data: PhotosData, *, progress: Progress | None = None) -> ImageSet:
+    """Return crops of photographs; each photograph's disjoint regions are the groups, so no pixel is in two splits.
+
+    A crop is cut from its region after the region was downsampled by area to one of several scales. Colour uses the
+    colour photographs only. Raises ``DataError`` where ``image_size`` leaves too few regions, or scikit-image lacks a
+    photograph.
+    """
+    wanted = [photograph for photograph in PHOTOGRAPHS if photograph.colour or data.channels == 1]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        pixels = dict(zip(wanted, pool.map(lambda one: read_photograph(one, data.channels), wanted), strict=True))
+    crops = plan_crops({one: image.shape[:2] for one, image in pixels.items()}, data.image_size)
+    _require_enough(crops, data.image_size)
+    keep = limit_indices(
+        [crop.name for crop in crops], [crop.group for crop in crops], limit=data.limit, seed=data.split_seed
+    )
+    crops = [crops[index] for index in keep]
+    by_name = {one.name: image for one, image in pixels.items()}
+    images = _cut(crops, by_name, data.image_size)
+    if progress is not None:
+        progress(len(crops), len(crops))
+    names, groups = [crop.name for crop in crops], [crop.group for crop in crops]
+    return ImageSet.of(images, names, groups, label="photos", card="photos")
+
+
+def plan_crops(sizes: dict[Photograph, tuple[int, int]], image_size: int) -> list[Crop]:
+    """Return all crops of photographs of the given (height, width)."""
+    crops: list[Crop] = []
+    for photograph, (height, width) in sizes.items():
+        usable = photograph.usable or Box(0, 0, height, width)
+        crops += photo_crops(photograph.name, usable, image_size, _CROPS // len(sizes))
+    return crops
+
+
+def read_photograph(photograph: Photograph, channels: int) -> np.ndarray:
+    """Return a photograph as uint8, ``(height, width, channels)``; nothing is downloaded, nor scikit-image loaded."""
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError(
+            "the photographs come with scikit-image, which is not installed; install it or use other images"
+        )
+    path = Path(next(iter(spec.submodule_search_locations)), "data", photograph.file)
+    if not path.is_file():
+        raise DataError(
+            f"this scikit-image has no {photograph.file}, one of the photographs; install scikit-image 0.25 or newer, "
+            "or read other images with --data folder:PATH"
+        )
+    return read_image(path, channels=channels)
+
+
+def _require_enough(crops: list[Crop], image_size: int) -> None:
+    regions = len({crop.group for crop in crops})
+    if regions < _FEWEST_REGIONS:
+        raise DataError(
+            f"the photographs give {len(crops)} crops in {regions} regions at data.image_size = {image_size}, too few "
+            f"to split ({_FEWEST_REGIONS} regions are needed); take a smaller one, such as 128, or --data folder:PATH"
+        )
+
+
+def _cut(crops: list[Crop], pixels: dict[str, np.ndarray], image_size: int) -> np.ndarray:
+    """Return the crops as ``(count, image_size, image_size, channels)``."""
+    channels = next(iter(pixels.values())).shape[-1]
+    images = np.empty((len(crops), image_size, image_size, channels), np.uint8)
+    scaled: dict[tuple[str, float], np.ndarray] = {}
+    for place, crop in enumerate(crops):
+        key = (crop.group, crop.scale)
+        if key not in scaled:
+            box = crop.region
+            # Cut first, then downsampled: no pixel from outside the region can leak in.
+            region = pixels[crop.photograph][box.top : box.bottom, box.left : box.right]
+            scaled[key] = shrink(region, height=crop.height, width=crop.width)
+        images[place] = scaled[key][crop.y : crop.y + image_size, crop.x : crop.x + image_size]
+    return images

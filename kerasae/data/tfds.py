@@ -1,0 +1,151 @@
+"""Any image data set of TensorFlow Datasets."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasae.data.cache import cached, file_states
+from kerasae.data.decode import Progress
+from kerasae.data.image_set import ImageSet
+from kerasae.data.images import image_from_bytes
+from kerasae.data.limit import limit_indices
+from kerasae.data.prepared_tfds import find_prepared, tfds_folder
+from kerasae.errors import DataError
+from kerasae.recipe.data import TfdsData
+
+_REPORT_EVERY = 256
+
+
+def load_tfds(data: TfdsData, *, progress: Progress | None = None) -> ImageSet:
+    """Return the images of all splits of a data set, from the cache after the first time.
+
+    Images are named ``SPLIT/000000`` in the order in which TFDS stored them, and decoded and resized as files are.
+    The network is used only with ``data.download``, TensorFlow only where there is no cache yet. Raises ``DataError``
+    where the data set is not prepared, its name or feature unknown, or ``tensorflow-datasets`` not installed.
+    """
+    folder = tfds_folder(data.data_dir)
+    prepared = find_prepared(data.name, folder)
+    if prepared is None:
+        prepared = _download(data, folder)
+    files = sorted(path.relative_to(prepared).as_posix() for path in prepared.rglob("*") if path.is_file())
+    shape = (data.image_size, data.image_size, data.channels)
+    settings = {
+        "folder": str(prepared.resolve()),
+        "feature": data.feature,
+        "shape": shape,
+        "fit": data.fit,
+        "limit": data.limit and [data.limit, data.split_seed],
+    }
+    loaded = cached(
+        "tfds",
+        settings,
+        source=file_states(prepared, files),
+        shape=shape,
+        decode=lambda skipped: _decode(prepared, data, progress),
+    )
+    if len(loaded.names) < 3:
+        raise DataError(f"tfds:{data.name} has {len(loaded.names)} images; at least 3 are needed")
+    label = f"tfds:{data.name}"
+    return ImageSet.of(loaded.images, loaded.names, None, label=label, card="tfds", digest=loaded.digest)
+
+
+def _decode(prepared: Path, data: TfdsData, progress: Progress | None) -> Iterator[tuple[str, np.ndarray]]:
+    tfds = _tensorflow_datasets(data.name)
+    builder = tfds.builder_from_directory(prepared)
+    _require_images(tfds, builder, data)
+    splits = {name: info.num_examples for name, info in sorted(builder.info.splits.items())}
+    names = [f"{split}/{place:06d}" for split, count in splits.items() for place in range(count)]
+    kept = {names[index] for index in limit_indices(names, None, limit=data.limit, seed=data.split_seed)}
+    done = 0
+    for split in splits:
+        for place, content in enumerate(_encoded(tfds, builder, split, data.feature)):
+            name = f"{split}/{place:06d}"
+            if name not in kept:
+                continue
+            yield (
+                name,
+                image_from_bytes(
+                    content,
+                    name=f"tfds:{data.name} {name}",
+                    image_size=data.image_size,
+                    channels=data.channels,
+                    fit=data.fit,
+                ),
+            )
+            done += 1
+            if progress is not None and (done % _REPORT_EVERY == 0 or done == len(kept)):
+                progress(done, len(kept))
+
+
+def _encoded(tfds: Any, builder: Any, split: str, feature: str) -> Iterator[bytes]:
+    """Yield the image files of a split as they were stored, so that Pillow decodes them like any others."""
+    dataset = builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        # One file after another: the order, and so the names, must not depend on how TensorFlow interleaves.
+        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+        decoders=tfds.decode.PartialDecoding({feature: True}, decoders={feature: tfds.decode.SkipDecoding()}),
+    )
+    examples = dataset.as_numpy_iterator()
+    while True:
+        try:
+            example = next(examples)
+        except StopIteration:
+            return
+        # TensorFlow's own errors share no base that could be named without loading it.
+        except Exception as error:
+            raise DataError(
+                f"the files in {builder.data_path} are damaged ({type(error).__name__}); remove the folder and prepare "
+                "the data set anew"
+            ) from None
+        yield example[feature]
+
+
+def _require_images(tfds: Any, builder: Any, data: TfdsData) -> None:
+    features = dict(builder.info.features.items())
+    images = [name for name, kind in features.items() if type(kind) is tfds.features.Image]
+    if data.feature not in images:
+        what = "is no image" if data.feature in features else "does not exist"
+        raise DataError(
+            f"tfds:{data.name}: the feature {data.feature!r} {what}; its images are: {', '.join(images) or 'none'}; "
+            "choose one with --set data.feature=NAME"
+        )
+
+
+def _download(data: TfdsData, folder: Path) -> Path:
+    """Return the folder of the data set after TFDS has downloaded and prepared it, if the recipe allows that."""
+    if data.name.split(":")[0] == "thumbnails":
+        raise DataError(
+            f"tfds:{data.name} is not prepared in {folder}; make it of a folder of PNG files with: "
+            f"python -m kerasae.data.thumbnails_builder FOLDER {folder}"
+        )
+    if not data.download:
+        raise DataError(
+            f"tfds:{data.name} is not prepared in {folder}; let kerasae download it with --set data.download=true, "
+            f"prepare it with: tfds build {data.name} --data_dir {folder}, or name another folder with data.data_dir"
+        )
+    tfds = _tensorflow_datasets(data.name)
+    try:
+        builder = tfds.builder(data.name, data_dir=str(folder))
+        builder.download_and_prepare()
+    # TFDS runs code of thousands of data sets; whatever fails in it, the user needs to know which and why.
+    except Exception as error:
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(
+            f"tfds:{data.name} could not be downloaded and prepared in {folder}: {first_line}; check the name and the "
+            "network, or use images you have with --data folder:PATH"
+        ) from None
+    return Path(builder.data_path)
+
+
+def _tensorflow_datasets(name: str) -> Any:
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise DataError(
+            f"tfds:{name} needs tensorflow-datasets, which cannot be loaded ({error}); install it with: "
+            "pip install tensorflow-datasets importlib_resources"
+        ) from None
+    return tfds

@@ -1,0 +1,37 @@
+"""Everything kerasae refuses: one base class, one subclass per thing that can be wrong.
+
+A message says what was wrong, what arrived, what is allowed and what to do next. The command line prints it as one
+line and ends with exit code 2; a traceback would mean a fault of kerasae's own.
+"""
+
+
+class KerasaeError(Exception):
+    """Base of every error that a user can cause and cure."""
+
+
+class RecipeError(KerasaeError):
+    """A recipe, or an override of one, that cannot be run."""
+
+
+class DataError(KerasaeError):
+    """Images that are missing, broken or not what the recipe says."""
+
+
+class ModelError(KerasaeError):
+    """A model that cannot be built, loaded or used as asked."""
+
+
+class RunError(KerasaeError):
+    """A run folder that is missing, unfinished, in use or of another version."""
+
+
+class MetricError(KerasaeError):
+    """A metric asked of images it is not defined for."""
+
+
+class BackendError(KerasaeError):
+    """A backend that is unknown, not installed or already chosen otherwise."""
+
+
+class TrainingError(KerasaeError):
+    """Training that had to stop, such as a loss that is no longer finite."""

@@ -1,0 +1,74 @@
+"""Model + images → one number per image."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from kerasae.data import ImageSet
+from kerasae.evaluation.fixed_noise import fixed_noise
+from kerasae.evaluation.scorer import Scorer
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Metrics of every image: ``metrics[decoded_from][name]`` is ``(images,)``.
+
+    ``kl`` (nats) ``(images,)`` and ``means`` ``(images, latents)`` are those of variational models.
+    """
+
+    names: tuple[str, ...]
+    metrics: dict[str, dict[str, np.ndarray]]
+    kl: np.ndarray | None
+    means: np.ndarray | None
+    images_per_second: float
+
+
+def measure(
+    scorer: Scorer,
+    images: ImageSet,
+    indexes: np.ndarray,
+    *,
+    sigma: float = 0.0,
+    seed: int = 0,
+    batch_size: int = 64,
+    progress: Callable[[int, int], None] | None = None,
+) -> Measured:
+    """Return the metrics of the images at ``indexes``, with noise of ``sigma`` on the input.
+
+    The noise is fixed per image and ``seed``. A last partial batch is filled up with its first image and the surplus
+    dropped from the result, so that every batch has one shape and no image is left out.
+    """
+    columns: dict[str, list[np.ndarray]] = {}
+    began = time.perf_counter()
+    for start in range(0, len(indexes), batch_size):
+        chosen = np.asarray(indexes[start : start + batch_size])
+        padded = np.concatenate([chosen, np.repeat(chosen[:1], batch_size - len(chosen))])
+        scored = scorer.predict_on_batch(_inputs(scorer.compressor, images, padded, sigma, seed))
+        for name, values in scored.items():
+            columns.setdefault(name, []).append(np.asarray(values)[: len(chosen)])
+        if progress:
+            progress(start + len(chosen), len(indexes))
+    seconds = time.perf_counter() - began
+    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
+    metrics: dict[str, dict[str, np.ndarray]] = {}
+    for name, values in joined.items():
+        if "/" in name:
+            decoded_from, metric = name.split("/")
+            metrics.setdefault(decoded_from, {})[metric] = values.astype("float64")
+    names = tuple(images.names[index] for index in indexes)
+    return Measured(names, metrics, joined.get("kl"), joined.get("mean"), len(indexes) / seconds)
+
+
+def _inputs(compressor: keras.Model | None, images: ImageSet, indexes: np.ndarray, sigma: float, seed: int):
+    batch = np.asarray(images.images[indexes])
+    names = [images.names[index] for index in indexes]
+    inputs = {"images": batch}
+    if sigma:
+        inputs["noise"] = fixed_noise(names, batch.shape[1:], seed=seed, purpose="input")
+        inputs["sigma"] = np.full(len(batch), sigma, "float32")
+    if compressor is not None and compressor.is_variational:
+        inputs["epsilon"] = fixed_noise(names, compressor.latent_shape, seed=seed, purpose="sample")
+    return inputs

@@ -1,0 +1,28 @@
+"""Scores → files."""
+
+import csv
+from pathlib import Path
+
+from kerasae.atomic import replacing, write_json
+from kerasae.evaluation.evaluate_run import Evaluation
+from kerasae.records import Score
+
+_COLUMNS = ("file", "split", "sigma", "decoded_from", "mse", "psnr", "ssim")
+
+
+def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
+    """Write ``scores.csv``, one line per image, and then ``scores.json``, one row per score."""
+    with replacing(folder / "scores.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(_COLUMNS)
+        for (split, sigma), measured in evaluation.measured.items():
+            for decoded_from, metrics in measured.metrics.items():
+                columns = zip(measured.names, *(metrics[name] for name in _COLUMNS[4:]), strict=True)
+                for name, *values in columns:
+                    writer.writerow([name, split, sigma, decoded_from, *(f"{value:.8g}" for value in values)])
+    save_scores(folder / "scores.json", evaluation.scores)
+
+
+def save_scores(path: Path, scores: list[Score]) -> None:
+    """Write a list of scores as JSON."""
+    write_json(path, [score.as_dict() for score in scores])

@@ -1,0 +1,108 @@
+"""A convolutional variational autoencoder that works."""
+
+import keras
+from keras import layers
+
+from kerasae.layers import DepthToSpace, GaussianBottleneck, SpaceToDepth
+from kerasae.models.compressor import Compressor
+
+
+@keras.saving.register_keras_serializable(package="kerasae")
+class ConvVae(Compressor):
+    """Residual blocks at ever coarser scales around dense Gaussian latents.
+
+    With ``stem = 4``, ``widths = (32, 64, 128)`` and ``latent_size = 200`` on 128×128 gray images::
+
+        image ─space to depth 4─▶ 32×32×16 ─conv─▶ 32×32×32 ─halve─▶ 16×16×64 ─halve─▶ 8×8×128
+              ─dense─▶ mean 200, log-variance 200
+        latents 200 ─dense─▶ 8×8×128 ─double─▶ 16×16×64 ─double─▶ 32×32×32 ─conv─▶ 32×32×16
+              ─depth to space 4─▶ image
+
+    Each scale has ``residual_blocks`` blocks x + conv(relu(conv(x))) (He et al. 2016, without normalisation: batches
+    of one image must decode as batches of many). Halving is space-to-depth with a 1×1 convolution, doubling a 1×1
+    convolution with depth-to-space (Shi et al. 2016): no strided or dilated convolution, which XLA computes slowly on a
+    CPU.
+    """
+
+    is_variational = True
+
+    def __init__(
+        self,
+        *,
+        image_size=128,
+        channels=1,
+        stem=4,
+        widths=(32, 64, 128),
+        residual_blocks=1,
+        latent_size=200,
+        seed=0,
+        l1=0.0,
+        l2=0.0,
+        name=None,
+        **kwargs,
+    ):
+        super().__init__(image_size=image_size, channels=channels, seed=seed, l1=l1, l2=l2, name=name, **kwargs)
+        self.stem = stem
+        self.widths = tuple(widths)
+        self.residual_blocks = residual_blocks
+        self.latent_size = latent_size
+        self.encoder = self._build_encoder()
+        self.bottleneck = GaussianBottleneck(seed=seed, name="bottleneck")
+        self.decoder = self._build_decoder()
+        self.build()
+
+    def _conv(self, width, kernel_size, name, activation=None):
+        return layers.Conv2D(
+            width,
+            kernel_size,
+            padding="same",
+            activation=activation,
+            kernel_regularizer=self.kernel_regularizer(),
+            name=name,
+        )
+
+    def _dense(self, units, name, activation=None):
+        return layers.Dense(units, activation, kernel_regularizer=self.kernel_regularizer(), name=name)
+
+    def _residual(self, x, width, name):
+        for index in range(self.residual_blocks):
+            branch = self._conv(width, 3, f"{name}_{index}_first", "relu")(x)
+            branch = self._conv(width, 3, f"{name}_{index}_second")(branch)
+            x = layers.ReLU(name=f"{name}_{index}_relu")(layers.Add(name=f"{name}_{index}_add")([x, branch]))
+        return x
+
+    def _build_encoder(self):
+        images = keras.Input(self.image_shape, name="images")
+        x = SpaceToDepth(self.stem, name="stem")(images)
+        x = self._conv(self.widths[0], 3, "stem_conv", "relu")(x)
+        for index, width in enumerate(self.widths):
+            if index:
+                x = SpaceToDepth(2, name=f"halve_{index}")(x)
+                x = self._conv(width, 1, f"halve_{index}_conv", "relu")(x)
+            x = self._residual(x, width, f"down_{index}")
+        x = layers.Flatten(name="flatten")(x)
+        mean, log_variance = (self._dense(self.latent_size, name)(x) for name in ("mean", "log_variance"))
+        return keras.Model(images, [mean, log_variance], name="encoder")
+
+    def _build_decoder(self):
+        side = self.image_size // self.stride
+        latents = keras.Input((self.latent_size,), name="latents")
+        x = self._dense(side * side * self.widths[-1], "unflatten", "relu")(latents)
+        x = layers.Reshape((side, side, self.widths[-1]), name="grid")(x)
+        for index, width in reversed(list(enumerate(self.widths))):
+            x = self._residual(x, width, f"up_{index}")
+            if index:
+                x = self._conv(4 * self.widths[index - 1], 1, f"double_{index}_conv", "relu")(x)
+                x = DepthToSpace(2, name=f"double_{index}")(x)
+        x = self._conv(self.stem**2 * self.channels, 3, "stem_conv", "sigmoid")(x)
+        return keras.Model(latents, DepthToSpace(self.stem, name="image")(x), name="decoder")
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a side per position of the coarsest scale."""
+        return self.stem * 2 ** (len(self.widths) - 1)
+
+    def get_config(self):
+        """Return what is needed to build the model again."""
+        own = ("stem", "residual_blocks", "latent_size")
+        return super().get_config() | {key: getattr(self, key) for key in own} | {"widths": list(self.widths)}

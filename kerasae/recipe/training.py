@@ -1,0 +1,56 @@
+"""``[objective]``, ``[regularizer]``, ``[noise]`` and ``[training]``: what is minimised, on what, for how long."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from kerasae.recipe.section import Section
+
+
+class Objective(Section):
+    """What a variational model minimises besides its weight penalty: ``distortion + rate_weight · rate``.
+
+    ``unit``: the squared error summed over pixels, as the reference study has it. ``calibrated``: the negative
+    log-likelihood in nats under a Gaussian whose variance is the batch's own mean squared error (σ-VAE, Rybkin et
+    al. 2021). The rate is the KL divergence to N(0, 1) in nats, summed over latents; both are averaged over the batch.
+    """
+
+    likelihood: Literal["unit", "calibrated"] = "unit"
+    rate_weight: float = Field(1.0, ge=0)
+
+
+class Regularizer(Section):
+    """Penalty on every kernel: ``l1 · Σ|w| + l2 · Σw²``, as Keras defines it; both together are the elastic net."""
+
+    l1: float = Field(0.0, ge=0)
+    l2: float = Field(0.0, ge=0)
+
+
+class Noise(Section):
+    """Gaussian noise on the input, drawn anew in every step and clipped to [0, 1]; the target stays clean."""
+
+    sigma: float = Field(0.0, ge=0, le=1)
+
+
+class Training(Section):
+    """How long and how fast.
+
+    ``weight_decay`` is decoupled (AdamW), as Keras does it. ``schedule``: ``constant``, or ``cosine``: up from
+    0 over the first twentieth of the training, then down to a hundredth (Loshchilov & Hutter 2017). The slow start
+    matters: in full stride, the first steps of Adam push ReLU units below 0 for good, and of four latent channels
+    each one counts. ``clip_norm`` bounds the global norm of the gradient. ``best_by`` names what the
+    kept epoch is chosen by: the validation MSE of the decoded posterior mean, or (variational models) of a sample.
+    ``checkpoint_seconds`` is the least time between two checkpoints, 0 for one after each epoch; it changes nothing in
+    the result.
+    """
+
+    epochs: int = Field(200, ge=1)
+    batch_size: int = Field(128, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float | None = Field(None, gt=0)
+    seed: int = Field(0, ge=0, lt=2**32)
+    best_by: Literal["val_mse", "val_mse_sample"] = "val_mse"
+    feed: Literal["auto", "tf.data", "numpy"] = "auto"
+    checkpoint_seconds: float = Field(30.0, ge=0)

@@ -1,0 +1,8 @@
+"""Figures as PNG files, each written whole or not at all. matplotlib loads when one is drawn, without global state."""
+
+from kerasae.reports.figures.loss_curves import loss_curves
+from kerasae.reports.figures.metric_histograms import metric_histograms
+from kerasae.reports.figures.noise_sweep import noise_sweep
+from kerasae.reports.figures.reconstruction_grid import reconstruction_grid
+
+__all__ = ["loss_curves", "metric_histograms", "noise_sweep", "reconstruction_grid"]

@@ -1,0 +1,56 @@
+"""The step on JAX: the same as the others, with the state passed in and out."""
+
+import jax
+import keras
+
+from kerasae.training.steps.images_of import images_of
+
+
+class Step:
+    """``train_step`` and ``test_step`` of a ``Trainer``; see there for ``forward`` and ``track``."""
+
+    def gradients(self, images):
+        """Return the gradient of the loss for every trainable variable, with the terms it came with."""
+        values = [variable.value for variable in self.trainable_variables]
+        state = [variable.value for variable in self.non_trainable_variables]
+        (_, (terms, state)), gradients = self._value_and_gradients(values, state, images)
+        for variable, value in zip(self.non_trainable_variables, state, strict=True):
+            variable.assign(value)
+        return gradients, terms
+
+    def _value_and_gradients(self, trainable, non_trainable, images):
+        def loss_of(trainable, non_trainable):
+            with self._scope(trainable, non_trainable) as scope:
+                loss, terms = self.forward(images)
+            return loss, (terms, _read(scope, self.non_trainable_variables))
+
+        return jax.value_and_grad(loss_of, has_aux=True)(trainable, non_trainable)
+
+    def _scope(self, trainable, non_trainable):
+        variables = [*self.trainable_variables, *self.non_trainable_variables]
+        return keras.StatelessScope(list(zip(variables, [*trainable, *non_trainable], strict=True)))
+
+    def _tracked(self, terms, metrics):
+        with keras.StatelessScope(list(zip(self.metrics_variables, metrics, strict=True))) as scope:
+            logs = self.track(terms)
+        return logs, _read(scope, self.metrics_variables)
+
+    def train_step(self, state, data):
+        """Return logs and the state after one batch of uint8 images."""
+        trainable, non_trainable, optimizer, metrics = state
+        (_, (terms, non_trainable)), gradients = self._value_and_gradients(trainable, non_trainable, images_of(data))
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        logs, metrics = self._tracked(terms, metrics)
+        return logs, (trainable, non_trainable, optimizer, metrics)
+
+    def test_step(self, state, data):
+        """Return logs and the state after one batch of uint8 images."""
+        trainable, non_trainable, metrics = state
+        with self._scope(trainable, non_trainable) as scope:
+            terms = self.validate(images_of(data))
+        logs, metrics = self._tracked(terms, metrics)
+        return logs, (trainable, _read(scope, self.non_trainable_variables), metrics)
+
+
+def _read(scope, variables):
+    return [scope.get_current_value(variable) for variable in variables]

@@ -1,0 +1,195 @@
+"""``Recipe`` → trained run."""
+
+import csv
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+
+from kerasae.atomic import replacing, write_text
+from kerasae.data import ImageSet, load_images, split_indices
+from kerasae.data.feed import TrainingFeed, ValidationFeed
+from kerasae.errors import RunError, TrainingError
+from kerasae.recipe import Recipe, fingerprint, to_toml
+from kerasae.records import RunRecord
+from kerasae.runtime import describe_device, versions
+from kerasae.training.checkpoint import Progress, load_checkpoint
+from kerasae.training.find import runs_folder
+from kerasae.training.keeper import Keeper
+from kerasae.training.lock import locked
+from kerasae.training.prepare import build_trainer, objective_sentence
+from kerasae.training.reporter import Announcer, Reporter
+from kerasae.training.run import Run
+
+
+def run_name(recipe: Recipe) -> str:
+    """Return the folder name of the recipe's run on the loaded backend: name, fingerprint, backend, seed."""
+    return f"{recipe.name}-{fingerprint(recipe)}-{keras.backend.backend()}-{recipe.training.seed}"
+
+
+def train(
+    recipe: Recipe, *, runs: str | Path | None = None, force: bool = False, reporter: Reporter | None = None
+) -> Run:
+    """Train ``recipe`` and return its run.
+
+    A finished run of the same recipe, backend and seed is returned as it is; one that was stopped or killed goes on
+    where its last checkpoint was, to the same bits as if it had never stopped. ``force`` starts from nothing.
+
+    Raises ``DataError`` for images that cannot be had, ``RunError`` for a folder that is in use or broken,
+    ``TrainingError`` where the loss stops being finite; ``KeyboardInterrupt`` passes through after the run is marked
+    as stopped.
+    """
+    reporter = reporter or Reporter()
+    folder = runs_folder(runs) / run_name(recipe)
+    # Images first: a source that is missing leaves no folder behind.
+    images = load_images(recipe.data, progress=reporter.loading) if force or not _finished(folder) else None
+    if images is None:
+        reporter.note(f"{folder.name} is trained already; --force trains it again")
+        return Run(folder)
+    splits = split_indices(images, recipe.data)
+    if images.skipped:
+        reporter.note(f"{len(images.skipped)} broken files left out, the first: {images.skipped[0]}")
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        if force:
+            _empty(folder)
+        return _train(recipe, folder, images, splits, reporter)
+
+
+def _finished(folder: Path) -> bool:
+    return (folder / "run.json").is_file() and Run(folder).is_finished
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name != ".lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _train(recipe: Recipe, folder: Path, images: ImageSet, splits, reporter: Reporter) -> Run:
+    training, run = recipe.training, Run(folder)
+    steps_per_epoch = TrainingFeed(
+        images.images, splits["train"], batch_size=training.batch_size, seed=0, first_epoch=0, epochs=1
+    ).steps_per_epoch
+    trainer = build_trainer(recipe, steps_per_epoch=steps_per_epoch)
+    checkpoint = folder / "state" / "checkpoint.npz"
+    progress = Progress()
+    record = _new_record(recipe, folder.name, trainer.compressor, images, splits)
+    if checkpoint.is_file():
+        _refuse_other_images(run, record)
+        progress = load_checkpoint(checkpoint, trainer)
+        reporter.note(f"{folder.name} goes on after epoch {progress.epochs_done}")
+    write_text(folder / "recipe.toml", to_toml(recipe))
+    run = run.write_record(replace(record, epochs_done=progress.epochs_done))
+    keeper = Keeper(
+        progress,
+        best_by=training.best_by,
+        path=checkpoint,
+        checkpoint_seconds=training.checkpoint_seconds,
+        images=len(splits["train"]),
+    )
+    feed = TrainingFeed(
+        images.images,
+        splits["train"],
+        batch_size=training.batch_size,
+        seed=training.seed,
+        first_epoch=progress.epochs_done,
+        epochs=training.epochs,
+    )
+    validation = ValidationFeed(images.images, splits["validation"], batch_size=training.batch_size)
+    status, message = "stopped", ""
+    try:
+        if feed.steps:
+            reporter.begin(
+                epochs=training.epochs,
+                epochs_done=progress.epochs_done,
+                steps_per_epoch=steps_per_epoch,
+                images=len(splits["train"]),
+            )
+            trainer.fit(
+                feed.dataset(training.feed),
+                validation_data=validation.dataset(training.feed),
+                epochs=training.epochs,
+                initial_epoch=progress.epochs_done,
+                steps_per_epoch=steps_per_epoch,
+                shuffle=False,
+                verbose=0,
+                callbacks=[keeper, Announcer(reporter, progress.history)],
+            )
+        status = "finished"
+    except TrainingError as error:
+        status, message = "failed", str(error)
+        raise
+    finally:
+        run = _leave(run, trainer, progress, status, message)
+    return run
+
+
+def _leave(run: Run, trainer, progress: Progress, status: str, message: str) -> Run:
+    """Write what is known when training ends, however it ends."""
+    _write_history(run.folder / "history.csv", progress.history)
+    if progress.best_weights is not None and status != "stopped":
+        trainer.compressor.set_weights(progress.best_weights)
+        with replacing(run.folder / "model.keras") as partial:
+            trainer.compressor.save(partial)
+        with replacing(run.folder / "best.weights.h5") as partial:
+            # Keras insists on this ending.
+            named = partial.with_name(f"{partial.name}.weights.h5")
+            trainer.compressor.save_weights(named)
+            named.replace(partial)
+    seconds = sum(row["seconds"] for row in progress.history)
+    speeds = sorted(row["images_per_second"] for row in progress.history)
+    run = run.write_record(
+        replace(
+            run.record,
+            status=status,
+            message=message,
+            epochs_done=progress.epochs_done,
+            best_epoch=progress.best_epoch,
+            training_seconds=round(seconds, 2),
+            images_per_second=speeds[len(speeds) // 2] if speeds else 0.0,
+        )
+    )
+    if status == "finished":
+        shutil.rmtree(run.folder / "state", ignore_errors=True)
+    return run
+
+
+def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+    if not history:
+        return
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def _refuse_other_images(run: Run, record: RunRecord) -> None:
+    stored = run.record
+    if stored.data_fingerprint != record.data_fingerprint or stored.image_counts != record.image_counts:
+        raise RunError(
+            f"{run.folder} was begun on other images (fingerprint {stored.data_fingerprint}, now "
+            f"{record.data_fingerprint}); bring them back, or start again with --force"
+        )
+
+
+def _new_record(recipe: Recipe, name: str, compressor, images: ImageSet, splits) -> RunRecord:
+    backend = keras.backend.backend()
+    packages = ("kerasae", "keras", backend, "numpy", "scikit-image", "pillow")
+    return RunRecord(
+        name=name,
+        status="training",
+        recipe_name=recipe.name,
+        fingerprint=fingerprint(recipe),
+        seed=recipe.training.seed,
+        backend=backend,
+        device=describe_device(),
+        versions={"python": sys.version.split()[0]} | versions(*packages),
+        data_fingerprint=images.fingerprint,
+        image_counts={split: len(indexes) for split, indexes in splits.items()},
+        parameters=compressor.count_params(),
+        latent_ratio=compressor.latent_ratio,
+        objective=objective_sentence(recipe),
+    )

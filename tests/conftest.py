@@ -1,0 +1,108 @@
+"""Settings and small images for all tests; the backend is that of KERAS_BACKEND."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasae.runtime import choose_backend
+
+# Before any test imports Keras: PyTorch goes first where it is the backend.
+BACKEND = choose_backend()
+if BACKEND == "torch":
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+if BACKEND == "jax":
+    os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
+
+FACES = Path(__file__).parents[2] / "shared" / "faces"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the tests that take minutes")
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if "slow" in item.keywords and not config.getoption("--slow"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))
+        if "gpu" in item.keywords and not _has_accelerator():
+            item.add_marker(pytest.mark.skip(reason="needs an accelerator"))
+
+
+def _has_accelerator():
+    from kerasae.runtime import on_accelerator
+
+    return on_accelerator()
+
+
+def pytest_report_header():
+    return f"kerasae backend: {BACKEND}"
+
+
+@pytest.fixture
+def faces():
+    """The folder of real faces, where it is at hand."""
+    if not FACES.is_dir():
+        pytest.skip("the folder of faces is not here")
+    return FACES
+
+
+@pytest.fixture
+def images():
+    """Smooth uint8 images with edges: ``(24, 32, 32, 1)``."""
+    return smooth_images(24)
+
+
+def smooth_images(count, size=32, channels=1, seed=0):
+    """Return uint8 images ``(count, size, size, channels)``: a gradient, a wave and a disc each."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:size, 0:size] / size
+    made = np.empty((count, size, size, channels), "uint8")
+    for place in range(count):
+        a, b, c, x, y = random.uniform(size=5)
+        picture = 0.3 * a * rows + 0.3 * b * columns + 0.2 * np.sin(8 * c * (rows + columns)) + 0.2
+        picture += 0.4 * ((rows - x) ** 2 + (columns - y) ** 2 < 0.05)
+        made[place] = (255 * np.clip(picture, 0, 1)).astype("uint8")[..., None]
+    return made
+
+
+@pytest.fixture
+def image_folder(tmp_path, images):
+    """The same images as PNG files, with a CSV that names four groups."""
+    from PIL import Image
+
+    folder = tmp_path / "images"
+    folder.mkdir()
+    lines = ["file,person"]
+    for place, image in enumerate(images):
+        Image.fromarray(image[..., 0]).save(folder / f"{place:03}.png")
+        lines.append(f"{place:03}.png,p{place % 8}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture
+def kerasae(capsys, monkeypatch, tmp_path):
+    """Run the command line in this process: ``kerasae("train", …)`` → (exit code, standard output, standard error)."""
+    from kerasae.cli.app import main
+
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("KERASAE_RUNS", str(tmp_path / "runs"))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["kerasae", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as exit:
+            code = exit.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from kerasae.data.feed import TrainingFeed, ValidationFeed
+from kerasae.data.order import epoch_order
+
+
+def test_an_order_is_a_permutation_that_depends_on_seed_and_epoch_alone():
+    first = epoch_order(100, seed=1, epoch=0)
+    assert sorted(first) == list(range(100))
+    np.testing.assert_array_equal(first, epoch_order(100, seed=1, epoch=0))
+    assert not np.array_equal(first, epoch_order(100, seed=1, epoch=1))
+    assert not np.array_equal(first, epoch_order(100, seed=2, epoch=0))
+
+
+def numbered(count):
+    return np.arange(count, dtype="uint8").reshape(count, 1, 1, 1)
+
+
+def seen(feed, steps):
+    return [feed.batch(step).ravel().tolist() for step in steps]
+
+
+def test_an_epoch_sees_every_chosen_image_once():
+    feed = TrainingFeed(numbered(50), np.arange(10, 33), batch_size=8, seed=0, first_epoch=0, epochs=3)
+    assert feed.steps_per_epoch == 3
+    assert feed.steps == 9
+    for epoch in range(3):
+        batches = seen(feed, range(3 * epoch, 3 * epoch + 3))
+        assert [len(batch) for batch in batches] == [8, 8, 7]
+        assert sorted(image for batch in batches for image in batch) == list(range(10, 33))
+
+
+def test_a_feed_that_starts_later_goes_on_in_the_same_order():
+    whole = TrainingFeed(numbered(20), np.arange(20), batch_size=8, seed=4, first_epoch=0, epochs=4)
+    rest = TrainingFeed(numbered(20), np.arange(20), batch_size=8, seed=4, first_epoch=2, epochs=4)
+    assert seen(whole, range(6, 12)) == seen(rest, range(6))
+
+
+def test_validation_keeps_the_order():
+    feed = ValidationFeed(numbered(20), np.array([3, 1, 2]), batch_size=2)
+    assert seen(feed, range(feed.steps)) == [[3, 1], [2]]
+
+
+def test_numpy_dataset_delivers_the_feed_s_batches():
+    feed = TrainingFeed(numbered(20), np.arange(20), batch_size=8, seed=4, first_epoch=0, epochs=2)
+    dataset = feed.dataset("numpy")
+    assert len(dataset) == 6
+    assert [dataset[step][0].ravel().tolist() for step in range(6)] == seen(feed, range(6))
+
+
+def test_tf_data_delivers_the_same_batches_as_uint8():
+    pytest.importorskip("tensorflow")
+    feed = TrainingFeed(numbered(20), np.arange(20), batch_size=8, seed=4, first_epoch=0, epochs=2)
+    batches = [batch.numpy() for batch in feed.dataset("tf.data")]
+    assert {batch.dtype for batch in batches} == {np.dtype("uint8")}
+    assert [batch.ravel().tolist() for batch in batches] == seen(feed, range(6))

@@ -1,0 +1,140 @@
+"""A folder of image files, and every way in which it can be wrong."""
+
+import numpy as np
+import pytest
+
+from kerasae.data import folder as folder_source
+from kerasae.data import load_images, split_indices, write_image
+from kerasae.errors import DataError
+from kerasae.recipe.data import FolderData
+
+
+def data(path, **settings):
+    return FolderData(source="folder", path=str(path), **{"image_size": 16} | settings)
+
+
+def write_labels(folder, text, name="labels.csv"):
+    (folder / name).write_bytes(text.encode("utf-8"))
+
+
+ALL_ROWS = "file,person\na.png,p1\nb.png,p1\nc.png,p2\nd.PNG,p2\nmore/e.png,p3\nmore\\f.png,p3\nelsewhere.png,p9\n"
+
+
+def test_files_are_sorted_by_path(image_folder, random_image):
+    images = load_images(data(image_folder))
+    assert images.names == ("a.png", "b.png", "c.png", "d.PNG", "more/e.png", "more/f.png")
+    assert (images.label, images.card, images.groups) == ("folder:pictures", "folder", None)
+    np.testing.assert_array_equal(images.images[1], random_image(16, 16, seed=0))
+    np.testing.assert_array_equal(images.images[5], random_image(16, 16, seed=5))
+
+
+def test_hidden_and_other_files_are_passed_over(image_folder):
+    (image_folder / "._a.png").write_text("resource fork")
+    (image_folder / ".thumbs").mkdir()
+    (image_folder / ".thumbs" / "x.png").write_text("no image")
+    (image_folder / "notes.txt").write_text("hello")
+    assert len(load_images(data(image_folder)).names) == 6
+
+
+def test_formats_shapes_and_channels_are_mixed_freely(image_folder, random_image):
+    write_image(image_folder / "g.jpeg", random_image(40, 20, 3))
+    write_image(image_folder / "h.webp", random_image(8, 9, 3))
+    for channels in (1, 3):
+        images = load_images(data(image_folder, image_size=12, channels=channels))
+        assert images.images.shape == (8, 12, 12, channels)
+
+
+def test_progress_reaches_the_end(image_folder):
+    seen = []
+    load_images(data(image_folder), progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (6, 6)
+
+
+def test_groups_come_from_the_labels(image_folder):
+    write_labels(image_folder, "\ufeff" + ALL_ROWS)
+    images = load_images(data(image_folder, group_column="person"))
+    assert images.groups == ("p1", "p1", "p2", "p2", "p3", "p3")
+    assert images.fingerprint != load_images(data(image_folder)).fingerprint
+    assert sorted(map(len, split_indices(images, data(image_folder)).values())) == [2, 2, 2]
+
+
+def test_limit_keeps_that_many(image_folder):
+    assert len(load_images(data(image_folder, limit=4)).names) == 4
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("file,persn\na.png,1\n", r"no column 'person'; it has: file, persn; did you mean 'persn'\?"),
+        ("name,person\na.png,1\n", "no column 'file'; it has: name, person"),
+        ("", "no column 'file'; it has: none"),
+        ("file,person\na.png,p1\n", r"no row for 5 images, first 'b\.png'"),
+        (ALL_ROWS.replace("c.png,p2", "c.png,"), r"empty 'person' for 1 image, first 'c\.png'"),
+        (ALL_ROWS + "a.png,p2\n", r"gives 'a\.png' two values of 'person': 'p1' and 'p2'"),
+    ],
+)
+def test_labels_that_do_not_serve(image_folder, labels, message):
+    write_labels(image_folder, labels)
+    with pytest.raises(DataError, match=message):
+        load_images(data(image_folder, group_column="person"))
+
+
+def test_missing_and_unreadable_labels(image_folder):
+    with pytest.raises(DataError, match=r"labels\.csv does not exist; data\.group_column = 'person' needs a CSV file"):
+        load_images(data(image_folder, group_column="person"))
+    (image_folder / "labels.csv").write_bytes(b"file,person\n\xff\xfe\n")
+    with pytest.raises(DataError, match="cannot be read as a CSV file in UTF-8"):
+        load_images(data(image_folder, group_column="person"))
+
+
+def test_folders_that_do_not_serve(tmp_path, random_image):
+    with pytest.raises(DataError, match=r"the image folder .*nowhere does not exist"):
+        load_images(data(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match=r"no images in .*; looked for \.png, \.jpg, \.jpeg, \.webp"):
+        load_images(data(tmp_path))
+    write_image(tmp_path / "a.png", random_image(16, 16))
+    with pytest.raises(DataError, match="is a file, not a folder"):
+        load_images(data(tmp_path / "a.png"))
+    with pytest.raises(DataError, match=r"has 1 usable image and 0 broken; .* at least 3"):
+        load_images(data(tmp_path))
+
+
+def test_a_broken_file_stops_or_is_counted(image_folder):
+    write_labels(image_folder, ALL_ROWS)
+    (image_folder / "b.png").write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"b\.png is not a readable image.*--set data\.on_error=skip"):
+        load_images(data(image_folder))
+    images = load_images(data(image_folder, on_error="skip", group_column="person"))
+    assert images.names == ("a.png", "c.png", "d.PNG", "more/e.png", "more/f.png")
+    assert images.groups == ("p1", "p2", "p2", "p3", "p3")
+    assert len(images.images) == 5
+    assert len(images.skipped) == 1
+    assert images.skipped[0].startswith("b.png: ")
+
+
+def test_too_many_broken_files(image_folder):
+    for name in ("a.png", "b.png", "c.png", "d.PNG"):
+        (image_folder / name).write_bytes(b"broken")
+    with pytest.raises(DataError, match="has 2 usable images and 4 broken"):
+        load_images(data(image_folder, on_error="skip"))
+
+
+def test_a_large_folder_is_cached_and_the_same(image_folder, own_cache, monkeypatch):
+    plain = load_images(data(image_folder))
+    assert list(own_cache.iterdir()) == []
+    monkeypatch.setattr(folder_source, "_CACHE_FROM", 6)
+    for _ in range(2):
+        mapped = load_images(data(image_folder))
+        assert isinstance(mapped.images, np.memmap)
+        assert mapped.fingerprint == plain.fingerprint
+        np.testing.assert_array_equal(mapped.images, plain.images)
+
+
+def test_real_faces_split_by_person(faces_folder):
+    settings = data(faces_folder, image_size=128, group_column="identity", limit=400)
+    faces = load_images(settings)
+    assert faces.images.shape == (400, 128, 128, 1)
+    parts = split_indices(faces, settings)
+    people = [{faces.groups[index] for index in part} for part in parts.values()]
+    assert sum(map(len, people)) == len(set(faces.groups))
+    assert 60 <= len(parts["test"]) <= 100

@@ -1,0 +1,145 @@
+"""Images in files: what comes back is what was meant."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasae.data import image_from_bytes, image_from_pixels, read_image, write_image
+from kerasae.data.images import shrink
+from kerasae.errors import DataError
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_png_round_trip_is_exact(tmp_path, random_image, channels):
+    image = random_image(5, 7, channels)
+    write_image(tmp_path / "x.png", image)
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png"), image)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_image_of_the_right_size_is_not_resampled(tmp_path, random_image):
+    image = random_image(16, 16)
+    write_image(tmp_path / "x.png", image)
+    for fit in ("crop", "stretch"):
+        np.testing.assert_array_equal(read_image(tmp_path / "x.png", image_size=16, channels=1, fit=fit), image)
+
+
+def test_crop_cuts_the_centre_and_does_not_resample_when_it_fits(random_image):
+    image = random_image(16, 21, 3)
+    np.testing.assert_array_equal(image_from_pixels(image, image_size=16, fit="crop"), image[:, 2:18])
+    np.testing.assert_array_equal(
+        image_from_pixels(image.transpose(1, 0, 2).copy(), image_size=16), image[:, 2:18].transpose(1, 0, 2)
+    )
+
+
+def test_stretch_keeps_both_ends():
+    image = np.zeros((8, 32, 1), np.uint8)
+    image[:, 16:] = 200
+    stretched = image_from_pixels(image, image_size=8, fit="stretch")
+    assert stretched.shape == (8, 8, 1)
+    assert stretched[0, 0, 0] == 0
+    assert stretched[0, -1, 0] == 200
+    assert image_from_pixels(image, image_size=8, fit="crop")[0, 1, 0] == 0
+
+
+def test_gray_is_the_luma_and_colour_of_gray_repeats_it():
+    primaries = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
+    np.testing.assert_array_equal(image_from_pixels(primaries, channels=1)[0, :, 0], [76, 150, 29])
+    gray = np.array([[[7], [250]]], np.uint8)
+    np.testing.assert_array_equal(image_from_pixels(gray, channels=3), np.repeat(gray, 3, axis=-1))
+
+
+def test_exif_orientation_is_honoured(tmp_path, random_image):
+    image = random_image(4, 6, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it rotated by 90° clockwise
+    Image.fromarray(image).save(tmp_path / "x.png", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png"), np.rot90(image, -1))
+
+
+def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path):
+    deep = np.array([[0, 128, 129, 257, 32896, 65535]], np.uint16)
+    Image.fromarray(deep).save(tmp_path / "x.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png")[..., 0], [[0, 0, 1, 1, 128, 255]])
+    assert read_image(tmp_path / "x.png", channels=3).shape == (1, 6, 3)
+
+
+def test_transparency_lies_over_white(tmp_path):
+    pixels = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 0, 0, 128]]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png")[0], [[10, 20, 30], [255] * 3, [127] * 3])
+
+
+def test_transparent_gray_stays_gray(tmp_path):
+    Image.fromarray(np.array([[[9, 255], [9, 0]]], np.uint8), "LA").save(tmp_path / "x.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png"), [[[9], [255]]])
+
+
+def test_palette_gives_its_colours(tmp_path):
+    image = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+    image.putpalette([1, 2, 3, 200, 100, 50])
+    image.save(tmp_path / "x.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png"), [[[1, 2, 3], [200, 100, 50]]])
+    image.save(tmp_path / "y.png", transparency=1)
+    np.testing.assert_array_equal(read_image(tmp_path / "y.png"), [[[1, 2, 3], [255, 255, 255]]])
+
+
+def test_one_bit_becomes_black_and_white(tmp_path):
+    Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1").save(tmp_path / "x.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png"), [[[0], [255]]])
+
+
+def test_shrink_takes_means_of_areas():
+    image = np.array([[0, 100, 10, 10], [100, 200, 10, 30]], np.uint8)[..., np.newaxis]
+    np.testing.assert_array_equal(shrink(image, height=1, width=2)[..., 0], [[100, 15]])
+    assert shrink(image, height=2, width=4) is image
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
+def test_animations_are_refused(format):
+    frames = [Image.new("RGB", (4, 4), (value, 0, 0)) for value in (0, 255)]
+    file = io.BytesIO()
+    frames[0].save(file, format, save_all=True, append_images=frames[1:])
+    with pytest.raises(DataError, match=r"walk\.gif holds 2 pictures"):
+        image_from_bytes(file.getvalue(), name="walk.gif")
+
+
+def test_a_truncated_file_is_refused_by_name(tmp_path, random_image):
+    path = tmp_path / "x.png"
+    write_image(path, random_image(32, 32))
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(DataError, match=r"x\.png is not a readable image: "):
+        read_image(path)
+
+
+def test_other_broken_files_are_refused_by_name(tmp_path):
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(DataError, match=r"empty\.png is empty"):
+        read_image(tmp_path / "empty.png")
+    (tmp_path / "text.png").write_text("hello")
+    with pytest.raises(DataError, match=r"text\.png is not a readable image: its content is no image format"):
+        read_image(tmp_path / "text.png")
+    with pytest.raises(DataError, match=r"none\.png cannot be read: No such file"):
+        read_image(tmp_path / "none.png")
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        read_image(tmp_path)
+
+
+def test_gray_of_unknown_range_is_refused(tmp_path):
+    Image.fromarray(np.array([[0.5, 1.5]], np.float32)).save(tmp_path / "x.tiff")
+    with pytest.raises(DataError, match="floating-point gray, whose range the file does not state"):
+        read_image(tmp_path / "x.tiff")
+
+
+def test_pixels_that_are_no_image_are_refused():
+    with pytest.raises(DataError, match=r"shape \(4, 4\) and type uint8 are not an image"):
+        image_from_pixels(np.zeros((4, 4), np.uint8))
+
+
+def test_writing_says_what_is_wrong(tmp_path, random_image):
+    with pytest.raises(DataError, match=r"no image format with the suffix '\.what'"):
+        write_image(tmp_path / "x.what", random_image(4, 4))
+    with pytest.raises(DataError, match=r"x\.png cannot be written: No such file"):
+        write_image(tmp_path / "gone" / "x.png", random_image(4, 4))

@@ -1,0 +1,101 @@
+"""Structural similarity against scikit-image and against its own laws."""
+
+import numpy as np
+import pytest
+from keras import ops
+from skimage import data
+from skimage.metrics import structural_similarity
+
+from kerasae.errors import MetricError
+from kerasae.metrics import ssim, ssim_gaussian
+from kerasae.metrics.ssim_boxes import ssim_by_boxes
+from kerasae.metrics.ssim_rows import ssim_by_rows
+
+GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+
+
+def reference(x, y, **options):
+    pairs = zip(x.astype("float64"), y.astype("float64"), strict=True)
+    return np.array([structural_similarity(a, b, data_range=1, channel_axis=-1, **options) for a, b in pairs])
+
+
+def noisy(images, sigma, seed=0):
+    return np.clip(images + np.random.default_rng(seed).normal(0, sigma, images.shape), 0, 1).astype("float32")
+
+
+def crops(image, side=64, count=3):
+    image = (image / 255).astype("float32").reshape(*image.shape[:2], -1)
+    return np.stack([image[i : i + side, 2 * i : 2 * i + side] for i in range(40, 40 + 50 * count, 50)])
+
+
+def half_dark(sigma):
+    """Two flat halves, as far apart as they go, each with a little noise: the worst case for E[x²] − E[x]²."""
+    steps = np.where(np.arange(96)[None, None, :, None] < 48, 0.04, 0.96) * np.ones((2, 96, 96, 1))
+    return noisy(steps, sigma, seed=3)
+
+
+PAIRS = {
+    "noise": lambda: (noisy(np.full((2, 33, 47, 1), 0.5), 0.3, 1), noisy(np.full((2, 33, 47, 1), 0.5), 0.3, 2)),
+    "gray": lambda: (crops(data.camera()), noisy(crops(data.camera()), 0.1)),
+    "rgb": lambda: (crops(data.astronaut()), noisy(crops(data.astronaut()), 0.05)),
+    "flat": lambda: (np.full((2, 30, 30, 1), 0.9, "float32"), np.full((2, 30, 30, 1), 0.8, "float32")),
+    "flat and noise": lambda: (np.full((2, 30, 30, 3), 1.0, "float32"), noisy(np.full((2, 30, 30, 3), 0.9), 0.1)),
+    "nearly flat": lambda: (
+        noisy(np.full((2, 99, 30, 1), 0.97), 1e-3, 4),
+        noisy(np.full((2, 99, 30, 1), 0.97), 1e-3, 5),
+    ),
+    "half dark": lambda: (half_dark(1e-3), noisy(half_dark(1e-3), 1e-3)),
+    "smallest": lambda: (noisy(np.full((2, 11, 11, 1), 0.5), 0.2, 6), noisy(np.full((2, 11, 11, 1), 0.5), 0.2, 7)),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_ssim_equals_scikit_image(pair):
+    x, y = PAIRS[pair]()
+    np.testing.assert_allclose(ops.convert_to_numpy(ssim(x, y)), reference(x, y), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_ssim_gaussian_equals_scikit_image(pair):
+    x, y = PAIRS[pair]()
+    got = ops.convert_to_numpy(ssim_gaussian(x, y))
+    np.testing.assert_allclose(got, reference(x, y, **GAUSSIAN), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("by", [ssim_by_rows, ssim_by_boxes])
+def test_both_ways_agree_on_every_backend(by):
+    x, y = PAIRS["rgb"]()
+    x, y = np.tile(x, (4, 1, 1, 1)), np.tile(y, (4, 1, 1, 1))  # more than one group of 8
+    middle = np.full((len(x), 1, 1, 1), 0.4, "float32")
+    tensors = [ops.convert_to_tensor(a) for a in (x - middle, y - middle, middle)]
+    np.testing.assert_allclose(ops.convert_to_numpy(by(*tensors)), reference(x, y), atol=1e-5, rtol=0)
+
+
+def test_one_window_is_the_formula():
+    x, y = np.random.default_rng(0).random((2, 1, 7, 7, 1)).astype("float32")
+    cov = np.cov(x.ravel().astype("float64"), y.ravel().astype("float64"))
+    light = (2 * x.mean() * y.mean() + 1e-4) / (x.mean() ** 2 + y.mean() ** 2 + 1e-4)
+    expected = light * (2 * cov[0, 1] + 9e-4) / (cov[0, 0] + cov[1, 1] + 9e-4)
+    np.testing.assert_allclose(ops.convert_to_numpy(ssim(x, y)), [expected], atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", [ssim, ssim_gaussian])
+def test_laws(metric):
+    x, y = PAIRS["rgb"]()
+    there, back = ops.convert_to_numpy(metric(x, y)), ops.convert_to_numpy(metric(y, x))
+    assert there.shape == (3,)
+    assert there.dtype == np.float32
+    np.testing.assert_allclose(there, back, atol=1e-6)
+    np.testing.assert_allclose(ops.convert_to_numpy(metric(x, x)), 1, atol=1e-6)
+    assert (there < 0.99).all()
+    alone = [ops.convert_to_numpy(metric(x[i : i + 1], y[i : i + 1]))[0] for i in range(3)]
+    np.testing.assert_allclose(there, alone, atol=1e-6)
+    turned = ops.convert_to_numpy(metric(x.transpose(0, 2, 1, 3), y.transpose(0, 2, 1, 3)))
+    np.testing.assert_allclose(there, turned, atol=3e-6)
+
+
+@pytest.mark.parametrize(("metric", "side"), [(ssim, 7), (ssim_gaussian, 11)])
+def test_images_smaller_than_the_window_are_refused(metric, side):
+    small = np.zeros((1, side - 1, 40, 1), "float32")
+    with pytest.raises(MetricError, match=rf"{metric.__name__}: images are {side - 1}×40 pixels.*at least {side}"):
+        metric(small, small)

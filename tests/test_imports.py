@@ -1,0 +1,157 @@
+"""Who may import whom, and what a quick command may load."""
+
+import ast
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "kerasae"
+
+# Imports go down this ladder only; what stands on one rung does not import its neighbours.
+LADDER = [
+    ["__main__"],
+    ["cli"],
+    ["bench"],
+    ["evaluation"],
+    ["training"],
+    ["models", "data"],
+    ["layers", "metrics", "reports"],
+    ["recipe"],
+    ["atomic", "records", "runtime", "shipped"],
+    ["errors", "__init__"],
+]
+# Less than the ladder would allow.
+ONLY = {
+    "layers": {"errors"},
+    "metrics": {"errors"},
+    "reports": {"records", "errors", "atomic"},
+    "recipe": {"errors", "shipped"},
+    "models": {"layers", "recipe", "errors"},
+    "data": {"recipe", "errors", "shipped", "atomic"},
+}
+# Libraries that one place alone may import, whether at the head of a file or inside a function.
+HOMES = {
+    "tensorflow": {
+        "data/pipeline.py",
+        "data/prepared_tfds.py",
+        "data/thumbnails_builder",
+        "runtime.py",
+        "training/steps/tensorflow.py",
+    },
+    "tensorflow_datasets": {"data/prepared_tfds.py", "data/tfds.py", "data/thumbnails_builder"},
+    "jax": {"training/steps/jax.py", "runtime.py", "layers"},
+    "torch": {"training/steps/torch.py", "runtime.py", "bench"},
+    "PIL": {"data/images.py"},
+    "matplotlib": {"reports"},
+    "skimage": {"bench"},
+}
+
+
+def imports_of(path):
+    """Return every dotted name a file imports, wherever in the file."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path):
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def rung_of(part):
+    return next(place for place, rung in enumerate(LADDER) if part in rung)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down(path):
+    part = part_of(path)
+    for name in imports_of(path):
+        pieces = name.split(".")
+        if pieces[0] != "kerasae" or len(pieces) == 1:
+            continue
+        # `from kerasae import recipe` and `from kerasae import __version__` name a part or the package itself.
+        target = pieces[1] if any(pieces[1] in rung for rung in LADDER) else "__init__"
+        if target == part or target == "__init__":
+            continue
+        assert rung_of(target) > rung_of(part), f"{part} imports {target}, which stands beside or above it"
+        assert target in ONLY.get(part, {target}), f"{part} imports {target}; it may import only {sorted(ONLY[part])}"
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_library_has_one_home(library):
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        if any(name.split(".")[0] == library for name in imports_of(path))
+    }
+    strangers = {name for name in found if not any(name.startswith(home) for home in HOMES[library])}
+    assert not strangers, f"{library} is imported by {sorted(strangers)}"
+    assert found, f"nothing imports {library} any more; take it out of the list"
+
+
+def test_every_file_is_of_a_readable_length():
+    long = {path.name: count for path in FILES if (count := path.read_text(encoding="utf-8").count("\n")) > 250}
+    assert not long
+
+
+HEAVY = ("keras", "tensorflow", "jax", "torch", "matplotlib", "skimage")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "import kerasae",
+        "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', '--help']; main()",
+        "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'train', '--help']; main()",
+        "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'recipes']; main()",
+        "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'recipes', 'check', 'ae_l2']; main()",
+        "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'runs']; main()",
+        "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'data', 'show', 'photos']; main()",
+        "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'train', 'no_such']; main()",
+    ],
+)
+def test_quick_commands_load_nothing_heavy(command, tmp_path):
+    script = f"import atexit, sys\natexit.register(lambda: print('LOADED', [n for n in {HEAVY} if n in sys.modules]))\n"
+    done = subprocess.run([sys.executable, "-c", script + command], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "LOADED []", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_jax_and_torch_train_and_evaluate_without_tensorflow(backend, image_folder, tmp_path):
+    pytest.importorskip(backend)
+    script = f"""
+import sys
+sys.modules["tensorflow"] = None
+sys.argv = ["kerasae", "train", "vae_baseline", "--data", "folder:{image_folder}", "--epochs", "2",
+            "--runs", "{tmp_path}", "--set", "data.image_size=32", "--set", "noise.sigma=0.1"]
+from kerasae.cli.app import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | {"KERAS_BACKEND": backend}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert list(tmp_path.glob("vae_baseline-*/scores.json"))
+
+
+def test_importing_the_package_is_not_the_slow_part():
+    # No bound in seconds: only that it is a small part of what loading Keras takes here and now.
+    def seconds(code):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        return time.perf_counter() - began
+
+    assert seconds("import kerasae") < seconds("import keras")

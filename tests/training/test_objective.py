@@ -1,0 +1,67 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kerasae.training.objective import distortion, weight_penalty
+
+
+def pair(seed=0, shape=(4, 8, 8, 1)):
+    return np.random.default_rng(seed).uniform(size=(2, *shape)).astype("float32")
+
+
+def test_mean_and_sum_differ_by_the_number_of_pixels():
+    x, y = pair()
+    mean = ops.convert_to_numpy(distortion(x, y, "mean_squared_error"))
+    np.testing.assert_allclose(mean, ((x - y) ** 2).mean(axis=(1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(ops.convert_to_numpy(distortion(x, y, "unit")), 64 * mean, rtol=1e-5)
+
+
+def test_calibrated_is_the_gaussian_likelihood_at_its_best_variance():
+    x, y = pair()
+    found = ops.convert_to_numpy(distortion(x, y, "calibrated")).mean()
+
+    def negative_log_likelihood(variance):
+        squared = ((x - y).astype("float64") ** 2).sum(axis=(1, 2, 3))
+        return (0.5 * (64 * math.log(2 * math.pi * variance) + squared / variance)).mean()
+
+    best = ((x - y).astype("float64") ** 2).mean()
+    np.testing.assert_allclose(found, negative_log_likelihood(best), rtol=1e-5)
+    assert found < negative_log_likelihood(best * 1.1)
+    assert found < negative_log_likelihood(best / 1.1)
+
+
+def test_calibrated_is_up_to_a_constant_half_the_numbers_times_the_log_of_the_error():
+    x, y = pair()
+    first = ops.convert_to_numpy(distortion(x, y, "calibrated")).mean()
+    # Half the error in every pixel is a quarter of the squared error.
+    second = ops.convert_to_numpy(distortion(x, (x + y) / 2, "calibrated")).mean()
+    np.testing.assert_allclose(first - second, 0.5 * 64 * math.log(4), rtol=1e-4)
+
+
+def test_calibrated_stays_finite_for_a_perfect_reconstruction():
+    x, _ = pair()
+    assert np.isfinite(ops.convert_to_numpy(distortion(x, x, "calibrated"))).all()
+
+
+@pytest.mark.parametrize(
+    ("regularizer", "closed_form"),
+    [
+        (keras.regularizers.L1(0.5), lambda w: 0.5 * abs(w).sum()),
+        (keras.regularizers.L2(0.5), lambda w: 0.5 * (w**2).sum()),
+        (keras.regularizers.L1L2(0.5, 2.0), lambda w: 0.5 * abs(w).sum() + 2.0 * (w**2).sum()),
+    ],
+)
+def test_penalty_is_the_closed_form_over_kernels(regularizer, closed_form):
+    layer = keras.layers.Dense(3, kernel_regularizer=regularizer, bias_initializer="ones")
+    layer.build((None, 4))
+    found = float(ops.convert_to_numpy(weight_penalty(layer.trainable_variables)))
+    np.testing.assert_allclose(found, closed_form(layer.get_weights()[0]), rtol=1e-5)
+
+
+def test_without_regularisers_the_penalty_is_zero():
+    layer = keras.layers.Dense(3)
+    layer.build((None, 4))
+    assert float(ops.convert_to_numpy(weight_penalty(layer.trainable_variables))) == 0

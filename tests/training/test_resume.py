@@ -1,0 +1,156 @@
+"""A run that was killed and resumed ends with the same bits as one that was not."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from kerasae.errors import RunError
+from kerasae.recipe import recipe_from
+from kerasae.training import Reporter, load_run, train
+
+RECIPES = {
+    "noisy_autoencoder": {"model": {"kind": "conv_autoencoder", "filters": [4, 2]}, "noise": {"sigma": 0.1}},
+    "vae": {"model": {"kind": "mlp_vae", "hidden": [16], "latent_size": 4}, "noise": {"sigma": 0.1}},
+}
+
+
+def recipe_of(name, folder, epochs=5, **training):
+    plain = RECIPES[name] | {
+        "data": {"source": "folder", "path": str(folder), "image_size": 32, "split": [0.6, 0.2, 0.2]},
+        "training": {"epochs": epochs, "batch_size": 5, "checkpoint_seconds": 0, "schedule": "cosine"} | training,
+    }
+    return recipe_from(plain, name=name, origin="test")
+
+
+def final_state(run):
+    """Everything that training decided: best weights and history, times aside."""
+    weights = []
+    with h5py.File(run.folder / "best.weights.h5") as file:
+        file.visititems(lambda _, item: weights.append(item[()]) if isinstance(item, h5py.Dataset) else None)
+    assert weights
+    times = ("seconds", "images_per_second")
+    return weights, [{key: row[key] for key in row if key not in times} for row in run.history()]
+
+
+def assert_same(first, second):
+    (weights, history), (other_weights, other_history) = final_state(first), final_state(second)
+    for one, other in zip(weights, other_weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert history == other_history
+
+
+class StopAt(Reporter):
+    """Ctrl-C at a step, or at the end of an epoch."""
+
+    def __init__(self, epoch, step=None):
+        self.at = (epoch, step)
+
+    def step(self, epoch, step, terms):
+        if (epoch, step) == self.at:
+            # A real signal: the report comes from a thread of Keras' own, where an exception would go nowhere.
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def epoch(self, row):
+        if (row["epoch"], None) == self.at:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("stop", [(1, None), (3, None), (3, 2)], ids=["epoch_1", "epoch_3", "inside_epoch_3"])
+def test_interrupted_and_resumed_equals_uninterrupted(name, stop, image_folder, tmp_path):
+    recipe = recipe_of(name, image_folder)
+    whole = train(recipe, runs=tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, runs=tmp_path / "parts", reporter=StopAt(*stop))
+    stopped = load_run("latest", tmp_path / "parts")
+    assert stopped.record.status == "stopped"
+    assert not stopped.is_finished
+    assert_same(train(recipe, runs=tmp_path / "parts"), whole)
+
+
+def test_an_older_checkpoint_gives_the_same_end(image_folder, tmp_path):
+    whole = train(recipe_of("vae", image_folder), runs=tmp_path / "whole")
+    rare = recipe_of("vae", image_folder, checkpoint_seconds=3600)
+    with pytest.raises(KeyboardInterrupt):
+        train(rare, runs=tmp_path / "parts", reporter=StopAt(3))
+    assert_same(train(rare, runs=tmp_path / "parts"), whole)
+
+
+def test_a_finished_run_is_returned_and_force_trains_it_again(image_folder, tmp_path):
+    recipe = recipe_of("noisy_autoencoder", image_folder)
+    first = train(recipe, runs=tmp_path)
+    written = (first.folder / "run.json").stat().st_mtime_ns
+    assert train(recipe, runs=tmp_path).folder == first.folder
+    assert (first.folder / "run.json").stat().st_mtime_ns == written
+    train(recipe, runs=tmp_path, force=True)
+    assert (first.folder / "run.json").stat().st_mtime_ns > written
+
+
+def test_other_images_are_refused(image_folder, tmp_path):
+    recipe = recipe_of("vae", image_folder)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, runs=tmp_path, reporter=StopAt(2))
+    (image_folder / "000.png").write_bytes((image_folder / "001.png").read_bytes())
+    with pytest.raises(RunError, match=r"was begun on other images .*start again with --force"):
+        train(recipe, runs=tmp_path)
+
+
+def test_a_broken_checkpoint_is_refused(image_folder, tmp_path):
+    recipe = recipe_of("vae", image_folder)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, runs=tmp_path, reporter=StopAt(2))
+    [checkpoint] = tmp_path.glob("*/state/checkpoint.npz")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(RunError, match=r"checkpoint\.npz is broken .*start again with --force"):
+        train(recipe, runs=tmp_path)
+
+
+_CHILD = """
+import sys
+from kerasae.runtime import choose_backend
+choose_backend()
+from tests.training.test_resume import recipe_of
+from kerasae.training import train, Reporter
+class Slow(Reporter):
+    def epoch(self, row):
+        import time
+        print("epoch", flush=True)
+        time.sleep(float(sys.argv[4]))
+train(recipe_of(sys.argv[1], sys.argv[2], epochs=int(sys.argv[5])), runs=sys.argv[3], reporter=Slow())
+"""
+
+
+def kill_and_resume(name, image_folder, tmp_path, kills, epochs, pause, random):
+    """Kill a training ``kills`` times at random moments, then let it end; return its run."""
+    command = [sys.executable, "-c", _CHILD, name, str(image_folder), str(tmp_path / "killed"), str(pause), str(epochs)]
+    for _ in range(kills):
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        # From the first epoch of this life on, any moment: inside an epoch, in the validation, while writing.
+        assert child.stdout.readline() == b"epoch\n", "the run ended before it could be killed as often as asked"
+        time.sleep(random.uniform(0, 2 * pause))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+    done = subprocess.run([*command[:-2], "0", command[-1]], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return load_run("latest", tmp_path / "killed")
+
+
+@pytest.mark.parametrize("name", ["vae"])
+def test_killed_twice(name, image_folder, tmp_path):
+    killed = kill_and_resume(name, image_folder, tmp_path, 2, 8, 0.2, random.Random(0))
+    assert_same(killed, train(recipe_of(name, image_folder, epochs=8), runs=tmp_path / "whole"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
+def test_killed_twenty_times(name, image_folder, tmp_path):
+    killed = kill_and_resume(name, image_folder, tmp_path, 20, 70, 0.1, random.Random(1))
+    assert_same(killed, train(recipe_of(name, image_folder, epochs=70), runs=tmp_path / "whole"))

@@ -35,6 +35,16 @@ class Announcer(keras.callbacks.Callback):
         self.reporter = reporter
         self.history = history
         self._epoch = 0
+        self._trainer = None
+
+    def set_model(self, model):
+        """Keep the trainer at hand.
+
+        On JAX the property ``model`` fetches the training state first; from Keras' callback thread that would race the
+        next step, which gives the buffers of that state away.
+        """
+        super().set_model(model)
+        self._trainer = model
 
     def on_epoch_begin(self, epoch, logs=None):
         """Remember which epoch the steps are of."""
@@ -43,7 +53,7 @@ class Announcer(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         """Report a step."""
         if logs and logs["first_non_finite"]:
-            self.model.stop_training = True
+            self._trainer.stop_training = True
         self.reporter.step(self._epoch, batch + 1, logs or {})
 
     def on_epoch_end(self, epoch, logs=None):

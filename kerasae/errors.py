@@ -35,3 +35,7 @@ class BackendError(KerasaeError):
 
 class TrainingError(KerasaeError):
     """Training that had to stop, such as a loss that is no longer finite."""
+
+
+class CodecError(KerasaeError):
+    """Compressed bytes that are damaged or of another model, or an image that cannot be compressed as asked."""

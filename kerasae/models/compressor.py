@@ -26,6 +26,8 @@ class Compressor(keras.Model):
 
     #: Whether the bottleneck is a distribution, so that there is a rate and a sample besides the mean.
     is_variational = False
+    #: Whether encoder and decoder are convolutional throughout, so that images of any size can be coded in one piece.
+    takes_any_size = False
 
     def __init__(self, *, image_size: int, channels: int, seed: int, l1: float, l2: float, **kwargs):
         super().__init__(**kwargs)

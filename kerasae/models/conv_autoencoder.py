@@ -19,6 +19,8 @@ class ConvAutoencoder(Compressor):
     Sides must be multiples of ``stride`` = 2 per entry of ``filters``.
     """
 
+    takes_any_size = True
+
     def __init__(
         self, *, image_size=128, channels=1, filters=(8, 4), kernel_size=3, seed=0, l1=0.0, l2=0.0, name=None, **kwargs
     ):

@@ -1,0 +1,162 @@
+"""The ``.kae`` file: one compressed image.
+
+======  =====  ===============================================================
+offset  bytes  content
+======  =====  ===============================================================
+0       2      ``4B 41``, "KA"
+2       1      ``E0`` + version of the format; this is version 1
+3       4      fingerprint of the frozen model (``Frozen.fingerprint``)
+7       1      step index; plus 128 where the image has 3 channels instead of 1
+8       1–3    height − 1, LEB128: 7 bits a byte, low bits first, the top bit set on all but the last byte
+…       1–3    width − 1, LEB128
+…       1–5    length of the payload in bytes, LEB128
+…       n      payload: ``codec.entropy_coder``
+…       4      CRC-32 (zlib) of everything before, high byte first
+======  =====  ===============================================================
+
+A 128×128 image whose payload has 128 to 16,383 bytes thus costs 16 bytes beyond its payload. Sides go up to 65,536
+pixels, images up to 2^26 pixels: both are checked before anything is allocated for them.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+from kerasae.errors import CodecError
+
+VERSION = 1
+MAGIC = b"KA"
+SINGLE, ARCHIVE = 0xE0, 0xA0
+FINGERPRINT_BYTES = 4
+MOST_PIXELS = 2**26
+LONGEST_SIDE = 2**16
+_RGB = 128
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a file says of one image: ``fingerprint`` of 4 bytes, sizes in pixels, ``step`` an index from 0 to 127."""
+
+    fingerprint: bytes
+    height: int
+    width: int
+    channels: int
+    step: int
+    payload: bytes
+
+    @property
+    def bytes_per_file(self) -> int:
+        """Size of the image as a file of its own."""
+        return len(pack(self))
+
+
+def pack(image: Packed) -> bytes:
+    """Return the file of one image. Raises ``CodecError`` where its size is beyond the format."""
+    check_size(image.height, image.width, "the image")
+    head = MAGIC + bytes([SINGLE + VERSION]) + image.fingerprint + bytes([step_byte(image.step, image.channels)])
+    sizes = number(image.height - 1) + number(image.width - 1) + number(len(image.payload))
+    return sealed(head + sizes + image.payload)
+
+
+def unpack(content: bytes, name: str = "the file") -> Packed:
+    """Return what a file holds. Raises ``CodecError``, naming ``name``, for anything that ``pack`` did not write."""
+    reader = opened(content, SINGLE, name)
+    fingerprint = reader.take(FINGERPRINT_BYTES)
+    step, channels = split_step_byte(reader.byte())
+    height, width = reader.number() + 1, reader.number() + 1
+    check_size(height, width, name)
+    payload = reader.take(reader.number())
+    reader.end()
+    return Packed(fingerprint, height, width, channels, step, payload)
+
+
+def kind_of(content: bytes) -> int | None:
+    """Return ``SINGLE`` or ``ARCHIVE``, or None where the content is no file of kerasae's."""
+    if len(content) < 3 or content[:2] != MAGIC or content[2] & 0xF0 not in (SINGLE, ARCHIVE):
+        return None
+    return content[2] & 0xF0
+
+
+def sealed(content: bytes) -> bytes:
+    """Return ``content`` with its CRC-32 behind it."""
+    return content + zlib.crc32(content).to_bytes(4, "big")
+
+
+def opened(content: bytes, kind: int, name: str) -> "Reader":
+    """Return a reader that stands behind the version byte, the checksum being verified and taken off."""
+    if not content:
+        raise CodecError(f"{name} is empty")
+    if kind_of(content) is None:
+        raise CodecError(f"{name} is not a .kae file: it does not begin as one")
+    if kind_of(content) != kind:
+        raise CodecError(f"{name} is {'an archive of images' if kind == SINGLE else 'a single image, not an archive'}")
+    if content[2] & 0x0F != VERSION:
+        raise CodecError(
+            f"{name} is of version {content[2] & 0x0F} of the format; this kerasae reads version {VERSION}"
+        )
+    if len(content) < 7 or zlib.crc32(content[:-4]).to_bytes(4, "big") != content[-4:]:
+        raise CodecError(f"{name} is damaged: its checksum does not fit its content")
+    return Reader(content[3:-4], name)
+
+
+def check_size(height: int, width: int, name: str) -> None:
+    """Raise ``CodecError`` for an image that is beyond the format."""
+    if max(height, width) > LONGEST_SIDE or height * width > MOST_PIXELS:
+        raise CodecError(
+            f"{name} has {height}×{width} pixels; the format holds images of up to {MOST_PIXELS:,} pixels "
+            f"with sides of up to {LONGEST_SIDE:,}"
+        )
+
+
+def number(value: int) -> bytes:
+    """Return a non-negative integer as LEB128."""
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes(out) + bytes([value])
+
+
+def step_byte(step: int, channels: int) -> int:
+    """Return step index and channels as one byte."""
+    return step + (_RGB if channels == 3 else 0)
+
+
+def split_step_byte(value: int) -> tuple[int, int]:
+    """Return step index and channels."""
+    return value % _RGB, 3 if value >= _RGB else 1
+
+
+class Reader:
+    """Takes bytes off the front, and says so when there are too few."""
+
+    def __init__(self, content: bytes, name: str):
+        self._content, self._place, self._name = content, 0, name
+
+    def take(self, count: int) -> bytes:
+        """Return the next ``count`` bytes."""
+        part = self._content[self._place : self._place + count]
+        if len(part) < count:
+            raise CodecError(f"{self._name} is damaged: it ends {count - len(part)} bytes too early")
+        self._place += count
+        return part
+
+    def byte(self) -> int:
+        """Return the next byte."""
+        return self.take(1)[0]
+
+    def number(self) -> int:
+        """Return the next LEB128 number, of at most five bytes and none too many."""
+        value = 0
+        for place in range(5):
+            byte = self.byte()
+            value |= (byte & 127) << 7 * place
+            if byte < 128:
+                if place and byte == 0:
+                    raise CodecError(f"{self._name} is damaged: a number in it is longer than it need be")
+                return value
+        raise CodecError(f"{self._name} is damaged: a number in it is longer than five bytes")
+
+    def end(self) -> None:
+        """Check that nothing is left."""
+        if self._place != len(self._content):
+            raise CodecError(f"{self._name} is damaged: {len(self._content) - self._place} bytes too many")

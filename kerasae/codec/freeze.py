@@ -1,0 +1,124 @@
+"""Trained model + training images → steps, predictors and tables."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from kerasae.codec.fit_tables import fit_tables
+from kerasae.codec.frozen import Frozen, weights_digest
+from kerasae.codec.level import Level
+from kerasae.codec.network import Network
+from kerasae.codec.predictor import Predictor, differences
+from kerasae.codec.quantiser import fit_quantiser
+from kerasae.codec.sensitivity import sensitivity
+from kerasae.errors import CodecError
+
+LEVELS = 24
+RATIO = 2**0.5
+# The finest step adds this share to the mean squared error of the reconstruction itself.
+FINEST_SHARE = 0.002
+# The default step costs this much of the mean PSNR that the model has without quantisation, at most.
+DEFAULT_LOSS_DB = 0.3
+# Beyond these, more training images would not change a table that matters.
+_MOST_LATENTS = 2**24
+_MOST_IMAGES = 8192
+_SENSITIVITY_IMAGES = 48
+_PSNR_IMAGES = 256
+# A channel that moves the picture this much less than the strongest is as good as dead: its step ends here.
+_LEAST_SENSITIVITY = 1e-4
+
+
+def freeze(network: Network, images: np.ndarray, *, progress: Callable[[int, int], None] | None = None) -> Frozen:
+    """Return the frozen ladder of a model, from ``images`` of its training split alone.
+
+    ``images`` is uint8 ``(images, height, width, channels)`` of the model's size. Channels get steps in inverse
+    proportion to how much they move the picture, so that a unit of error costs the same in each: what minimises the
+    squared error of the image at a given entropy where quantisation is fine (Gersho & Gray 1992, section 8.3). The
+    ladder's steps grow by √2 from one at which quantisation adds 0.2 % to the mean squared error, at most to where every
+    latent of every image is rounded to the same. ``progress(done, total)`` counts levels.
+
+    Raises ``CodecError`` where there are fewer than two images.
+    """
+    if len(images) < 2:
+        raise CodecError(f"freezing needs at least 2 training images; got {len(images)}")
+    chosen = _chosen(images, network)
+    latents = np.concatenate([network.encode(chosen[start : start + 256]) for start in range(0, len(chosen), 256)])
+    height, width = images.shape[1:3]
+    few, originals = latents[:_PSNR_IMAGES], chosen[:_PSNR_IMAGES]
+    exact = _squared_errors(network, few, originals)
+    factors = sensitivity(network, latents[:_SENSITIVITY_IMAGES], height, width)
+    if not factors.any():
+        # Every latent is dead, as in a VAE that has collapsed altogether: one picture for all.
+        factors = np.ones_like(factors)
+    factors = np.maximum(factors, _LEAST_SENSITIVITY * factors.max())
+    added = FINEST_SHARE * exact.mean() * images[0].size
+    finest = math.sqrt(12 * max(added, 1e-9) / latents[0].size)
+    levels, psnr = [], []
+    for place in range(LEVELS):
+        level = _level(latents, finest * RATIO**place / factors)
+        if level is None:
+            break
+        levels.append(level)
+        quantised = level.quantiser.dequantise(level.quantiser.quantise(few))
+        psnr.append(_mean_psnr(_squared_errors(network, quantised, originals)))
+        if progress:
+            progress(place + 1, LEVELS)
+    unquantised = _mean_psnr(exact)
+    good = [place for place, value in enumerate(psnr) if value >= unquantised - DEFAULT_LOSS_DB]
+    return Frozen(
+        tuple(levels),
+        max(good, default=0),
+        weights_digest(network.model.get_weights()),
+        tuple(psnr),
+        unquantised,
+        len(chosen),
+    )
+
+
+def _chosen(images: np.ndarray, network: Network) -> np.ndarray:
+    """Return the training images, or of many a part that is spread over them all, in an order of their own."""
+    rows, columns = network.grid(*images.shape[1:3])
+    most = max(2, min(_MOST_IMAGES, _MOST_LATENTS // (rows * columns * network.channels)))
+    order = np.random.default_rng(0).permutation(len(images))[:most]
+    return np.asarray(images[np.sort(order)])[np.argsort(np.argsort(order))]
+
+
+def _level(latents: np.ndarray, steps: np.ndarray) -> Level | None:
+    """Return the level of these steps, or None where nothing would be left to code."""
+    channels = latents.shape[-1]
+    quantiser = fit_quantiser(latents.reshape(-1, channels), steps)
+    integers = quantiser.quantise(latents)
+    if (integers == integers[:1, :1, :1]).all():
+        return None
+    predictors = np.array([_best_predictor(integers[..., channel]) for channel in range(channels)], "u1")
+    centres = np.rint(integers[:, 0, 0].mean(axis=0)).astype(np.int32)
+    level = Level(quantiser, predictors, centres, None)
+    return Level(quantiser, predictors, centres, fit_tables(level.residuals(integers)))
+
+
+def _best_predictor(grid: np.ndarray) -> Predictor:
+    """Return the predictor whose differences of ``grid`` ``(images, rows, columns)`` have the least entropy."""
+    if grid.shape[1] * grid.shape[2] == 1:
+        return Predictor.NONE
+    return min(Predictor, key=lambda kind: _entropy(differences(grid, kind)))
+
+
+def _entropy(values: np.ndarray) -> float:
+    _, counts = np.unique(values, return_counts=True)
+    shares = counts / values.size
+    return float(-(shares * np.log2(shares)).sum())
+
+
+def _squared_errors(network: Network, latents: np.ndarray, originals: np.ndarray) -> np.ndarray:
+    """Return the mean squared error of each 8-bit reconstruction, in [0, 1] intensity."""
+    errors = []
+    for start in range(0, len(latents), 64):
+        decoded = network.decode(latents[start : start + 64], *originals.shape[1:3])
+        difference = decoded.astype(np.float64) - originals[start : start + 64]
+        errors.append((difference**2).mean(axis=(1, 2, 3)) / 255**2)
+    return np.concatenate(errors)
+
+
+def _mean_psnr(squared_errors: np.ndarray) -> float:
+    return float((-10 * np.log10(np.maximum(squared_errors, 1e-10))).mean())

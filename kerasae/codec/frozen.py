@@ -1,0 +1,122 @@
+"""What is frozen of a model for coding, and the file it is kept in."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from kerasae.atomic import replacing
+from kerasae.codec.level import Level
+from kerasae.codec.quantiser import Quantiser
+from kerasae.codec.tables import TOTAL, Tables
+from kerasae.errors import CodecError
+
+_FORMAT = 1
+_ARRAYS = ("steps", "lowest_point", "points", "predictors", "centres", "lowest_symbol", "frequencies")
+
+
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """The ladder of levels of one model, finest step first; ``default`` is the index that is used unless asked.
+
+    ``weights`` is the hash of the weights that it was frozen for. ``psnr`` holds for each level the mean PSNR in dB of
+    8-bit training images, ``unquantised_psnr`` that without quantisation; ``images`` counts the training images the
+    tables come from.
+    """
+
+    levels: tuple[Level, ...]
+    default: int
+    weights: str
+    psnr: tuple[float, ...]
+    unquantised_psnr: float
+    images: int
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over weights and all that decides what a file decodes to, 64 hexadecimal digits."""
+        hasher = hashlib.sha256(f"kerasae frozen {_FORMAT} {self.weights}".encode())
+        for level in self.levels:
+            for name, array in _arrays_of(level).items():
+                hasher.update(f"|{name}{array.shape}|".encode() + np.ascontiguousarray(array).tobytes())
+        return hasher.hexdigest()
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The first 4 bytes of the digest: what a file names its model by."""
+        return bytes.fromhex(self.digest[:8])
+
+    def save(self, path: Path) -> None:
+        """Write a ``.npz`` file, atomically."""
+        content = {
+            "format": _FORMAT,
+            "count": len(self.levels),
+            "default": self.default,
+            "weights": self.weights,
+            "digest": self.digest,
+            "psnr": np.array(self.psnr),
+            "unquantised_psnr": self.unquantised_psnr,
+            "images": self.images,
+        }
+        for place, level in enumerate(self.levels):
+            content |= {f"{place}/{name}": array for name, array in _arrays_of(level).items()}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **content)
+        with replacing(path) as partial:
+            partial.write_bytes(buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> "Frozen":
+        """Return what ``save`` wrote. Raises ``CodecError`` where the file is damaged or of another version."""
+        again = "freeze the run again with: kerasae freeze RUN --force"
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                content = {name: file[name] for name in file.files}
+            if int(content["format"]) != _FORMAT:
+                raise CodecError(f"{path} is of format {int(content['format'])}, this kerasae reads {_FORMAT}; {again}")
+            levels = tuple(_level_of(content, place) for place in range(int(content["count"])))
+            frozen = cls(
+                levels,
+                int(content["default"]),
+                str(content["weights"]),
+                tuple(content["psnr"].tolist()),
+                float(content["unquantised_psnr"]),
+                int(content["images"]),
+            )
+        except (OSError, KeyError, ValueError, EOFError) as error:
+            raise CodecError(f"{path} cannot be read ({error}); {again}") from None
+        whole = all((level.tables.frequencies.sum(axis=1) == TOTAL).all() for level in levels)
+        if not whole or frozen.digest != str(content["digest"]):
+            raise CodecError(f"{path} is damaged: its hash does not fit its content; {again}")
+        return frozen
+
+
+def weights_digest(weights: list[np.ndarray]) -> str:
+    """Return SHA-256 over float32 weights in order, 64 hexadecimal digits; the same on every backend."""
+    hasher = hashlib.sha256()
+    for array in weights:
+        hasher.update(repr(array.shape).encode() + np.ascontiguousarray(array, dtype="<f4").tobytes())
+    return hasher.hexdigest()
+
+
+def _arrays_of(level: Level) -> dict[str, np.ndarray]:
+    quantiser, tables = level.quantiser, level.tables
+    arrays = (
+        quantiser.steps.astype("<f4"),
+        quantiser.lowest.astype("<i4"),
+        quantiser.points.astype("<f4"),
+        level.predictors.astype("u1"),
+        level.centres.astype("<i4"),
+        tables.lowest.astype("<i4"),
+        tables.frequencies.astype("<i4"),
+    )
+    return dict(zip(_ARRAYS, arrays, strict=True))
+
+
+def _level_of(content: dict[str, np.ndarray], place: int) -> Level:
+    steps, lowest_point, points, predictors, centres, lowest_symbol, frequencies = (
+        content[f"{place}/{name}"] for name in _ARRAYS
+    )
+    return Level(Quantiser(steps, lowest_point, points), predictors, centres, Tables(frequencies, lowest_symbol))

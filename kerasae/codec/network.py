@@ -1,0 +1,131 @@
+"""Images of any size ↔ latents, through a compressor's encoder and decoder."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import keras
+import numpy as np
+
+from kerasae.models import Compressor
+from kerasae.runtime import worth_compiling
+
+# What goes through the network at once: 64 thumbnails of 128×128, or one photograph.
+_PIXELS_AT_ONCE = 64 * 128 * 128
+_MOST_AT_ONCE = 64
+# Batches are filled up to one of these sizes, so that few shapes need compiling.
+_BATCHES = (1, 8, 64)
+
+
+class Network:
+    """Both halves of a compressor for images of any size.
+
+    A model that takes any size gets the image padded at the right and below, by repeating its edge, to a multiple of
+    the stride. Any other gets it padded to a multiple of its own size and cut into tiles of that size; their latents
+    lie side by side as the tiles do. Either way latents are ``(images, rows, columns, channels)``.
+    """
+
+    def __init__(self, model: Compressor):
+        self.model = model
+        self._any_size = model.takes_any_size
+        self._unit = model.stride if self._any_size else model.image_size
+        shape = model.latent_shape
+        self.channels = shape[-1]
+        # Rows and columns of latents per tile, or per stride.
+        self._rows, self._columns = (shape[0], shape[1]) if len(shape) == 3 else (1, 1)
+        if self._any_size:
+            self._rows, self._columns = (side * self._unit // model.image_size for side in shape[:2])
+        self._parts = lru_cache(maxsize=8)(self._make_parts)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Return the rows and columns of the latents of an image of so many pixels."""
+        return -(-height // self._unit) * self._rows, -(-width // self._unit) * self._columns
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 latents ``(images, rows, columns, channels)`` of uint8 images."""
+        count, height, width, _ = images.shape
+        below, right = -height % self._unit, -width % self._unit
+        padded = np.pad(images, ((0, 0), (0, below), (0, right), (0, 0)), mode="edge")
+        rows, columns = self.grid(height, width)
+        if self._any_size:
+            encoder, _ = self._parts(*padded.shape[1:3])
+            return _run(encoder, padded).reshape(count, rows, columns, self.channels)
+        encoder, _ = self._parts(self._unit, self._unit)
+        latents = _run(encoder, _cut(padded, self._unit, self._unit))
+        latents = latents.reshape(-1, self._rows, self._columns, self.channels)
+        return _join(latents, count, rows // self._rows, columns // self._columns)
+
+    def reconstruct(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Return float32 images in [0, 1], ``(images, height, width, channels)``, of latents that ``encode`` shaped."""
+        count, rows, columns, _ = latents.shape
+        if self._any_size:
+            _, decoder = self._parts(rows // self._rows * self._unit, columns // self._columns * self._unit)
+            return _run(decoder, latents)[:, :height, :width]
+        _, decoder = self._parts(self._unit, self._unit)
+        tiles = _cut(latents, self._rows, self._columns).reshape(-1, *self.model.latent_shape)
+        return _join(_run(decoder, tiles), count, rows // self._rows, columns // self._columns)[:, :height, :width]
+
+    def decode(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Return what ``reconstruct`` does, as uint8 in [0, 255], rounded to nearest."""
+        return np.rint(np.clip(self.reconstruct(latents, height, width), 0.0, 1.0) * 255.0).astype(np.uint8)
+
+    def _make_parts(self, height: int, width: int):
+        encoder, decoder = self.model.encoder, self.model.decoder
+        if (height, width) != self.model.image_shape[:2]:
+            encoder = _for_shape(encoder, (height, width, self.model.channels))
+            decoder = _for_shape(decoder, encoder.output_shape[1:])
+        return _Part(encoder, self.model.bottleneck), _Part(decoder, None)
+
+
+class _Part(keras.Model):
+    """One half as a compiled function; uint8 images are scaled inside."""
+
+    def __init__(self, part, bottleneck):
+        super().__init__()
+        self.part = part
+        self.bottleneck = bottleneck
+        self.built = True
+        self.compile(jit_compile=worth_compiling())
+
+    def call(self, batch):
+        if self.bottleneck is None:
+            return self.part(batch)
+        return self.bottleneck(self.part(keras.ops.cast(batch, "float32") / 255.0))[0]
+
+
+def _for_shape(part: keras.Model, shape: tuple[int, ...]) -> keras.Model:
+    """Return the same layers with the same weights for inputs of another size."""
+    clone = keras.models.clone_model(part, input_tensors=keras.Input(shape, name=part.inputs[0].name))
+    clone.set_weights(part.get_weights())
+    return clone
+
+
+def _run(part: keras.Model, batch: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.asarray(part.predict_on_batch(some))[:count] for some, count in _batches(batch)])
+
+
+def _batches(batch: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield parts of ``batch``, each filled up with its first image to a usual size, and how many of it count."""
+    pixels = max(1, batch.shape[1] * batch.shape[2] if batch.ndim == 4 else 1)
+    most = max(size for size in _BATCHES if size == 1 or (size * pixels <= _PIXELS_AT_ONCE and size <= _MOST_AT_ONCE))
+    start = 0
+    while start < len(batch):
+        left = len(batch) - start
+        size = next(size for size in _BATCHES if size >= min(left, most))
+        part = batch[start : start + size]
+        filled = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)]) if len(part) < size else part
+        yield filled, len(part)
+        start += len(part)
+
+
+def _cut(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Return tiles ``(images · tiles, rows, columns, channels)`` of ``(images, height, width, channels)``."""
+    count, height, width, channels = images.shape
+    parts = images.reshape(count, height // rows, rows, width // columns, columns, channels)
+    return parts.transpose(0, 1, 3, 2, 4, 5).reshape(-1, rows, columns, channels)
+
+
+def _join(tiles: np.ndarray, count: int, down: int, across: int) -> np.ndarray:
+    """Undo ``_cut``: tiles ``(images · down · across, rows, columns, channels)``."""
+    _, rows, columns, channels = tiles.shape
+    parts = tiles.reshape(count, down, across, rows, columns, channels).transpose(0, 1, 3, 2, 4, 5)
+    return parts.reshape(count, down * rows, across * columns, channels)

@@ -16,7 +16,8 @@ LADDER = [
     ["__main__"],
     ["cli"],
     ["bench"],
-    ["evaluation"],
+    ["rate_distortion"],
+    ["codec", "evaluation"],
     ["training"],
     ["models", "data"],
     ["layers", "metrics", "reports"],
@@ -45,9 +46,11 @@ HOMES = {
     "tensorflow_datasets": {"data/prepared_tfds.py", "data/tfds.py", "data/thumbnails_builder"},
     "jax": {"training/steps/jax.py", "runtime.py", "layers"},
     "torch": {"training/steps/torch.py", "runtime.py", "bench"},
-    "PIL": {"data/images.py"},
+    "PIL": {"data/images.py", "rate_distortion/classical.py"},
+    "constriction": {"codec/entropy_coder.py"},
+    "bjontegaard": {"rate_distortion/bd_rate.py"},
     "matplotlib": {"reports"},
-    "skimage": {"bench"},
+    "skimage": {"bench", "rate_distortion/picture_quality.py"},
 }
 
 

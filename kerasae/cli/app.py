@@ -6,7 +6,21 @@ from typing import Annotated
 import typer
 
 from kerasae import __version__
-from kerasae.cli import bench, data, doctor, evaluate, noise_sweep, recipes, runs, train
+from kerasae.cli import (
+    bench,
+    compress,
+    data,
+    decompress,
+    doctor,
+    evaluate,
+    freeze,
+    inspect,
+    noise_sweep,
+    rate_distortion,
+    recipes,
+    runs,
+    train,
+)
 from kerasae.errors import KerasaeError
 
 app = typer.Typer(
@@ -20,6 +34,11 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("noise-sweep")(noise_sweep.noise_sweep)
+app.command("compress")(compress.compress)
+app.command("decompress")(decompress.decompress)
+app.command("inspect")(inspect.inspect)
+app.command("freeze")(freeze.freeze)
+app.command("rate-distortion")(rate_distortion.rate_distortion)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")

@@ -8,6 +8,7 @@ import numpy as np
 from kerasae.codec.container import Packed, pack, unpack
 from kerasae.codec.frozen import Frozen, weights_digest
 from kerasae.codec.network import Network
+from kerasae.codec.symbols import integers_of
 from kerasae.errors import CodecError
 from kerasae.models import Compressor
 
@@ -41,7 +42,7 @@ class Codec:
         A run that was not frozen yet is frozen now, which needs its training images. Raises ``RunError`` where there
         is no such run or no trained model in it, ``CodecError`` where its tables are damaged or of other weights.
         """
-        from kerasae.codec.freeze_run import load_codec_parts
+        from kerasae.codec.frozen_run import load_codec_parts
 
         return cls(*load_codec_parts(run, runs))
 
@@ -84,13 +85,14 @@ class Codec:
             latents = self.network.encode(np.stack([shaped[place] for place in places]))
             residuals = level.residuals(level.quantiser.quantise(latents))
             for place, rest in zip(places, residuals, strict=True):
-                payload, _ = level.coder.encode(rest)
+                payload, escapes = level.coder.encode(rest)
                 if not np.array_equal(level.coder.decode(payload, len(rest)), rest):
                     raise CodecError(
                         f"image {place} did not decode to what was coded; nothing was written: please report this"
                     )
-                fingerprint = self.frozen.fingerprint
-                packed[place] = Packed(fingerprint, height, width, self.channels, step, payload)
+                packed[place] = Packed(
+                    self.frozen.fingerprint, height, width, self.channels, step, payload, escapes=escapes
+                )
         return packed
 
     def unpack(self, packed: Sequence[Packed]) -> list[np.ndarray]:
@@ -109,21 +111,7 @@ class Codec:
 
         Raises ``CodecError`` where the payload is damaged or of another model.
         """
-        if packed.fingerprint != self.frozen.fingerprint:
-            raise CodecError(
-                f"the file was written by the model {packed.fingerprint.hex()}, this one is "
-                f"{self.frozen.fingerprint.hex()}; kerasae decompress finds the right run where it is under runs/"
-            )
-        if packed.channels != self.channels or packed.step >= len(self.frozen.levels):
-            raise CodecError(
-                f"the file is damaged: step {packed.step} and {packed.channels} channels; the model has steps up to "
-                f"{len(self.frozen.levels) - 1} and {self.channels} channels"
-            )
-        level = self.frozen.levels[packed.step]
-        rows, columns = self.network.grid(packed.height, packed.width)
-        residuals = level.coder.decode(packed.payload, rows * columns)
-        level.coder.check(packed.payload, residuals)
-        return level.integers(residuals[np.newaxis], rows, columns)[0]
+        return integers_of(packed, self.frozen)
 
     def estimated_bits(self, images: Sequence[np.ndarray], *, step: int | None = None) -> np.ndarray:
         """Return for each image the information of its symbols under the frozen tables, in bits: ``(images,)``."""

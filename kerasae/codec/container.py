@@ -19,7 +19,7 @@ pixels, images up to 2^26 pixels: both are checked before anything is allocated 
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kerasae.errors import CodecError
 
@@ -34,7 +34,10 @@ _RGB = 128
 
 @dataclass(frozen=True)
 class Packed:
-    """What a file says of one image: ``fingerprint`` of 4 bytes, sizes in pixels, ``step`` an index from 0 to 127."""
+    """What a file says of one image: ``fingerprint`` of 4 bytes, sizes in pixels, ``step`` an index from 0 to 127.
+
+    ``escapes`` counts the symbols outside the tables where the image was just coded; files do not say it.
+    """
 
     fingerprint: bytes
     height: int
@@ -42,11 +45,7 @@ class Packed:
     channels: int
     step: int
     payload: bytes
-
-    @property
-    def bytes_per_file(self) -> int:
-        """Size of the image as a file of its own."""
-        return len(pack(self))
+    escapes: int = field(default=0, compare=False)
 
 
 def pack(image: Packed) -> bytes:

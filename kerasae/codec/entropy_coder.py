@@ -23,6 +23,7 @@ _queue, _model = constriction.stream.queue, constriction.stream.model
 _MASK = 2**64 - 1
 # Lengths of an escape's code, in bits after the leading 1.
 _LENGTHS = 24
+ESCAPE_LENGTH_BITS = float(np.log2(_LENGTHS))
 
 
 class EntropyCoder:

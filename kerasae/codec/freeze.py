@@ -14,12 +14,14 @@ from kerasae.codec.quantiser import fit_quantiser
 from kerasae.codec.sensitivity import sensitivity
 from kerasae.errors import CodecError
 
-LEVELS = 24
+MOST_LEVELS = 24
 RATIO = 2**0.5
 # The finest step adds this share to the mean squared error of the reconstruction itself.
 FINEST_SHARE = 0.002
 # The default step costs this much of the mean PSNR that the model has without quantisation, at most.
 DEFAULT_LOSS_DB = 0.3
+# No coarser step follows one that costs more than this.
+MOST_LOSS_DB = 10.0
 # Beyond these, more training images would not change a table that matters.
 _MOST_LATENTS = 2**24
 _MOST_IMAGES = 8192
@@ -35,8 +37,8 @@ def freeze(network: Network, images: np.ndarray, *, progress: Callable[[int, int
     ``images`` is uint8 ``(images, height, width, channels)`` of the model's size. Channels get steps in inverse
     proportion to how much they move the picture, so that a unit of error costs the same in each: what minimises the
     squared error of the image at a given entropy where quantisation is fine (Gersho & Gray 1992, section 8.3). The
-    ladder's steps grow by √2 from one at which quantisation adds 0.2 % to the mean squared error, at most to where every
-    latent of every image is rounded to the same. ``progress(done, total)`` counts levels.
+    ladder's steps grow by √2 from one at which quantisation adds 0.2 % to the mean squared error, until one
+    costs 10 dB or rounds all images to the same. ``progress(done, total)`` counts levels.
 
     Raises ``CodecError`` where there are fewer than two images.
     """
@@ -54,20 +56,21 @@ def freeze(network: Network, images: np.ndarray, *, progress: Callable[[int, int
     factors = np.maximum(factors, _LEAST_SENSITIVITY * factors.max())
     added = FINEST_SHARE * exact.mean() * images[0].size
     finest = math.sqrt(12 * max(added, 1e-9) / latents[0].size)
+    unquantised = _mean_psnr(exact)
     levels, psnr = [], []
-    for place in range(LEVELS):
-        level = _level(latents, finest * RATIO**place / factors)
-        if level is None:
+    for place in range(MOST_LEVELS):
+        level = _level(latents, finest * RATIO**place / factors, even_if_empty=not levels)
+        if level is None or (psnr and psnr[-1] < unquantised - MOST_LOSS_DB):
             break
         levels.append(level)
         quantised = level.quantiser.dequantise(level.quantiser.quantise(few))
         psnr.append(_mean_psnr(_squared_errors(network, quantised, originals)))
         if progress:
-            progress(place + 1, LEVELS)
-    unquantised = _mean_psnr(exact)
+            progress(place + 1, MOST_LEVELS)
     good = [place for place, value in enumerate(psnr) if value >= unquantised - DEFAULT_LOSS_DB]
     return Frozen(
         tuple(levels),
+        network.geometry,
         max(good, default=0),
         weights_digest(network.model.get_weights()),
         tuple(psnr),
@@ -78,18 +81,18 @@ def freeze(network: Network, images: np.ndarray, *, progress: Callable[[int, int
 
 def _chosen(images: np.ndarray, network: Network) -> np.ndarray:
     """Return the training images, or of many a part that is spread over them all, in an order of their own."""
-    rows, columns = network.grid(*images.shape[1:3])
+    rows, columns = network.geometry.grid(*images.shape[1:3])
     most = max(2, min(_MOST_IMAGES, _MOST_LATENTS // (rows * columns * network.channels)))
     order = np.random.default_rng(0).permutation(len(images))[:most]
     return np.asarray(images[np.sort(order)])[np.argsort(np.argsort(order))]
 
 
-def _level(latents: np.ndarray, steps: np.ndarray) -> Level | None:
-    """Return the level of these steps, or None where nothing would be left to code."""
+def _level(latents: np.ndarray, steps: np.ndarray, *, even_if_empty: bool) -> Level | None:
+    """Return the level of these steps; None where nothing would be left to code, unless ``even_if_empty``."""
     channels = latents.shape[-1]
     quantiser = fit_quantiser(latents.reshape(-1, channels), steps)
     integers = quantiser.quantise(latents)
-    if (integers == integers[:1, :1, :1]).all():
+    if not even_if_empty and (integers == integers[:1, :1, :1]).all():
         return None
     predictors = np.array([_best_predictor(integers[..., channel]) for channel in range(channels)], "u1")
     centres = np.rint(integers[:, 0, 0].mean(axis=0)).astype(np.int32)

@@ -2,18 +2,23 @@
 
 import hashlib
 import io
-from dataclasses import dataclass
+import zlib
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from kerasae.atomic import replacing
+from kerasae.codec.geometry import Geometry
 from kerasae.codec.level import Level
 from kerasae.codec.quantiser import Quantiser
 from kerasae.codec.tables import TOTAL, Tables
 from kerasae.errors import CodecError
 
+# Its name in a run folder.
+FILE = "codec.npz"
 _FORMAT = 1
 _ARRAYS = ("steps", "lowest_point", "points", "predictors", "centres", "lowest_symbol", "frequencies")
 
@@ -28,6 +33,7 @@ class Frozen:
     """
 
     levels: tuple[Level, ...]
+    geometry: Geometry
     default: int
     weights: str
     psnr: tuple[float, ...]
@@ -37,7 +43,7 @@ class Frozen:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over weights and all that decides what a file decodes to, 64 hexadecimal digits."""
-        hasher = hashlib.sha256(f"kerasae frozen {_FORMAT} {self.weights}".encode())
+        hasher = hashlib.sha256(f"kerasae frozen {_FORMAT} {self.weights} {astuple(self.geometry)}".encode())
         for level in self.levels:
             for name, array in _arrays_of(level).items():
                 hasher.update(f"|{name}{array.shape}|".encode() + np.ascontiguousarray(array).tobytes())
@@ -48,11 +54,24 @@ class Frozen:
         """The first 4 bytes of the digest: what a file names its model by."""
         return bytes.fromhex(self.digest[:8])
 
+    def bits_per_latent(self) -> list[float]:
+        """Return for each level the entropy of its tables in bits, the mean over channels."""
+        entropies = []
+        for level in self.levels:
+            shares = level.tables.frequencies / TOTAL
+            entropies.append(float((shares * level.tables.bits()).sum(axis=1).mean()))
+        return entropies
+
+    def size_bytes(self) -> int:
+        """Return the bytes of all arrays, as they lie in memory."""
+        return sum(array.nbytes for level in self.levels for array in _arrays_of(level).values())
+
     def save(self, path: Path) -> None:
         """Write a ``.npz`` file, atomically."""
         content = {
             "format": _FORMAT,
             "count": len(self.levels),
+            "geometry": astuple(self.geometry),
             "default": self.default,
             "weights": self.weights,
             "digest": self.digest,
@@ -79,13 +98,14 @@ class Frozen:
             levels = tuple(_level_of(content, place) for place in range(int(content["count"])))
             frozen = cls(
                 levels,
+                Geometry(*content["geometry"].tolist()),
                 int(content["default"]),
                 str(content["weights"]),
                 tuple(content["psnr"].tolist()),
                 float(content["unquantised_psnr"]),
                 int(content["images"]),
             )
-        except (OSError, KeyError, ValueError, EOFError) as error:
+        except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
             raise CodecError(f"{path} cannot be read ({error}); {again}") from None
         whole = all((level.tables.frequencies.sum(axis=1) == TOTAL).all() for level in levels)
         if not whole or frozen.digest != str(content["digest"]):

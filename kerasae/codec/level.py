@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kerasae.codec.entropy_coder import EntropyCoder
+from kerasae.codec.entropy_coder import ESCAPE_LENGTH_BITS, EntropyCoder
 from kerasae.codec.predictor import Predictor, differences, undo_differences
 from kerasae.codec.quantiser import Quantiser
 from kerasae.codec.tables import Tables
@@ -46,16 +46,20 @@ class Level:
         return rest
 
     def estimated_bits(self, residuals: np.ndarray) -> np.ndarray:
-        """Return the information in ``residuals`` ``(images, positions, channels)`` under the tables: ``(images,)``.
+        """Return the information in ``residuals`` ``(images, positions, channels)`` under the tables: ``(images,)``."""
+        return self.estimated_bits_and_escapes(residuals)[0].sum(axis=1)
 
-        −log₂ of each symbol's frequency, summed; an escape adds the bits of its code.
+    def estimated_bits_and_escapes(self, residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return bits and number of escapes of ``residuals`` ``(images, positions, channels)``: ``(images, channels)``.
+
+        −log₂ of each symbol's probability, summed over positions; an escape adds the bits of its code.
         """
         symbols = residuals - self.tables.lowest
         outside = (symbols < 0) | (symbols >= self.tables.escape)
         chosen = np.where(outside, self.tables.escape, symbols)
-        bits = self.tables.bits()[np.arange(symbols.shape[-1]), chosen].sum(axis=(1, 2))
+        bits = self.tables.bits()[np.arange(symbols.shape[-1]), chosen].sum(axis=1)
         if outside.any():
             beyond = np.where(symbols < 0, -2.0 * symbols, 2.0 * (symbols - self.tables.escape) + 1.0)
-            extra = np.log2(24) + np.floor(np.log2(np.maximum(beyond, 1.0)))
-            bits = bits + np.where(outside, extra, 0.0).sum(axis=(1, 2))
-        return bits
+            extra = ESCAPE_LENGTH_BITS + np.floor(np.log2(np.maximum(beyond, 1.0)))
+            bits = bits + np.where(outside, extra, 0.0).sum(axis=1)
+        return bits, outside.sum(axis=1)

@@ -6,6 +6,7 @@ from functools import lru_cache
 import keras
 import numpy as np
 
+from kerasae.codec.geometry import Geometry
 from kerasae.models import Compressor
 from kerasae.runtime import worth_compiling
 
@@ -27,42 +28,37 @@ class Network:
     def __init__(self, model: Compressor):
         self.model = model
         self._any_size = model.takes_any_size
-        self._unit = model.stride if self._any_size else model.image_size
+        unit = model.stride if self._any_size else model.image_size
         shape = model.latent_shape
         self.channels = shape[-1]
-        # Rows and columns of latents per tile, or per stride.
-        self._rows, self._columns = (shape[0], shape[1]) if len(shape) == 3 else (1, 1)
+        rows, columns = shape[:2] if len(shape) == 3 else (1, 1)
         if self._any_size:
-            self._rows, self._columns = (side * self._unit // model.image_size for side in shape[:2])
+            rows, columns = (side * unit // model.image_size for side in (rows, columns))
+        self.geometry = Geometry(unit, rows, columns, model.channels)
         self._parts = lru_cache(maxsize=8)(self._make_parts)
-
-    def grid(self, height: int, width: int) -> tuple[int, int]:
-        """Return the rows and columns of the latents of an image of so many pixels."""
-        return -(-height // self._unit) * self._rows, -(-width // self._unit) * self._columns
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return float32 latents ``(images, rows, columns, channels)`` of uint8 images."""
-        count, height, width, _ = images.shape
-        below, right = -height % self._unit, -width % self._unit
-        padded = np.pad(images, ((0, 0), (0, below), (0, right), (0, 0)), mode="edge")
-        rows, columns = self.grid(height, width)
+        (count, height, width, _), unit, geometry = images.shape, self.geometry.unit, self.geometry
+        if height % unit or width % unit:
+            images = np.pad(images, ((0, 0), (0, -height % unit), (0, -width % unit), (0, 0)), mode="edge")
         if self._any_size:
-            encoder, _ = self._parts(*padded.shape[1:3])
-            return _run(encoder, padded).reshape(count, rows, columns, self.channels)
-        encoder, _ = self._parts(self._unit, self._unit)
-        latents = _run(encoder, _cut(padded, self._unit, self._unit))
-        latents = latents.reshape(-1, self._rows, self._columns, self.channels)
-        return _join(latents, count, rows // self._rows, columns // self._columns)
+            encoder, _ = self._parts(*images.shape[1:3])
+            return _run(encoder, images).reshape(count, *geometry.grid(height, width), self.channels)
+        encoder, _ = self._parts(unit, unit)
+        latents = _run(encoder, _cut(images, unit, unit)).reshape(-1, geometry.rows, geometry.columns, self.channels)
+        return _join(latents, count, *geometry.units(height, width))
 
     def reconstruct(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
         """Return float32 images in [0, 1], ``(images, height, width, channels)``, of latents that ``encode`` shaped."""
-        count, rows, columns, _ = latents.shape
+        unit, geometry = self.geometry.unit, self.geometry
+        down, across = geometry.units(height, width)
         if self._any_size:
-            _, decoder = self._parts(rows // self._rows * self._unit, columns // self._columns * self._unit)
+            _, decoder = self._parts(down * unit, across * unit)
             return _run(decoder, latents)[:, :height, :width]
-        _, decoder = self._parts(self._unit, self._unit)
-        tiles = _cut(latents, self._rows, self._columns).reshape(-1, *self.model.latent_shape)
-        return _join(_run(decoder, tiles), count, rows // self._rows, columns // self._columns)[:, :height, :width]
+        _, decoder = self._parts(unit, unit)
+        tiles = _cut(latents, geometry.rows, geometry.columns).reshape(-1, *self.model.latent_shape)
+        return _join(_run(decoder, tiles), len(latents), down, across)[:, :height, :width]
 
     def decode(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
         """Return what ``reconstruct`` does, as uint8 in [0, 255], rounded to nearest."""
@@ -80,7 +76,8 @@ class _Part(keras.Model):
     """One half as a compiled function; uint8 images are scaled inside."""
 
     def __init__(self, part, bottleneck):
-        super().__init__()
+        # A class name with an underscore in front makes no scope that TensorFlow takes.
+        super().__init__(name="decode" if bottleneck is None else "encode")
         self.part = part
         self.bottleneck = bottleneck
         self.built = True

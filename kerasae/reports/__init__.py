@@ -3,13 +3,34 @@
 ``tables`` are for terminals; ``figures`` are PNG files, and load matplotlib only when one is drawn.
 """
 
-from kerasae.reports.figures import loss_curves, metric_histograms, noise_sweep, reconstruction_grid
-from kerasae.reports.tables import runs_table, score_table, sweep_table
+from kerasae.reports.figures import (
+    crop_sheet,
+    loss_curves,
+    metric_histograms,
+    noise_sweep,
+    rate_distortion,
+    reconstruction_grid,
+)
+from kerasae.reports.tables import (
+    bd_rate_table,
+    inspection_table,
+    ladder_table,
+    rate_table,
+    runs_table,
+    score_table,
+    sweep_table,
+)
 
 __all__ = [
+    "bd_rate_table",
+    "crop_sheet",
+    "inspection_table",
+    "ladder_table",
     "loss_curves",
     "metric_histograms",
     "noise_sweep",
+    "rate_distortion",
+    "rate_table",
     "reconstruction_grid",
     "runs_table",
     "score_table",

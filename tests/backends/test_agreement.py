@@ -11,10 +11,13 @@ import pytest
 
 from kerasae.runtime import installed_backends
 from tests.backends.worker import CASES
-from tests.conftest import smooth_images
+from tests.conftest import BACKEND, smooth_images
 
 BACKENDS = installed_backends()
-pytestmark = pytest.mark.skipif(len(BACKENDS) < 2, reason="only one backend is installed")
+pytestmark = [
+    pytest.mark.skipif(len(BACKENDS) < 2, reason="only one backend is installed"),
+    pytest.mark.skipif(BACKENDS[0] != BACKEND, reason=f"runs all backends by itself; once, on {BACKENDS[0]}, will do"),
+]
 
 
 @pytest.fixture(scope="module")

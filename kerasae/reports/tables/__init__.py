@@ -1,7 +1,18 @@
 """Tables for terminals, right from 80 columns up."""
 
+from kerasae.reports.tables.inspection_table import inspection_table
+from kerasae.reports.tables.ladder_table import ladder_table
+from kerasae.reports.tables.rate_table import bd_rate_table, rate_table
 from kerasae.reports.tables.runs_table import runs_table
 from kerasae.reports.tables.score_table import score_table
 from kerasae.reports.tables.sweep_table import sweep_table
 
-__all__ = ["runs_table", "score_table", "sweep_table"]
+__all__ = [
+    "bd_rate_table",
+    "inspection_table",
+    "ladder_table",
+    "rate_table",
+    "runs_table",
+    "score_table",
+    "sweep_table",
+]

@@ -4,14 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kerasae.codec.freeze import freeze
-from kerasae.codec.frozen import Frozen, weights_digest
+from kerasae.codec.frozen import FILE, Frozen, weights_digest
 from kerasae.codec.network import Network
 from kerasae.data import load_images, split_indices
 from kerasae.errors import CodecError, DataError
 from kerasae.models import Compressor
 from kerasae.training import Run, load_run
-
-FILE = "codec.npz"
 
 
 def freeze_run(run: Run, *, force: bool = False, progress: Callable[[int, int], None] | None = None) -> Frozen:

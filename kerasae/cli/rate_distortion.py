@@ -1,0 +1,233 @@
+"""``kerasae rate-distortion``."""
+
+import csv
+import hashlib
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerasae.cli import options
+
+
+def rate_distortion(
+    targets: Annotated[
+        list[str] | None, typer.Argument(help="Runs to compare; without any, the classical codecs.", metavar="[RUN]...")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="folder:PATH, every image at its native size; else the first run's test images, or photos."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, validation or test, of a run's own images.")] = "test",
+    codecs: Annotated[
+        str, typer.Option(help="jpeg, webp, avif, jpeg2000, jpegxl, jpeg-444, avif-444, with commas; none for none.")
+    ] = "",
+    qualities: Annotated[str, typer.Option(help="Qualities of the classical codecs, with commas.")] = "",
+    steps: Annotated[str, typer.Option(help="Steps of the models, with commas; else all.")] = "",
+    effort: Annotated[
+        str,
+        typer.Option(
+            help="Of the classical codecs: best, or default, the settings of their libraries. "
+            "Beside a run best is the default; without one default is, as published tables have it."
+        ),
+    ] = "",
+    gray: Annotated[bool, typer.Option("--gray", help="Take the luma of a folder's images.")] = False,
+    limit: Annotated[int | None, typer.Option(help="At most so many images, spread over them all.")] = None,
+    sigma: Annotated[float, typer.Option(help="Noise on the input, 0 to 1; compared with the clean image.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    out: Annotated[str | None, typer.Option("-o", "--out", help="A folder for tables and figures.")] = None,
+    runs: options.Runs = None,
+    json: options.Json = False,
+) -> None:
+    """Bytes against quality, of trained models and of JPEG, WebP, AVIF, JPEG 2000 and JPEG XL, with BD-rates."""
+    from kerasae.errors import CodecError
+    from kerasae.runtime import choose_backend
+    from kerasae.training import load_run, runs_folder
+
+    found = [load_run(target, runs) for target in targets or []]
+    if not 0 <= sigma <= 1:
+        raise CodecError(f"--sigma {sigma:g} is out of range; it is a standard deviation in [0, 1] intensity")
+    if limit is not None and limit < 1:
+        raise CodecError(f"--limit {limit} leaves no image; it is at least 1")
+    effort = effort or ("best" if found else "default")
+    if effort not in ("best", "default"):
+        raise CodecError(f"--effort {effort!r} is neither best nor default")
+    classical = _classical(codecs, qualities, effort)
+    if not classical and not found:
+        raise CodecError("there is nothing to compare: name a run, or codecs with --codecs")
+    choose_backend()
+
+    from kerasae.cli.console import err
+    from kerasae.cli.console import out as console
+    from kerasae.cli.counting import counting
+    from kerasae.cli.finish import waiting
+    from kerasae.rate_distortion.compare import compare
+    from kerasae.reports import bd_rate_table, rate_table
+    from kerasae.reports import rate_distortion as draw
+
+    with waiting("loading models and images"):
+        models = _models(found, steps)
+        label, names, images = _images(data, found, split=split, gray=gray, limit=limit)
+    contenders = [*models, *classical]
+    with counting(err, "measuring") as bar:
+        comparison = compare(
+            contenders,
+            images,
+            names=names,
+            sigma=sigma,
+            seed=seed,
+            with_ms_ssim=min(min(image.shape[:2]) for image in images) >= 176,
+            progress=lambda done, total, what: bar(done, total),
+        )
+    noise = f", input sigma {sigma:g}" if sigma else ""
+    title = f"{label}, {len(images):,} images{noise}; classical codecs at {effort} effort"
+    settings = [label, sigma, seed, limit, effort, split, gray, [run.name for run in found]]
+    settings += [[one.name, list(one.qualities)] for one in contenders]
+    name = hashlib.sha256(json_module.dumps(settings).encode()).hexdigest()[:8]
+    folder = Path(out) if out else runs_folder(runs) / f"rate_distortion-{name}"
+    _write(folder, comparison, title)
+    draw(folder / "rate_distortion.png", comparison.points, title)
+    _crops(folder / "crops.png", contenders, images, names, label)
+    costs = [_cost(model, images) for model in models]
+    if json:
+        plain = {"data": label, "effort": effort, "points": [point.as_dict() for point in comparison.points]}
+        plain |= {"bd_rates": [one.as_dict() for one in comparison.bd_rates], "models": costs}
+        print(json_module.dumps(plain, indent=1))
+        return
+    console.print(rate_table(comparison.points, title=title))
+    if comparison.bd_rates:
+        console.print(bd_rate_table(comparison.bd_rates))
+    for cost in costs:
+        console.print(
+            f"{cost['name']}: {cost['model_bytes']:,} bytes of model and tables, decoder "
+            f"{cost['decoder_macs_per_pixel']:,.1f} multiply-accumulates per pixel",
+            highlight=False,
+            soft_wrap=True,
+        )
+    console.print(f"figures and tables: {folder}", highlight=False, soft_wrap=True)
+
+
+def _classical(codecs: str, qualities: str, effort: str):
+    from kerasae.errors import CodecError
+    from kerasae.rate_distortion.classical import classical_codec, installed_codecs
+    from kerasae.rate_distortion.contender import ClassicalContender
+
+    wanted = [part.strip() for part in codecs.split(",") if part.strip()] if codecs else installed_codecs()
+    if wanted == ["none"]:
+        return []
+    chosen = None
+    if qualities:
+        chosen = tuple(sorted(_numbers(qualities, "--qualities")))
+        if not all(0 < quality <= 100 for quality in chosen):
+            raise CodecError(f"--qualities {qualities!r}: qualities lie above 0 and up to 100")
+    found = [classical_codec(name) for name in wanted]
+    return [ClassicalContender(codec, chosen or codec.qualities, effort) for codec in found]
+
+
+def _models(found, steps: str):
+    from kerasae.codec import Codec
+    from kerasae.rate_distortion.contender import ModelContender
+
+    models = []
+    for run in found:
+        codec = Codec.load(run)
+        ladder = range(len(codec.frozen.levels))
+        chosen = [int(number) for number in _numbers(steps, "--steps")] if steps else list(ladder)
+        for step in chosen:
+            codec._checked_step(step)
+        name = run.record.recipe_name
+        taken = {model.name for model in models}
+        models.append(ModelContender(run.name if name in taken else name, codec, sorted(chosen, reverse=True)))
+    return models
+
+
+def _images(data: str | None, found, *, split: str, gray: bool, limit: int | None):
+    """Return a label, names and images."""
+    from kerasae.errors import CodecError
+    from kerasae.rate_distortion.native_images import native_images, spread
+
+    channels = {run.recipe.data.channels for run in found}
+    if len(channels) > 1:
+        raise CodecError("the runs are for gray and for colour images; compare them in two calls")
+    if data and data.startswith("folder:"):
+        wanted = 1 if gray else channels.pop() if channels else None
+        names, images = native_images(data.removeprefix("folder:"), channels=wanted, limit=limit)
+        return f"folder:{Path(data.removeprefix('folder:')).resolve().name}", names, images
+
+    from kerasae.data import load_images, split_indices
+    from kerasae.recipe import load_recipe
+
+    recipe = found[0].recipe if found and not data else load_recipe("ae_baseline", data=data or "photos")
+    for run in found[1:]:
+        if not data and run.recipe.data != recipe.data:
+            raise CodecError(f"{run.name} and {found[0].name} were trained on other images; say which with --data")
+    loaded = load_images(recipe.data)
+    splits = split_indices(loaded, recipe.data)
+    if split not in splits:
+        raise CodecError(f"--split {split!r} is not a split; it is one of {', '.join(splits)}")
+    chosen = [splits[split][place] for place in spread(len(splits[split]), limit)]
+    return f"{loaded.label} {split}", [loaded.names[place] for place in chosen], list(loaded.images[chosen])
+
+
+def _numbers(text: str, option: str) -> list[float]:
+    from kerasae.errors import CodecError
+
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise CodecError(f"{option} {text!r} is not a list of numbers; write it as 25,50,75") from None
+
+
+def _write(folder: Path, comparison, title: str) -> None:
+    from kerasae.atomic import replacing, write_json
+
+    points = [point.as_dict() for point in comparison.points]
+    write_json(
+        folder / "rate_distortion.json",
+        {"title": title, "points": points, "bd_rates": [one.as_dict() for one in comparison.bd_rates]},
+    )
+    with (
+        replacing(folder / "rate_distortion.csv") as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, list(points[0]))
+        writer.writeheader()
+        writer.writerows(points)
+
+
+def _crops(path: Path, contenders, images, names, label: str) -> None:
+    """Draw three images through every codec at about the bytes of the first one's middle quality."""
+    import numpy as np
+
+    from kerasae.rate_distortion.matched import matched
+    from kerasae.reports import crop_sheet
+
+    first = contenders[0]
+    default = (
+        first.codec.frozen.default if hasattr(first.codec, "frozen") else first.qualities[len(first.qualities) // 2]
+    )
+    files = first.encode(images, default)
+    bits = [len(file) / (image.shape[0] * image.shape[1]) for file, image in zip(files, images, strict=True)]
+    order = np.argsort(bits, kind="stable")
+    rows = []
+    for place in {int(order[index]): None for index in (len(order) // 10, len(order) // 2, -1 - len(order) // 10)}:
+        image, budget = images[place], len(files[place])
+        row = [(f"original\n{image.size:,} bytes raw", image)]
+        for one in matched(contenders, image, budget):
+            row.append((f"{one.codec}\n{one.bytes:,} bytes, {one.psnr:.1f} dB", one.image))
+        rows.append(row)
+    crop_sheet(path, rows, f"{label}: at most the bytes of {first.name}, or the fewest there are")
+
+
+def _cost(model, images) -> dict:
+    from kerasae.rate_distortion.macs import macs_per_pixel
+
+    compressor = model.codec.model
+    pixels = compressor.image_size**2
+    return {
+        "name": model.name,
+        "model_bytes": 4 * compressor.count_params() + model.codec.frozen.size_bytes(),
+        "encoder_macs_per_pixel": macs_per_pixel(compressor.encoder, pixels),
+        "decoder_macs_per_pixel": macs_per_pixel(compressor.decoder, pixels),
+    }

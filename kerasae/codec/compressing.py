@@ -1,0 +1,135 @@
+"""Image files → ``.kae`` files, in batches."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from kerasae.atomic import replacing
+from kerasae.codec.archive import pack_archive
+from kerasae.codec.codec import Codec
+from kerasae.codec.container import Packed, pack
+from kerasae.codec.image_paths import image_paths
+from kerasae.data.images import read_image
+from kerasae.errors import CodecError
+
+# Read, coded and written together: enough for full batches, little enough for memory (128 photographs of 12 Mpx would
+# be 1.5 GB, so large images end a batch early).
+_IMAGES_AT_ONCE = 256
+_PIXELS_AT_ONCE = 2**25
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What became of the images: ``bytes_written`` of all files, ``pixels`` and ``escapes`` summed over images."""
+
+    images: int
+    pixels: int
+    raw_bytes: int
+    bytes_written: int
+    escapes: int
+    outputs: tuple[Path, ...]
+
+
+def compress_files(
+    codec: Codec,
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    step: int | None = None,
+    gray: bool = False,
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Compressed:
+    """Compress image files, and those in folders, each to a ``.kae`` file in the folder ``out``.
+
+    Where ``out`` ends in ``.kae`` it is the file of the one image, or an archive of several. Colour images are refused
+    by a gray model unless ``gray`` takes their luma; transparent pixels are laid over white, EXIF orientation is
+    honoured, 16-bit gray becomes 8-bit. Every file is complete under its name or not there.
+
+    Raises ``CodecError`` where an output exists and not ``force``, before anything is read; ``DataError`` for a file
+    that is no image, is broken or animated, and then what was written so far stays.
+    """
+    paths = image_paths(inputs)
+    out = Path(out)
+    archive = out.suffix == ".kae" and len(paths) > 1
+    targets = {name: out if out.suffix == ".kae" else out / f"{name}.kae" for name in paths}
+    if not force:
+        refuse_existing(targets.values())
+    gathered: dict[str, Packed] = {}
+    done = written = raw = pixels = escapes = 0
+    with ThreadPoolExecutor() as pool:
+        for names, images in _batches(paths, pool, channels=codec.channels, gray=gray):
+            packed = dict(zip(names, codec.pack(images, step=step), strict=True))
+            raw += sum(image.size for image in images)
+            pixels += sum(image.shape[0] * image.shape[1] for image in images)
+            escapes += sum(one.escapes for one in packed.values())
+            if archive:
+                gathered |= packed
+            else:
+                files = {targets[name]: pack(one) for name, one in packed.items()}
+                written += sum(pool.map(_write, files, files.values()))
+            done += len(names)
+            if progress:
+                progress(done, len(paths))
+    if archive:
+        written = _write(out, pack_archive(gathered))
+    return Compressed(done, pixels, raw, written, escapes, (out,) if archive else tuple(targets.values()))
+
+
+def refuse_existing(targets) -> None:
+    """Raise ``CodecError`` where one of ``targets`` is there already."""
+    there = [path for path in targets if path.exists()]
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise CodecError(f"{there[0]}{more} would be overwritten; pass --force, or write elsewhere with -o")
+
+
+def _batches(
+    paths: dict[str, Path], pool: ThreadPoolExecutor, *, channels: int, gray: bool
+) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+    """Yield names and images; the next files are read while a batch is coded."""
+
+    def read(path: Path) -> np.ndarray:
+        return _read(path, channels, gray)
+
+    left = iter(paths.items())
+    chunk = list(islice(left, _IMAGES_AT_ONCE))
+    waiting = [pool.submit(read, path) for _, path in chunk]
+    while chunk:
+        following = list(islice(left, _IMAGES_AT_ONCE))
+        ahead = [pool.submit(read, path) for _, path in following]
+        names: list[str] = []
+        images: list[np.ndarray] = []
+        for (name, _), future in zip(chunk, waiting, strict=True):
+            names.append(name)
+            images.append(future.result())
+            if sum(image.shape[0] * image.shape[1] for image in images) >= _PIXELS_AT_ONCE:
+                yield names, images
+                names, images = [], []
+        if names:
+            yield names, images
+        chunk, waiting = following, ahead
+
+
+def _read(path: Path, channels: int, gray: bool) -> np.ndarray:
+    if channels == 3:
+        return read_image(path, channels=3)
+    image = read_image(path, channels=None)
+    if image.shape[-1] == 1:
+        return image
+    # Gray stored as RGB loses nothing.
+    if (image == image[..., :1]).all():
+        return image[..., :1]
+    if not gray:
+        raise CodecError(f"{path} is a colour image and the model is gray; pass --gray to compress its luma")
+    return read_image(path, channels=1)
+
+
+def _write(path: Path, content: bytes) -> int:
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+    return len(content)

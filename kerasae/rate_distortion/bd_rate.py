@@ -1,0 +1,66 @@
+"""Two curves → the difference in rate at equal quality."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kerasae.records import BdRate, RatePoint
+
+LEAST_POINTS = 6
+# The least overlap that is worth a number, in dB; SSIM is taken as −10·log10(1 − SSIM).
+LEAST_OVERLAP_DB = 1.5
+# And so many points of each curve must lie in it.
+LEAST_POINTS_INSIDE = 3
+METRICS = ("psnr", "psnr_of_mean_mse", "ssim")
+
+
+def bd_rate(curve: Sequence[RatePoint], against: Sequence[RatePoint], metric: str) -> BdRate:
+    """Return how many percent more bits ``curve`` takes than ``against`` at equal ``metric``; negative is better.
+
+    Bjøntegaard's measure (VCEG-M33) with piecewise cubic interpolation, as the JVET uses it, by the package
+    ``bjontegaard``: the mean difference of log-rate over the qualities that both curves reach. Points at which more
+    bits bring no better quality are left out first. SSIM is compared as −10·log10(1 − SSIM), since equal steps of it
+    are not equal steps near 1. ``bd_rate_percent`` is None, with the reason in ``message``, where either curve keeps
+    fewer than six points or too little of the two overlaps.
+    """
+    from bjontegaard import bd_rate as bjontegaard_rate
+
+    name, other = curve[0].codec, against[0].codec
+    (rates, values), (other_rates, other_values) = _rising(curve, metric), _rising(against, metric)
+
+    def refused(why: str) -> BdRate:
+        return BdRate(codec=name, against=other, metric=metric, bd_rate_percent=None, overlap=None, message=why)
+
+    for who, points in ((name, values), (other, other_values)):
+        if len(points) < LEAST_POINTS:
+            return refused(f"{who} has {len(points)} points that rise with rate; at least {LEAST_POINTS} are needed")
+    low, high = max(values[0], other_values[0]), min(values[-1], other_values[-1])
+    inside = [int(((points >= low) & (points <= high)).sum()) for points in (values, other_values)]
+    if high - low < LEAST_OVERLAP_DB or min(inside) < LEAST_POINTS_INSIDE:
+        return refused(
+            f"the curves share {max(high - low, 0):.1f} dB with {inside[0]} and {inside[1]} points in it; at least "
+            f"{LEAST_OVERLAP_DB} dB with {LEAST_POINTS_INSIDE} points each are needed"
+        )
+    percent = bjontegaard_rate(
+        other_rates, other_values, rates, values, method="pchip", require_matching_points=False, min_overlap=0
+    )
+    overlap = (_plain(low, metric), _plain(high, metric))
+    return BdRate(codec=name, against=other, metric=metric, bd_rate_percent=float(percent), overlap=overlap, message="")
+
+
+def _rising(points: Sequence[RatePoint], metric: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return rates and qualities in dB, both rising."""
+    rates, values = [], []
+    for point in sorted(points, key=lambda point: (point.bits_per_pixel, getattr(point, metric) or 0)):
+        value = getattr(point, metric)
+        if value is None:
+            continue
+        value = -10 * np.log10(max(1 - value, 1e-10)) if metric == "ssim" else value
+        if not values or (value > values[-1] and point.bits_per_pixel > rates[-1]):
+            rates.append(point.bits_per_pixel)
+            values.append(value)
+    return np.array(rates), np.array(values)
+
+
+def _plain(value: float, metric: str) -> float:
+    return float(1 - 10 ** (-value / 10) if metric == "ssim" else value)

@@ -1,0 +1,145 @@
+import numpy as np
+import pytest
+
+from kerasae.codec.codec import Codec
+from kerasae.codec.container import Packed, pack, unpack
+from kerasae.codec.frozen import Frozen
+from kerasae.errors import CodecError
+from tests.codec.made_up import KINDS, made_up_codec
+from tests.conftest import smooth_images
+
+NOISE = np.random.default_rng(0)
+SHAPES = [(1, 1), (7, 90), (32, 32), (33, 31), (64, 40)]
+ODD = {
+    "black": np.zeros((20, 24, 1), np.uint8),
+    "white": np.full((20, 24, 1), 255, np.uint8),
+    "noise": NOISE.integers(0, 256, (40, 24, 1)).astype(np.uint8),
+} | {f"{height}x{width}": NOISE.integers(0, 256, (height, width, 1)).astype(np.uint8) for height, width in SHAPES}
+
+
+@pytest.fixture(params=KINDS)
+def codec(request):
+    return made_up_codec(request.param)
+
+
+def reconstruction(codec, image, step):
+    """What the network makes of quantised latents, without any bytes between."""
+    quantiser = codec.frozen.levels[step].quantiser
+    latents = codec.network.encode(image[None])
+    return codec.network.decode(quantiser.dequantise(quantiser.quantise(latents)), *image.shape[:2])[0]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_any_image_comes_back_as_the_network_sees_it(codec, name):
+    for step in (0, len(codec.frozen.levels) - 1):
+        data = codec.encode(ODD[name], step=step)
+        decoded = codec.decode(data)
+        assert decoded.dtype == np.uint8
+        np.testing.assert_array_equal(decoded, reconstruction(codec, ODD[name], step))
+
+
+def test_finer_steps_take_more_bytes_and_come_nearer_to_the_unquantised_image(codec):
+    images = smooth_images(20, seed=5)
+    exact = codec.network.decode(codec.network.encode(images), 32, 32).astype(float)
+    levels = len(codec.frozen.levels)
+    assert levels >= 4
+    sizes, errors = [], []
+    for step in (0, levels // 2, levels - 1):
+        files = codec.encode(images, step=step)
+        sizes.append(sum(map(len, files)))
+        errors.append(((np.stack(codec.decode(files)) - exact) ** 2).mean())
+    assert sizes[0] > sizes[1] > sizes[2]
+    assert errors[0] < errors[1] < errors[2]
+
+
+def test_real_bits_are_the_estimate_within_one_percent_and_the_header(codec):
+    images = smooth_images(40, seed=8)
+    step = codec.frozen.default
+    estimate = codec.estimated_bits(images, step=step)
+    payload = np.array([8 * len(packed.payload) for packed in codec.pack(images, step=step)])
+    files = np.array([8 * len(file) for file in codec.encode(images, step=step)])
+    assert payload.mean() <= 1.01 * estimate.mean() + 8
+    assert files.mean() <= 1.01 * estimate.mean() + 8 * 16 + 8
+
+
+def test_images_of_many_sizes_go_together_and_keep_their_order(codec):
+    images = [ODD[name] for name in ("7x90", "32x32", "noise", "7x90")]
+    together = codec.encode(images)
+    assert together == [codec.encode(image) for image in images]
+    for image, decoded in zip(images, codec.decode(together), strict=True):
+        assert decoded.shape == image.shape
+
+
+def test_batches_of_any_length_give_the_same_files():
+    codec, images = made_up_codec("conv_autoencoder"), smooth_images(70)
+    alone = [codec.encode(image) for image in images[:3]]
+    together = codec.encode(images)
+    assert len(together) == 70
+    # The same image in a batch of another size may differ by float rounding, not by more than its latents' rounding.
+    close = [np.abs(codec.decode(a).astype(int) - codec.decode(b)).max() for a, b in zip(alone, together, strict=False)]
+    assert max(close) <= 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_colour(kind):
+    codec, images = made_up_codec(kind, 3), smooth_images(3, size=40, channels=3)
+    decoded = codec.decode(codec.encode(images))
+    assert [image.shape for image in decoded] == 3 * [(40, 40, 3)]
+    assert unpack(codec.encode(images)[0]).channels == 3
+
+
+def test_gray_images_may_come_without_an_axis_of_channels():
+    codec = made_up_codec("conv_autoencoder")
+    assert codec.encode(ODD["noise"][..., 0]) == codec.encode(ODD["noise"])
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((8, 8, 3), np.uint8),
+        np.zeros((8, 8, 1), np.float32),
+        np.zeros((0, 8, 1), np.uint8),
+        np.zeros(8, np.uint8),
+    ],
+)
+def test_what_is_no_image_of_the_model_is_refused(image):
+    with pytest.raises(CodecError, match=r"the model takes uint8 of shape \(height, width, 1\)"):
+        made_up_codec("conv_autoencoder").encode(image)
+
+
+def test_steps_that_are_not_there_are_refused(codec):
+    with pytest.raises(CodecError, match="step 99 is out of range; the ladder goes from 0"):
+        codec.encode(ODD["black"], step=99)
+
+
+def test_files_of_other_models_are_refused():
+    first, second = made_up_codec("conv_autoencoder"), made_up_codec("conv_autoencoder", seed=4)
+    with pytest.raises(CodecError, match=f"written by the model {first.frozen.fingerprint.hex()}, this one is"):
+        second.decode(first.encode(ODD["noise"]))
+
+
+def test_tables_of_other_weights_are_refused():
+    first, second = made_up_codec("conv_autoencoder"), made_up_codec("conv_autoencoder", seed=4)
+    with pytest.raises(CodecError, match="frozen for other weights"):
+        Codec(second.model, first.frozen)
+
+
+def test_what_is_frozen_is_saved_and_read_whole_or_not_at_all(codec, tmp_path):
+    path = tmp_path / "codec.npz"
+    codec.frozen.save(path)
+    loaded = Frozen.load(path)
+    assert loaded.digest == codec.frozen.digest
+    assert Codec(codec.model, loaded).encode(ODD["noise"]) == codec.encode(ODD["noise"])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+    with pytest.raises(CodecError, match="kerasae freeze RUN --force"):
+        Frozen.load(path)
+
+
+def test_a_claim_of_many_pixels_is_refused_before_the_network_sees_it():
+    codec = made_up_codec("conv_autoencoder")
+    packed = codec.pack([ODD["noise"]], step=0)[0]
+    claim = Packed(packed.fingerprint, 8192, 8192, 1, 0, packed.payload)
+    with pytest.raises(CodecError, match="shorter than any image of its size"):
+        codec.decode(pack(claim))

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from kerasae.rate_distortion.bd_rate import bd_rate
+from kerasae.records import RatePoint
+
+
+def curve(name, rates, psnr, ssim=None):
+    return [
+        RatePoint(
+            codec=name, quality=place, images=1, bytes_per_image=rate, bits_per_pixel=rate, payload_bits_per_pixel=None,
+            estimated_bits_per_pixel=None, psnr=value, psnr_of_mean_mse=value, ms_ssim=None,
+            ssim=None if ssim is None else ssim[place], encode_images_per_second=1.0, decode_images_per_second=1.0,
+            settings={},
+        )
+        for place, (rate, value) in enumerate(zip(rates, psnr, strict=True))
+    ]  # fmt: skip
+
+
+RATES = np.geomspace(0.1, 2.0, 8)
+PSNR = 30 + 6 * np.log2(RATES)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 1.0, 1.7])
+def test_a_constant_factor_in_rate_is_what_is_found(factor):
+    other = curve("other", RATES, PSNR)
+    found = bd_rate(curve("mine", factor * RATES, PSNR), other, "psnr")
+    assert found.bd_rate_percent == pytest.approx(100 * (factor - 1), abs=1e-6)
+    assert found.overlap == pytest.approx((PSNR[0], PSNR[-1]))
+
+
+def test_ssim_is_compared_by_its_distance_from_one():
+    ssim = 1 - 0.3 * RATES**-0.7 / 10
+    mine, other = curve("mine", 0.6 * RATES, PSNR, ssim), curve("other", RATES, PSNR, ssim)
+    found = bd_rate(mine, other, "ssim")
+    assert found.bd_rate_percent == pytest.approx(-40, abs=1e-6)
+    assert found.overlap == pytest.approx((ssim[0], ssim[-1]))
+
+
+def test_a_straight_line_s_closed_form():
+    # log2-rate against quality of slopes 1/6 and 1/5 dB: the mean difference over the overlap is that of two lines.
+    steeper = 30 + 5 * np.log2(RATES)
+    found = bd_rate(curve("mine", RATES, steeper), curve("other", RATES, PSNR), "psnr")
+    low, high = max(steeper[0], PSNR[0]), min(steeper[-1], PSNR[-1])
+    middle = (low + high) / 2 - 30
+    assert found.bd_rate_percent == pytest.approx(100 * (2 ** (middle / 5 - middle / 6) - 1), rel=1e-6)
+
+
+def test_points_that_cost_more_and_show_no_more_are_left_out():
+    worse = np.insert(PSNR, 4, PSNR[3] - 3)
+    rates = np.insert(RATES, 4, (RATES[3] + RATES[4]) / 2)
+    found = bd_rate(curve("mine", rates, worse), curve("other", RATES, PSNR), "psnr")
+    assert found.bd_rate_percent == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mine", "message"),
+    [
+        (curve("mine", RATES[:5], PSNR[:5]), "mine has 5 points that rise with rate; at least 6 are needed"),
+        (curve("mine", RATES, PSNR + 40), "the curves share 0.0 dB"),
+        (curve("mine", RATES, PSNR + 22), "at least 1.5 dB with 3 points each are needed"),
+    ],
+)
+def test_too_few_points_or_too_little_overlap_is_refused(mine, message):
+    found = bd_rate(mine, curve("other", RATES, PSNR), "psnr")
+    assert found.bd_rate_percent is None
+    assert message in found.message

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from kerasae.codec.codec import Codec
 from kerasae.codec.compressing import refuse_existing
 from kerasae.codec.container import Packed
+from kerasae.codec.image_paths import SUFFIXES
 from kerasae.data.images import write_image
 from kerasae.errors import CodecError
 
@@ -28,7 +29,7 @@ def decompress_files(
     before anything is decoded, and where a payload is damaged.
     """
     out = Path(out)
-    one_file = bool(out.suffix) and not out.is_dir()
+    one_file = out.suffix.lower() in SUFFIXES and not out.is_dir()
     if one_file and len(packed) > 1:
         raise CodecError(f"{out} is one file and there are {len(packed)} images; name a folder with -o")
     targets = {name: out if one_file else out / f"{_safe(name)}.png" for name in packed}

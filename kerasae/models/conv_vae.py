@@ -11,11 +11,11 @@ from kerasae.models.compressor import Compressor
 class ConvVae(Compressor):
     """Residual blocks at ever coarser scales around dense Gaussian latents.
 
-    With ``stem = 4``, ``widths = (32, 64, 128)`` and ``latent_size = 200`` on 128×128 gray images::
+    With ``stem = 4``, ``widths = (32, 64, 128)``, ``neck = 16`` and ``latent_size = 200`` on 128×128 gray images::
 
         image ─space to depth 4─▶ 32×32×16 ─conv─▶ 32×32×32 ─halve─▶ 16×16×64 ─halve─▶ 8×8×128
-              ─dense─▶ mean 200, log-variance 200
-        latents 200 ─dense─▶ 8×8×128 ─double─▶ 16×16×64 ─double─▶ 32×32×32 ─conv─▶ 32×32×16
+              ─conv─▶ 8×8×16 ─dense─▶ mean 200, log-variance 200
+        latents 200 ─dense─▶ 8×8×16 ─conv─▶ 8×8×128 ─double─▶ 16×16×64 ─double─▶ 32×32×32 ─conv─▶ 32×32×16
               ─depth to space 4─▶ image
 
     Each scale has ``residual_blocks`` blocks x + conv(relu(conv(x))) (He et al. 2016, without normalisation: batches
@@ -34,6 +34,7 @@ class ConvVae(Compressor):
         stem=4,
         widths=(32, 64, 128),
         residual_blocks=1,
+        neck=16,
         latent_size=200,
         seed=0,
         l1=0.0,
@@ -45,6 +46,7 @@ class ConvVae(Compressor):
         self.stem = stem
         self.widths = tuple(widths)
         self.residual_blocks = residual_blocks
+        self.neck = neck
         self.latent_size = latent_size
         self.encoder = self._build_encoder()
         self.bottleneck = GaussianBottleneck(seed=seed, name="bottleneck")
@@ -80,6 +82,7 @@ class ConvVae(Compressor):
                 x = SpaceToDepth(2, name=f"halve_{index}")(x)
                 x = self._conv(width, 1, f"halve_{index}_conv", "relu")(x)
             x = self._residual(x, width, f"down_{index}")
+        x = self._conv(self.neck, 1, "neck_conv")(x)
         x = layers.Flatten(name="flatten")(x)
         mean, log_variance = (self._dense(self.latent_size, name)(x) for name in ("mean", "log_variance"))
         return keras.Model(images, [mean, log_variance], name="encoder")
@@ -87,8 +90,9 @@ class ConvVae(Compressor):
     def _build_decoder(self):
         side = self.image_size // self.stride
         latents = keras.Input((self.latent_size,), name="latents")
-        x = self._dense(side * side * self.widths[-1], "unflatten", "relu")(latents)
-        x = layers.Reshape((side, side, self.widths[-1]), name="grid")(x)
+        x = self._dense(side * side * self.neck, "unflatten")(latents)
+        x = layers.Reshape((side, side, self.neck), name="grid")(x)
+        x = self._conv(self.widths[-1], 3, "neck_conv", "relu")(x)
         for index, width in reversed(list(enumerate(self.widths))):
             x = self._residual(x, width, f"up_{index}")
             if index:
@@ -104,5 +108,5 @@ class ConvVae(Compressor):
 
     def get_config(self):
         """Return what is needed to build the model again."""
-        own = ("stem", "residual_blocks", "latent_size")
+        own = ("stem", "residual_blocks", "neck", "latent_size")
         return super().get_config() | {key: getattr(self, key) for key in own} | {"widths": list(self.widths)}

@@ -53,13 +53,15 @@ class ConvVae(Section):
     """A variational autoencoder of strided convolutions and residual blocks around ``latent_size`` dense latents.
 
     A space-to-depth stem takes ``stem`` pixels a side at once; then one scale per entry of ``widths``, each half the
-    size of the one before, with ``residual_blocks`` blocks.
+    size of the one before, with ``residual_blocks`` blocks. ``neck`` channels of the coarsest scale reach the dense
+    layers: with all of them these would be nine tenths of the weights, and learn the training images by heart.
     """
 
     kind: Literal["conv_vae"]
     stem: Literal[1, 2, 4, 8] = 4
     widths: Widths = (32, 64, 128)
     residual_blocks: int = Field(1, ge=0, le=16)
+    neck: int = Field(16, ge=1, le=4096)
     latent_size: int = Field(200, ge=1, le=65536)
 
     @property

@@ -1,0 +1,208 @@
+"""compress, decompress, inspect and freeze, as a user runs them."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from kerasae.codec import Codec, unpack
+
+
+@pytest.fixture
+def run_command(kerasae, trained, monkeypatch):
+    monkeypatch.setenv("KERASAE_RUNS", str(trained[0]))
+    return kerasae
+
+
+def pixels(path):
+    return np.asarray(Image.open(path))
+
+
+def test_a_folder_there_and_back(run_command, trained, tmp_path):
+    code, out, err = run_command("compress", "latest", trained[1], "-o", tmp_path / "small", "--json")
+    assert code == 0, err
+    facts = json.loads(out)
+    files = sorted((tmp_path / "small").glob("*.kae"))
+    assert facts["images"] == len(files) == 30
+    assert facts["bytes"] == sum(path.stat().st_size for path in files)
+    assert facts["bits_per_pixel"] == pytest.approx(8 * facts["bytes"] / (30 * 32 * 32))
+    code, out, err = run_command("decompress", tmp_path / "small", "-o", tmp_path / "back")
+    assert code == 0, err
+    codec = Codec.load("latest")
+    for path in files[:5]:
+        np.testing.assert_array_equal(
+            pixels(tmp_path / "back" / f"{path.stem}.png"), codec.decode(path.read_bytes())[..., 0]
+        )
+
+
+def test_an_archive_holds_the_same_images_in_fewer_bytes(run_command, trained, tmp_path):
+    assert run_command("compress", "latest", trained[1], "-o", tmp_path / "all.kae")[0] == 0
+    assert run_command("compress", "latest", trained[1], "-o", tmp_path / "each")[0] == 0
+    separate = sum(path.stat().st_size for path in (tmp_path / "each").glob("*.kae"))
+    assert (tmp_path / "all.kae").stat().st_size < separate - 30 * 8
+    for name in ("all.kae", "each"):
+        assert run_command("decompress", tmp_path / name, "-o", tmp_path / f"from {name}")[0] == 0
+    for path in (tmp_path / "from each").glob("*.png"):
+        np.testing.assert_array_equal(pixels(path), pixels(tmp_path / "from all.kae" / path.name))
+
+
+def odd_images(folder):
+    """Odd files and what each is, gray, to the eye."""
+    random = np.random.default_rng(0)
+    gray = random.integers(0, 256, (20, 30), dtype=np.uint8)
+    made = {"1x1.png": Image.fromarray(gray[:1, :1]), "7x300.png": Image.fromarray(np.resize(gray, (7, 300)))}
+    made |= {"black.png": Image.new("L", (40, 40), 0), "white.png": Image.new("L", (40, 40), 255)}
+    made["palette.png"] = Image.fromarray(gray).convert("P")
+    made["gray-as-rgb.png"] = Image.fromarray(gray).convert("RGB")
+    seen = {name: np.asarray(image.convert("L")) for name, image in made.items()}
+    for name, image in made.items():
+        image.save(folder / name)
+    Image.fromarray(gray.astype(np.uint16) * 257).save(folder / "16-bit.png")
+    seen["16-bit.png"] = gray
+    alpha = Image.merge("LA", (Image.fromarray(gray), Image.new("L", (30, 20), 0)))
+    alpha.save(folder / "transparent.png")
+    seen["transparent.png"] = np.full_like(gray, 255)
+    turned = Image.fromarray(gray)
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(folder / "turned.jpg", exif=exif, quality=95)
+    seen["turned.jpg"] = np.asarray(ImageOps.exif_transpose(Image.open(folder / "turned.jpg")))
+    return seen
+
+
+def test_odd_images_come_back_in_their_size(run_command, tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    seen = odd_images(folder)
+    code, _, err = run_command("compress", "latest", folder, "-o", tmp_path / "small", "--step", 0)
+    assert code == 0, err
+    assert run_command("decompress", tmp_path / "small", "-o", tmp_path / "back")[0] == 0
+    codec = Codec.load("latest")
+    for name, image in seen.items():
+        stem = name.rsplit(".", 1)[0]
+        data = (tmp_path / "small" / f"{stem}.kae").read_bytes()
+        assert (unpack(data).height, unpack(data).width) == image.shape
+        assert pixels(tmp_path / "back" / f"{stem}.png").shape == image.shape
+        # What was coded is the picture as it is seen: turned, flattened over white, in 8 bits.
+        difference = np.abs(codec.decode(codec.encode(image, step=0)).astype(int) - codec.decode(data))
+        assert difference.max() <= 1
+
+
+def test_colour_is_refused_by_a_gray_model_unless_it_is_told(run_command, tmp_path):
+    random = np.random.default_rng(0)
+    Image.fromarray(random.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(tmp_path / "colour.png")
+    arguments = ("compress", "latest", tmp_path / "colour.png", "-o", tmp_path / "out")
+    code, _, err = run_command(*arguments)
+    assert code == 2
+    assert "is a colour image and the model is gray; pass --gray" in err
+    assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
+    assert run_command(*arguments, "--gray")[0] == 0
+
+
+def test_animations_are_refused(run_command, tmp_path):
+    frames = [Image.new("L", (32, 32), shade) for shade in (0, 128, 255)]
+    frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:])
+    code, _, err = run_command("compress", "latest", tmp_path / "moving.webp", "-o", tmp_path)
+    assert code == 2
+    assert "holds 3 pictures" in err
+
+
+def test_existing_files_stay_unless_forced(run_command, trained, tmp_path):
+    image = sorted(trained[1].iterdir())[0]
+    target = tmp_path / "one.kae"
+    assert run_command("compress", "latest", image, "-o", target)[0] == 0
+    before = target.read_bytes()
+    code, _, err = run_command("compress", "latest", image, "-o", target, "--step", 3)
+    assert code == 2
+    assert "one.kae would be overwritten; pass --force" in err
+    assert target.read_bytes() == before
+    assert run_command("compress", "latest", image, "-o", target, "--step", 3, "--force")[0] == 0
+    assert target.read_bytes() != before
+    assert run_command("decompress", target, "-o", tmp_path / "one.png")[0] == 0
+    code, _, err = run_command("decompress", target, "-o", tmp_path / "one.png")
+    assert code == 2
+    assert "would be overwritten" in err
+
+
+def test_inspect_says_what_is_in_a_file(run_command, trained, tmp_path):
+    image = sorted(trained[1].iterdir())[0]
+    assert run_command("compress", "latest", image, "-o", tmp_path / "one.kae")[0] == 0
+    code, out, err = run_command("inspect", tmp_path / "one.kae", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    [row] = found["images"]
+    assert found["bytes"] == row["bytes"] == (tmp_path / "one.kae").stat().st_size
+    assert (row["height"], row["width"], row["channels"]) == (32, 32, 1)
+    assert sum(row["bits_per_channel"]) == pytest.approx(row["estimated_bits"], abs=0.1)
+    assert abs(8 * row["payload_bytes"] - row["estimated_bits"]) < 40
+    assert "bits per channel" in run_command("inspect", tmp_path / "one.kae")[1]
+    # Without the run, what the header says.
+    code, out, _ = run_command("inspect", tmp_path / "one.kae", "--runs", tmp_path)
+    assert code == 0
+    assert "has the fingerprint" in out
+
+
+def test_freeze_shows_the_ladder(run_command):
+    code, out, err = run_command("freeze", "latest", "--json")
+    assert code == 0, err
+    rows = json.loads(out)
+    assert [row["step"] for row in rows] == list(range(len(rows)))
+    assert sum(row["default"] for row in rows) == 1
+    assert rows[0]["bits_per_latent"] > rows[-1]["bits_per_latent"]
+    assert "default" in run_command("freeze", "latest")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("compress", "latest", "nowhere.png"), "nowhere.png does not exist"),
+        (("compress", "nobody", "x.png"), "there is no run 'nobody'"),
+        (("decompress", "nowhere.kae"), "nowhere.kae does not exist"),
+        (("inspect", "nowhere.kae"), "nowhere.kae does not exist"),
+        (("inspect", "{empty}"), "empty.kae is empty"),
+        (("decompress", "{empty}"), "empty.kae is empty"),
+        (("decompress", "{photo}"), "is not a .kae file"),
+        (("compress", "latest", "{empty}"), "empty.kae is empty"),
+        (("compress", "latest", "{photo}", "--step", "99"), "step 99 is out of range"),
+        (("compress", "latest", "{folder}"), "holds no files ending in"),
+        (("compress", "latest", "{photo}", "{photo}"), "would both be called"),
+        (("rate-distortion", "latest", "--steps", "99"), "step 99 is out of range"),
+    ],
+)
+def test_bad_input_is_one_sentence(run_command, trained, tmp_path, arguments, message):
+    (tmp_path / "empty.kae").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    places = {
+        "{empty}": tmp_path / "empty.kae",
+        "{photo}": sorted(trained[1].iterdir())[0],
+        "{folder}": tmp_path / "folder",
+    }
+    code, _, err = run_command(*(places.get(argument, argument) for argument in arguments), *_out(arguments, tmp_path))
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()[-1]) < 400
+
+
+def _out(arguments, tmp_path):
+    return ("-o", tmp_path / "out") if arguments[0] in ("compress", "decompress") else ()
+
+
+def test_rate_distortion_of_a_run_beside_jpeg(run_command, trained, tmp_path):
+    code, out, err = run_command(
+        "rate-distortion", "latest", "--codecs", "jpeg", "--qualities", "10,50,90", "--json", "-o", tmp_path / "rd"
+    )
+    assert code == 0, err
+    found = json.loads(out)
+    mine = [row for row in found["points"] if row["codec"] == "ae_baseline"]
+    codec = Codec.load("latest")
+    assert [row["quality"] for row in mine] == list(reversed(range(len(codec.frozen.levels))))
+    for row in mine:
+        assert row["payload_bits_per_pixel"] < row["bits_per_pixel"]
+        assert row["payload_bits_per_pixel"] == pytest.approx(row["estimated_bits_per_pixel"], rel=0.05, abs=0.02)
+    assert {row["metric"] for row in found["bd_rates"]} == {"psnr", "psnr_of_mean_mse", "ssim"}
+    [model] = found["models"]
+    assert model["decoder_macs_per_pixel"] == 36
+    for name in ("rate_distortion.png", "crops.png", "rate_distortion.csv", "rate_distortion.json"):
+        assert (tmp_path / "rd" / name).stat().st_size > 200
+    assert "BD-rate" in run_command("rate-distortion", "latest", "--codecs", "jpeg", "--limit", 3)[1]

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from kerasae.data import ImageSet
+from kerasae.evaluation.fixed_noise import fixed_noise
+from kerasae.evaluation.measure import measure
+from kerasae.evaluation.score import score_rows
+from kerasae.evaluation.scorer import Scorer
+from kerasae.models import ConvAutoencoder, MlpVae, initialise
+from tests.conftest import smooth_images
+
+
+@pytest.fixture(scope="module")
+def image_set():
+    return ImageSet.of(smooth_images(11), [f"image {place}" for place in range(11)], None, label="here", card="folder")
+
+
+def scorer_of(kind, **sizes):
+    model = kind(image_size=32, **sizes)
+    initialise(model, 1)
+    return Scorer(model)
+
+
+def test_noise_belongs_to_name_seed_and_purpose():
+    both = fixed_noise(["a", "b"], (16, 16, 1), seed=0, purpose="input")
+    np.testing.assert_array_equal(both[1], fixed_noise(["b"], (16, 16, 1), seed=0, purpose="input")[0])
+    for other in (
+        fixed_noise(["c"], (16, 16, 1), seed=0, purpose="input"),
+        fixed_noise(["b"], (16, 16, 1), seed=1, purpose="input"),
+        fixed_noise(["b"], (16, 16, 1), seed=0, purpose="sample"),
+    ):
+        assert (other[0] != both[1]).all()
+    many = fixed_noise([str(place) for place in range(50)], (32, 32, 1), seed=0, purpose="input")
+    assert many.mean() == pytest.approx(0, abs=0.02)
+    assert many.std() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_scores_do_not_depend_on_the_batch(image_set, batch_size):
+    scorer, everything = scorer_of(ConvAutoencoder), np.arange(11)
+    whole = measure(scorer, image_set, everything, sigma=0.1, batch_size=11)
+    parts = measure(scorer, image_set, everything, sigma=0.1, batch_size=batch_size)
+    assert parts.names == image_set.names
+    for metric, values in whole.metrics["latents"].items():
+        assert values.shape == (11,)
+        np.testing.assert_allclose(parts.metrics["latents"][metric], values, rtol=1e-4)
+
+
+def test_a_vae_is_scored_from_mean_and_sample_with_its_rate(image_set):
+    scorer = scorer_of(MlpVae, hidden=(16,), latent_size=4)
+    measured = measure(scorer, image_set, np.arange(11))
+    assert set(measured.metrics) == {"mean", "sample"}
+    assert (measured.metrics["mean"]["mse"] != measured.metrics["sample"]["mse"]).all()
+    images = image_set.images.astype("float32") / 255
+    mean, log_variance = (np.asarray(part) for part in scorer.compressor.encoder.predict(images, verbose=0))
+    by_hand = 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(axis=1)
+    np.testing.assert_allclose(measured.kl, by_hand, rtol=1e-4)
+    rows = score_rows(measured, run="r", data="here", split="test", sigma=0.0)
+    active = int((mean.var(axis=0) > 0.01).sum())
+    assert {row.active_units for row in rows} == {active}
+    assert rows[0].kl_nats == pytest.approx(by_hand.mean(), rel=1e-4)
+
+
+def test_doing_nothing_costs_the_noise(image_set):
+    measured = measure(Scorer(None), image_set, np.arange(11), sigma=0.1)
+    noise = fixed_noise(image_set.names, (32, 32, 1), seed=0, purpose="input")
+    clean = image_set.images.astype("float64") / 255
+    expected = ((np.clip(clean + 0.1 * noise, 0, 1) - clean) ** 2).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(measured.metrics["input"]["mse"], expected, rtol=1e-4)
+    assert measured.metrics["input"]["psnr"].mean() == pytest.approx(20.5, abs=0.6)
+
+
+def test_psnr_of_the_mean_mse_is_never_above_the_mean_psnr(image_set):
+    measured = measure(scorer_of(ConvAutoencoder), image_set, np.arange(11))
+    [row] = score_rows(measured, run="r", data="here", split="test", sigma=0.0)
+    assert row.psnr_of_mean_mse == pytest.approx(-10 * np.log10(row.mse.mean), abs=1e-6)
+    assert row.psnr_of_mean_mse <= row.psnr.mean
+    assert row.psnr.low <= row.psnr.mean <= row.psnr.high

@@ -11,15 +11,16 @@ from kerasae.models.compressor import Compressor
 class ConvVae(Compressor):
     """Residual blocks at ever coarser scales around dense Gaussian latents.
 
-    With ``stem = 4``, ``widths = (32, 64, 128)``, ``neck = 16`` and ``latent_size = 200`` on 128×128 gray images::
+    With ``stem = 4``, ``widths = (24, 48, 96)``, ``neck = 16`` and ``latent_size = 200`` on 128×128 gray images::
 
-        image ─space to depth 4─▶ 32×32×16 ─conv─▶ 32×32×32 ─halve─▶ 16×16×64 ─halve─▶ 8×8×128
+        image ─space to depth 4─▶ 32×32×16 ─conv─▶ 32×32×24 ─halve─▶ 16×16×48 ─halve─▶ 8×8×96
               ─conv─▶ 8×8×16 ─dense─▶ mean 200, log-variance 200
-        latents 200 ─dense─▶ 8×8×16 ─conv─▶ 8×8×128 ─double─▶ 16×16×64 ─double─▶ 32×32×32 ─conv─▶ 32×32×16
+        latents 200 ─dense─▶ 8×8×16 ─conv─▶ 8×8×96 ─double─▶ 16×16×48 ─double─▶ 32×32×24 ─conv─▶ 32×32×16
               ─depth to space 4─▶ image
 
     Each scale has ``residual_blocks`` blocks x + conv(relu(conv(x))) (He et al. 2016, without normalisation: batches
-    of one image must decode as batches of many). Halving is space-to-depth with a 1×1 convolution, doubling a 1×1
+    of one image must decode as batches of many), and nothing outside them bends: image and latents are joined by a
+    linear path, so that the model begins where principal components are. Halving is space-to-depth with a 1×1 convolution, doubling a 1×1
     convolution with depth-to-space (Shi et al. 2016): no strided or dilated convolution, which XLA computes slowly on a
     CPU.
     """
@@ -32,7 +33,7 @@ class ConvVae(Compressor):
         image_size=128,
         channels=1,
         stem=4,
-        widths=(32, 64, 128),
+        widths=(24, 48, 96),
         residual_blocks=1,
         neck=16,
         latent_size=200,
@@ -70,17 +71,17 @@ class ConvVae(Compressor):
         for index in range(self.residual_blocks):
             branch = self._conv(width, 3, f"{name}_{index}_first", "relu")(x)
             branch = self._conv(width, 3, f"{name}_{index}_second")(branch)
-            x = layers.ReLU(name=f"{name}_{index}_relu")(layers.Add(name=f"{name}_{index}_add")([x, branch]))
+            x = layers.Add(name=f"{name}_{index}_add")([x, branch])
         return x
 
     def _build_encoder(self):
         images = keras.Input(self.image_shape, name="images")
         x = SpaceToDepth(self.stem, name="stem")(images)
-        x = self._conv(self.widths[0], 3, "stem_conv", "relu")(x)
+        x = self._conv(self.widths[0], 3, "stem_conv")(x)
         for index, width in enumerate(self.widths):
             if index:
                 x = SpaceToDepth(2, name=f"halve_{index}")(x)
-                x = self._conv(width, 1, f"halve_{index}_conv", "relu")(x)
+                x = self._conv(width, 1, f"halve_{index}_conv")(x)
             x = self._residual(x, width, f"down_{index}")
         x = self._conv(self.neck, 1, "neck_conv")(x)
         x = layers.Flatten(name="flatten")(x)
@@ -92,11 +93,11 @@ class ConvVae(Compressor):
         latents = keras.Input((self.latent_size,), name="latents")
         x = self._dense(side * side * self.neck, "unflatten")(latents)
         x = layers.Reshape((side, side, self.neck), name="grid")(x)
-        x = self._conv(self.widths[-1], 3, "neck_conv", "relu")(x)
+        x = self._conv(self.widths[-1], 3, "neck_conv")(x)
         for index, width in reversed(list(enumerate(self.widths))):
             x = self._residual(x, width, f"up_{index}")
             if index:
-                x = self._conv(4 * self.widths[index - 1], 1, f"double_{index}_conv", "relu")(x)
+                x = self._conv(4 * self.widths[index - 1], 1, f"double_{index}_conv")(x)
                 x = DepthToSpace(2, name=f"double_{index}")(x)
         x = self._conv(self.stem**2 * self.channels, 3, "stem_conv", "sigmoid")(x)
         return keras.Model(latents, DepthToSpace(self.stem, name="image")(x), name="decoder")

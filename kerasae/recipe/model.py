@@ -59,7 +59,7 @@ class ConvVae(Section):
 
     kind: Literal["conv_vae"]
     stem: Literal[1, 2, 4, 8] = 4
-    widths: Widths = (32, 64, 128)
+    widths: Widths = (24, 48, 96)
     residual_blocks: int = Field(1, ge=0, le=16)
     neck: int = Field(16, ge=1, le=4096)
     latent_size: int = Field(200, ge=1, le=65536)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def train_and_score(recipe: "Recipe", *, runs: str | None, force: bool, as_json: bool) -> "Run":
-    """Train ``recipe``, evaluate it where that is not done, print the table and return the run."""
+    """Train ``recipe``, evaluate and freeze it where that is not done, print the table and return the run."""
     run = trained(recipe, runs=runs, force=force)
     if not run.scores():
         score_and_draw(run)
@@ -23,6 +23,11 @@ def train_and_score(recipe: "Recipe", *, runs: str | None, force: bool, as_json:
         print(json_module.dumps([score.as_dict() for score in run.scores()], indent=1))
     else:
         show(run, out)
+    # While the training images are at hand: whoever compresses later may not have them.
+    with waiting("freezing tables for kerasae compress"):
+        from kerasae.codec import freeze_run
+
+        freeze_run(run)
     return run
 
 

@@ -20,9 +20,9 @@ class ConvVae(Compressor):
 
     Each scale has ``residual_blocks`` blocks x + conv(relu(conv(x))) (He et al. 2016, without normalisation: batches
     of one image must decode as batches of many), and nothing outside them bends: image and latents are joined by a
-    linear path, so that the model begins where principal components are. Halving is space-to-depth with a 1×1 convolution, doubling a 1×1
-    convolution with depth-to-space (Shi et al. 2016): no strided or dilated convolution, which XLA computes slowly on a
-    CPU.
+    linear path, so that the model begins where principal components are. Halving is space-to-depth with a 1×1
+    convolution, doubling a 1×1 convolution with depth-to-space (Shi et al. 2016): no strided or dilated convolution,
+    which XLA computes slowly on a CPU.
     """
 
     is_variational = True

@@ -22,7 +22,7 @@ class Run:
 
     ``recipe.toml`` (resolved), ``run.json`` (what trained, on what, how it ended), ``history.csv`` (one row an epoch),
     ``model.keras`` and ``best.weights.h5`` (the best epoch), ``scores.json`` and ``scores.csv`` (per image),
-    ``figures/``; and while it is not finished ``state/checkpoint.npz``.
+    ``figures/``, ``codec.npz`` (steps and tables for files); and while it is not finished ``state/checkpoint.npz``.
     """
 
     folder: Path

@@ -1,10 +1,15 @@
 """A bench as a table."""
 
+from collections.abc import Sequence
 from statistics import median
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from kerasae.bench.result import PLAIN, BenchResult, Measurement
+
+if TYPE_CHECKING:
+    from kerasae.bench.codec_speed import Speed
 
 _TITLES = {"train": "training", "evaluate": "evaluation: forward, MSE, PSNR, SSIM"}
 
@@ -25,6 +30,18 @@ def bench_table(result: BenchResult) -> Table:
             table.add_section()
         before = (each.task, each.model)
         table.add_row(_TITLES[each.task], each.model, each.contender, each.device, *_numbers(each, result))
+    return table
+
+
+def speed_table(speeds: "Sequence[Speed]", title: str) -> Table:
+    """Return a codec's speeds as a table for a terminal: medians over rounds, with the least and the greatest."""
+    table = Table(title=title)
+    table.add_column("task")
+    for heading in ("images/s", "min–max"):
+        table.add_column(heading, justify="right")
+    for speed in speeds:
+        values = speed.images_per_second
+        table.add_row(speed.task, f"{median(values):,.0f}", f"{min(values):,.0f}–{max(values):,.0f}")
     return table
 
 

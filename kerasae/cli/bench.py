@@ -13,6 +13,10 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; every contender runs once in each.")] = 3,
     seconds: Annotated[float, typer.Option(min=0.1, help="Seconds of measuring per contender and round.")] = 8.0,
     backends: Annotated[str, typer.Option(help="Backends, with commas; default all that are installed.")] = "",
+    codec: Annotated[
+        str | None, typer.Option(help="A run: measure how fast its files are written and read instead.", metavar="RUN")
+    ] = None,
+    runs: options.Runs = None,
     json: options.Json = False,
 ) -> None:
     """Measure training and evaluation speed against a plain PyTorch loop and a scikit-image loop.
@@ -22,6 +26,9 @@ def bench(
     from kerasae.bench import bench_table, run_bench
     from kerasae.cli.console import err, out
 
+    if codec:
+        _codec(codec, runs, rounds, json)
+        return
     chosen = [part.strip() for part in backends.split(",")] if backends else None
     result = run_bench(
         backends=chosen,
@@ -33,3 +40,27 @@ def bench(
         print(json_module.dumps(asdict(result), indent=1))
     else:
         out.print(bench_table(result))
+
+
+def _codec(name: str, runs: str | None, rounds: int, as_json: bool) -> None:
+    from kerasae.cli.console import err, out
+    from kerasae.runtime import choose_backend
+    from kerasae.training import load_run
+
+    run = load_run(name, runs)
+    choose_backend()
+
+    from kerasae.bench.codec_speed import codec_speed
+    from kerasae.bench.table import speed_table
+    from kerasae.codec import Codec
+    from kerasae.data import load_images, split_indices
+
+    loaded = load_images(run.recipe.data)
+    images = loaded.images[split_indices(loaded, run.recipe.data)["test"][:512]]
+    speeds = codec_speed(
+        Codec.load(run), images, rounds=rounds, on_progress=lambda message: err.print(message, highlight=False)
+    )
+    if as_json:
+        print(json_module.dumps([asdict(speed) for speed in speeds], indent=1))
+    else:
+        out.print(speed_table(speeds, f"{run.name}, {len(images)} images"))

@@ -31,20 +31,28 @@ _PSNR_IMAGES = 256
 _LEAST_SENSITIVITY = 1e-4
 
 
-def freeze(network: Network, images: np.ndarray, *, progress: Callable[[int, int], None] | None = None) -> Frozen:
+def freeze(
+    network: Network,
+    images: np.ndarray,
+    indexes: np.ndarray | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Frozen:
     """Return the frozen ladder of a model, from ``images`` of its training split alone.
 
-    ``images`` is uint8 ``(images, height, width, channels)`` of the model's size. Channels get steps in inverse
-    proportion to how much they move the picture, so that a unit of error costs the same in each: what minimises the
-    squared error of the image at a given entropy where quantisation is fine (Gersho & Gray 1992, section 8.3). The
-    ladder's steps grow by √2 from one at which quantisation adds 0.2 % to the mean squared error, until one
-    costs 10 dB or rounds all images to the same. ``progress(done, total)`` counts levels.
+    ``images`` is uint8 ``(images, height, width, channels)`` of the model's size, perhaps a memory map; ``indexes``
+    says which of them are the training split, all if None. Channels get steps in inverse proportion to how much they
+    move the picture, so that a unit of error costs the same in each: what minimises the squared error of the image at a
+    given entropy where quantisation is fine (Gersho & Gray 1992, section 8.3). The ladder's steps grow by √2 from one
+    at which quantisation adds 0.2 % to the mean squared error, until one costs 10 dB or rounds all images to the same.
+    ``progress(done, total)`` counts levels.
 
     Raises ``CodecError`` where there are fewer than two images.
     """
-    if len(images) < 2:
-        raise CodecError(f"freezing needs at least 2 training images; got {len(images)}")
-    chosen = _chosen(images, network)
+    indexes = np.arange(len(images)) if indexes is None else np.asarray(indexes)
+    if len(indexes) < 2:
+        raise CodecError(f"freezing needs at least 2 training images; got {len(indexes)}")
+    chosen = _chosen(images, indexes, network)
     latents = np.concatenate([network.encode(chosen[start : start + 256]) for start in range(0, len(chosen), 256)])
     height, width = images.shape[1:3]
     few, originals = latents[:_PSNR_IMAGES], chosen[:_PSNR_IMAGES]
@@ -79,12 +87,14 @@ def freeze(network: Network, images: np.ndarray, *, progress: Callable[[int, int
     )
 
 
-def _chosen(images: np.ndarray, network: Network) -> np.ndarray:
-    """Return the training images, or of many a part that is spread over them all, in an order of their own."""
+def _chosen(images: np.ndarray, indexes: np.ndarray, network: Network) -> np.ndarray:
+    """Return the training images, of many as many as are needed, shuffled: parts of them stand for the whole."""
     rows, columns = network.geometry.grid(*images.shape[1:3])
     most = max(2, min(_MOST_IMAGES, _MOST_LATENTS // (rows * columns * network.channels)))
-    order = np.random.default_rng(0).permutation(len(images))[:most]
-    return np.asarray(images[np.sort(order)])[np.argsort(np.argsort(order))]
+    order = np.random.default_rng(0).permutation(len(indexes))[:most]
+    # Read in the order they lie in, which a memory map is fast at.
+    ordered = np.sort(indexes[order])
+    return np.asarray(images[ordered])[np.argsort(np.argsort(indexes[order]))]
 
 
 def _level(latents: np.ndarray, steps: np.ndarray, *, even_if_empty: bool) -> Level | None:

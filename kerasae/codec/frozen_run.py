@@ -52,6 +52,6 @@ def _freeze(run: Run, model: Compressor, progress: Callable[[int, int], None] | 
             f"{images.fingerprint}, then {run.record.data_fingerprint}); train again to compress with it"
         )
     train = split_indices(images, run.recipe.data)["train"]
-    frozen = freeze(Network(model), images.images[train], progress=progress)
+    frozen = freeze(Network(model), images.images, train, progress=progress)
     frozen.save(run.folder / FILE)
     return frozen

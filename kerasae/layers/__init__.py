@@ -5,6 +5,7 @@ from kerasae.layers.gaussian_bottleneck import GaussianBottleneck as GaussianBot
 from kerasae.layers.gaussian_bottleneck import kl_divergence as kl_divergence
 from kerasae.layers.gaussian_corruption import GaussianCorruption as GaussianCorruption
 from kerasae.layers.identity_bottleneck import IdentityBottleneck as IdentityBottleneck
+from kerasae.layers.random_flip import RandomFlip as RandomFlip
 from kerasae.layers.space_to_depth import SpaceToDepth as SpaceToDepth
 from kerasae.layers.strided_conv2d import StridedConv2D as StridedConv2D
 from kerasae.layers.strided_conv2d_transpose import StridedConv2DTranspose as StridedConv2DTranspose

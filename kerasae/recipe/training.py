@@ -38,8 +38,9 @@ class Training(Section):
     ``weight_decay`` is decoupled (AdamW), as Keras does it. ``schedule``: ``constant``, or ``cosine``: up from
     0 over the first twentieth of the training, then down to a hundredth (Loshchilov & Hutter 2017). The slow start
     matters: in full stride, the first steps of Adam push ReLU units below 0 for good, and of four latent channels
-    each one counts. ``clip_norm`` bounds the global norm of the gradient. ``best_by`` names what the
-    kept epoch is chosen by: the validation MSE of the decoded posterior mean, or (variational models) of a sample.
+    each one counts. ``clip_norm`` bounds the global norm of the gradient. ``flip`` mirrors half of the training images,
+    drawn anew in every step. ``best_by`` names what the kept epoch is chosen by: the validation MSE of the decoded
+    posterior mean, or (variational models) of a sample.
     ``checkpoint_seconds`` is the least time between two checkpoints, 0 for one after each epoch; it changes nothing in
     the result.
     """
@@ -50,6 +51,7 @@ class Training(Section):
     schedule: Literal["constant", "cosine"] = "constant"
     weight_decay: float = Field(0.0, ge=0)
     clip_norm: float | None = Field(None, gt=0)
+    flip: bool = False
     seed: int = Field(0, ge=0, lt=2**32)
     best_by: Literal["val_mse", "val_mse_sample"] = "val_mse"
     feed: Literal["auto", "tf.data", "numpy"] = "auto"

@@ -39,6 +39,7 @@ def build_trainer(recipe: Recipe, *, steps_per_epoch: int) -> Trainer:
         rate_weight=recipe.objective.rate_weight if recipe.model.is_variational else 0.0,
         sigma=recipe.noise.sigma,
         seed=training.seed,
+        flip=training.flip,
     )
     learning_rate = training.learning_rate
     if training.schedule == "cosine":

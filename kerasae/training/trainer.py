@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kerasae.layers import GaussianCorruption
+from kerasae.layers import GaussianCorruption, RandomFlip
 from kerasae.models import Compressor
 from kerasae.training.first_non_finite import FirstNonFinite
 from kerasae.training.objective import distortion, weight_penalty
@@ -17,8 +17,8 @@ class Trainer(Step, keras.Model):
 
     ::
 
-        uint8 images ─/255─▶ clean ─noise─▶ noisy ─compressor─▶ reconstruction, rate
-                               └────────────── distortion ──────────┘
+        uint8 images ─/255, flip─▶ clean ─noise─▶ noisy ─compressor─▶ reconstruction, rate
+                                     └────────────── distortion ──────────┘
 
     Batches are uint8 ``(batch, height, width, channels)``; scaling and noise happen inside the compiled step, on the
     device that trains. ``convention`` is one of those of ``training.objective``. ``fit`` logs the means over images of
@@ -27,7 +27,16 @@ class Trainer(Step, keras.Model):
     noise as in training.
     """
 
-    def __init__(self, compressor: Compressor, *, convention: str, rate_weight: float, sigma: float, seed: int):
+    def __init__(
+        self,
+        compressor: Compressor,
+        *,
+        convention: str,
+        rate_weight: float,
+        sigma: float,
+        seed: int,
+        flip: bool = False,
+    ):
         super().__init__(name="trainer")
         self.compressor = compressor
         self.convention = convention
@@ -35,6 +44,7 @@ class Trainer(Step, keras.Model):
         # Two generators, so that looking at the validation images does not change how training goes on.
         self.noise = GaussianCorruption(sigma, seed=seed + 1, name="noise")
         self.validation_noise = GaussianCorruption(sigma, seed=seed + 2, name="validation_noise")
+        self.flip = RandomFlip(seed=seed + 3, name="flip") if flip else None
         self.trackers = {name: keras.metrics.Mean(name=name) for name in _TERMS}
         if compressor.is_variational:
             self.trackers["mse_sample"] = keras.metrics.Mean(name="mse_sample")
@@ -50,6 +60,8 @@ class Trainer(Step, keras.Model):
     def forward(self, images):
         """Return ``(loss, terms)`` of one batch of uint8 images, with fresh noise and a fresh sample."""
         clean = ops.cast(images, "float32") / 255.0
+        if self.flip is not None:
+            clean = self.flip(clean)
         encoded = self.compressor.encoder(self.noise(clean), training=True)
         latents, rate = self.compressor.bottleneck(encoded, sample=True)
         reconstructions = self.compressor.decoder(latents, training=True)

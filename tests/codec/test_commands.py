@@ -206,3 +206,11 @@ def test_rate_distortion_of_a_run_beside_jpeg(run_command, trained, tmp_path):
     for name in ("rate_distortion.png", "crops.png", "rate_distortion.csv", "rate_distortion.json"):
         assert (tmp_path / "rd" / name).stat().st_size > 200
     assert "BD-rate" in run_command("rate-distortion", "latest", "--codecs", "jpeg", "--limit", 3)[1]
+
+
+def test_the_bench_of_a_run_measures_every_task(run_command):
+    code, out, err = run_command("bench", "--codec", "latest", "--rounds", 1, "--json")
+    assert code == 0, err
+    tasks = {row["task"]: row["images_per_second"] for row in json.loads(out)}
+    assert len(tasks) == 9
+    assert all(len(values) == 1 and values[0] > 0 for values in tasks.values())

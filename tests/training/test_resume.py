@@ -24,7 +24,8 @@ RECIPES = {
 def recipe_of(name, folder, epochs=5, **training):
     plain = RECIPES[name] | {
         "data": {"source": "folder", "path": str(folder), "image_size": 32, "split": [0.6, 0.2, 0.2]},
-        "training": {"epochs": epochs, "batch_size": 5, "checkpoint_seconds": 0, "schedule": "cosine"} | training,
+        "training": {"epochs": epochs, "batch_size": 5, "checkpoint_seconds": 0, "schedule": "cosine", "flip": True}
+        | training,
     }
     return recipe_from(plain, name=name, origin="test")
 

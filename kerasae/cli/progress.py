@@ -1,12 +1,23 @@
 """How training looks while it goes on."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 _PLAIN_SECONDS = 10.0
+
+
+class _TwoLines(Progress):
+    """A bar with the terms on a line of their own, so that neither takes the other's room on a narrow terminal."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            if task.fields["terms"]:
+                yield Text(task.fields["terms"], style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class TrainingProgress:
@@ -88,12 +99,11 @@ class TrainingProgress:
     def _start(self, title: str, total: int, completed: int = 0) -> None:
         if self._bar:
             return
-        self._bar = Progress(
+        self._bar = _TwoLines(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(compact=True),
-            TextColumn("\n{task.fields[terms]}", style="dim"),
             console=self.console,
             transient=True,
             expand=True,

@@ -20,8 +20,9 @@ RATIO = 2**0.5
 FINEST_SHARE = 0.002
 # The default step costs this much of the mean PSNR that the model has without quantisation, at most.
 DEFAULT_LOSS_DB = 0.3
-# No coarser step follows one that costs more than this.
+# No coarser step follows one that costs more than this, and none that leaves fewer bits to an image.
 MOST_LOSS_DB = 10.0
+LEAST_BITS = 8.0
 # Beyond these, more training images would not change a table that matters.
 _MOST_LATENTS = 2**24
 _MOST_IMAGES = 8192
@@ -44,7 +45,7 @@ def freeze(
     says which of them are the training split, all if None. Channels get steps in inverse proportion to how much they
     move the picture, so that a unit of error costs the same in each: what minimises the squared error of the image at a
     given entropy where quantisation is fine (Gersho & Gray 1992, section 8.3). The ladder's steps grow by √2 from one
-    at which quantisation adds 0.2 % to the mean squared error, until one costs 10 dB or rounds all images to the same.
+    at which quantisation adds 0.2 % to the mean squared error, until one costs 10 dB or leaves not a byte to code.
     ``progress(done, total)`` counts levels.
 
     Raises ``CodecError`` where there are fewer than two images.
@@ -67,8 +68,9 @@ def freeze(
     unquantised = _mean_psnr(exact)
     levels, psnr = [], []
     for place in range(MOST_LEVELS):
-        level = _level(latents, finest * RATIO**place / factors, even_if_empty=not levels)
-        if level is None or (psnr and psnr[-1] < unquantised - MOST_LOSS_DB):
+        level = _level(latents, finest * RATIO**place / factors)
+        nothing_left = level.tables.entropy().sum() * latents[0, ..., 0].size < LEAST_BITS
+        if levels and (nothing_left or psnr[-1] < unquantised - MOST_LOSS_DB):
             break
         levels.append(level)
         quantised = level.quantiser.dequantise(level.quantiser.quantise(few))
@@ -97,13 +99,10 @@ def _chosen(images: np.ndarray, indexes: np.ndarray, network: Network) -> np.nda
     return np.asarray(images[ordered])[np.argsort(np.argsort(indexes[order]))]
 
 
-def _level(latents: np.ndarray, steps: np.ndarray, *, even_if_empty: bool) -> Level | None:
-    """Return the level of these steps; None where nothing would be left to code, unless ``even_if_empty``."""
+def _level(latents: np.ndarray, steps: np.ndarray) -> Level:
     channels = latents.shape[-1]
     quantiser = fit_quantiser(latents.reshape(-1, channels), steps)
     integers = quantiser.quantise(latents)
-    if not even_if_empty and (integers == integers[:1, :1, :1]).all():
-        return None
     predictors = np.array([_best_predictor(integers[..., channel]) for channel in range(channels)], "u1")
     centres = np.rint(integers[:, 0, 0].mean(axis=0)).astype(np.int32)
     level = Level(quantiser, predictors, centres, None)

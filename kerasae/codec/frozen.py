@@ -56,11 +56,7 @@ class Frozen:
 
     def bits_per_latent(self) -> list[float]:
         """Return for each level the entropy of its tables in bits, the mean over channels."""
-        entropies = []
-        for level in self.levels:
-            shares = level.tables.frequencies / TOTAL
-            entropies.append(float((shares * level.tables.bits()).sum(axis=1).mean()))
-        return entropies
+        return [float(level.tables.entropy().mean()) for level in self.levels]
 
     def size_bytes(self) -> int:
         """Return the bytes of all arrays, as they lie in memory."""

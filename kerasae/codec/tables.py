@@ -30,6 +30,10 @@ class Tables:
         """Return the cost of each symbol in bits, ``(channels, symbols)`` float64."""
         return PRECISION - np.log2(self.frequencies)
 
+    def entropy(self) -> np.ndarray:
+        """Return the mean cost of a symbol that follows the table, in bits, ``(channels,)``."""
+        return (self.frequencies / TOTAL * self.bits()).sum(axis=1)
+
     def fewest_bits(self, positions: int) -> float:
         """Return the bits below which no image of so many positions can be coded."""
         return float(positions * self.bits().min(axis=1).sum())

@@ -64,12 +64,23 @@ def noise_sweep(
     folder = runs_folder(runs) / f"noise_sweep-{hashlib.sha256(about.encode()).hexdigest()[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     save_scores(folder / "scores.json", scores)
-    draw(folder / "noise_sweep.png", scores, f"Noise on the input, {sweep.split} images")
+    shown = _with_short_names(scores, found)
+    draw(folder / "noise_sweep.png", shown, f"Noise on the input, {sweep.split} images")
     if json:
         print(json_module.dumps([row.as_dict() for row in scores], indent=1))
         return
-    out.print(sweep_table(scores))
+    out.print(sweep_table(shown))
     out.print(f"figure and scores: {folder}", highlight=False, soft_wrap=True)
+
+
+def _with_short_names(scores, runs):
+    """Return the scores under the names of the recipes, where no two runs share one."""
+    from dataclasses import replace
+
+    recipes = {run.name: run.record.recipe_name for run in runs}
+    if len(set(recipes.values())) < len(recipes):
+        return scores
+    return [replace(score, run=recipes.get(score.run, score.run)) for score in scores]
 
 
 def _plan(targets: list[str], sigmas: str, split: str, runs: str | None):

@@ -28,7 +28,15 @@ def label_ends(axes: Any, labels: Sequence[tuple[float, float, str, str]], *, si
             color=colour,
             annotation_clip=False,
             parse_math=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 2, "shrinkB": 3},
+            # From the left end of the text: from its middle, lines would run through their neighbours' names.
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.6,
+                "shrinkA": 2,
+                "shrinkB": 3,
+                "relpos": (0, 0.5),
+            },
         )
         label.set_in_layout(False)  # its room was set aside; the layout would make the panels narrower still
 

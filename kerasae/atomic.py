@@ -9,6 +9,17 @@ from pathlib import Path
 from typing import Any
 
 
+def _file_mode() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+# mkstemp makes files for the owner alone; results are for everyone the folder is for. Asked for once: the question
+# cannot be put without changing the answer for other threads.
+FILE_MODE = _file_mode()
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` with the same ending; on leaving without an error it becomes ``path``.
@@ -19,10 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
-    # mkstemp makes files for the owner alone; results are for everyone the folder is for.
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(name, 0o666 & ~umask)
+    os.chmod(name, FILE_MODE)
     try:
         yield Path(name)
         os.replace(name, path)

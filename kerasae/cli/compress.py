@@ -68,4 +68,5 @@ def compress(
         f"{facts['images_per_second']:,.0f} images/s)",
         highlight=False,
         soft_wrap=True,
+        markup=False,
     )

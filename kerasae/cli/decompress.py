@@ -45,4 +45,6 @@ def decompress(
     with counting(err, "decompressing") as progress:
         written = decompress_files(codec_of, packed, out, force=force, progress=progress)
     where = str(written[0]) if len(written) == 1 else f"{len(written):,} files in {out}"
-    console.print(f"{len(written):,} image{'s' * (len(written) != 1)} → {where}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{len(written):,} image{'s' * (len(written) != 1)} → {where}", highlight=False, soft_wrap=True, markup=False
+    )

@@ -45,6 +45,6 @@ def inspect(
         return
     out.print(inspection_table(rows, title=f"{file}: {size:,} bytes, model {fingerprint.hex()}"))
     if found:
-        out.print(f"run: {found.folder}", highlight=False, soft_wrap=True)
+        out.print(f"run: {found.folder}", highlight=False, soft_wrap=True, markup=False)
     else:
-        out.print(f"bits per channel are not shown: {missing}", highlight=False, soft_wrap=True)
+        out.print(f"bits per channel are not shown: {missing}", highlight=False, soft_wrap=True, markup=False)

@@ -70,6 +70,18 @@ def rate_distortion(
         models = _models(found, steps)
         label, names, images = _images(data, found, split=split, gray=gray, limit=limit)
     contenders = [*models, *classical]
+    noise = f", input sigma {sigma:g}" if sigma else ""
+    title = f"{label}, {len(images):,} images{noise}; classical codecs at {effort} effort"
+    place = str(Path(data.removeprefix("folder:")).resolve()) if data and data.startswith("folder:") else data
+    settings = [label, place, sigma, seed, limit, effort, split, gray, [run.name for run in found]]
+    settings += [[one.name, list(one.qualities)] for one in contenders]
+    settings += [model.codec.frozen.digest for model in models]
+    name = hashlib.sha256(json_module.dumps(settings).encode()).hexdigest()[:8]
+    folder = Path(out) if out else runs_folder(runs) / f"rate_distortion-{name}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CodecError(f"{folder} cannot be made a folder: {error.strerror}; write elsewhere with -o") from None
     with counting(err, "measuring") as bar:
         comparison = compare(
             contenders,
@@ -80,12 +92,6 @@ def rate_distortion(
             with_ms_ssim=min(min(image.shape[:2]) for image in images) >= 176,
             progress=lambda done, total, what: bar(done, total),
         )
-    noise = f", input sigma {sigma:g}" if sigma else ""
-    title = f"{label}, {len(images):,} images{noise}; classical codecs at {effort} effort"
-    settings = [label, sigma, seed, limit, effort, split, gray, [run.name for run in found]]
-    settings += [[one.name, list(one.qualities)] for one in contenders]
-    name = hashlib.sha256(json_module.dumps(settings).encode()).hexdigest()[:8]
-    folder = Path(out) if out else runs_folder(runs) / f"rate_distortion-{name}"
     _write(folder, comparison, title)
     draw(folder / "rate_distortion.png", comparison.points, title)
     _crops(folder / "crops.png", contenders, images, names, label)
@@ -105,7 +111,7 @@ def rate_distortion(
             highlight=False,
             soft_wrap=True,
         )
-    console.print(f"figures and tables: {folder}", highlight=False, soft_wrap=True)
+    console.print(f"figures and tables: {folder}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _classical(codecs: str, qualities: str, effort: str):
@@ -114,11 +120,12 @@ def _classical(codecs: str, qualities: str, effort: str):
     from kerasae.rate_distortion.contender import ClassicalContender
 
     wanted = [part.strip() for part in codecs.split(",") if part.strip()] if codecs else installed_codecs()
+    wanted = list(dict.fromkeys(wanted))
     if wanted == ["none"]:
         return []
     chosen = None
     if qualities:
-        chosen = tuple(sorted(_numbers(qualities, "--qualities")))
+        chosen = tuple(sorted(set(_numbers(qualities, "--qualities"))))
         if not all(0 < quality <= 100 for quality in chosen):
             raise CodecError(f"--qualities {qualities!r}: qualities lie above 0 and up to 100")
     found = [classical_codec(name) for name in wanted]
@@ -133,7 +140,7 @@ def _models(found, steps: str):
     for run in found:
         codec = Codec.load(run)
         ladder = range(len(codec.frozen.levels))
-        chosen = [int(number) for number in _numbers(steps, "--steps")] if steps else list(ladder)
+        chosen = list(dict.fromkeys(_numbers(steps, "--steps"))) if steps else list(ladder)
         for step in chosen:
             codec._checked_step(step)
         name = run.record.recipe_name
@@ -170,13 +177,13 @@ def _images(data: str | None, found, *, split: str, gray: bool, limit: int | Non
     return f"{loaded.label} {split}", [loaded.names[place] for place in chosen], list(loaded.images[chosen])
 
 
-def _numbers(text: str, option: str) -> list[float]:
+def _numbers(text: str, option: str) -> list[int]:
     from kerasae.errors import CodecError
 
     try:
-        return [float(part) for part in text.split(",")]
+        return [int(part) for part in text.split(",")]
     except ValueError:
-        raise CodecError(f"{option} {text!r} is not a list of numbers; write it as 25,50,75") from None
+        raise CodecError(f"{option} {text!r} is not a list of whole numbers; write it as 25,50,75") from None
 
 
 def _write(folder: Path, comparison, title: str) -> None:

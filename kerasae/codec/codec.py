@@ -1,16 +1,19 @@
 """A trained model as an image codec."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from kerasae.codec.container import Packed, pack, unpack
+from kerasae.codec.container import Packed, check_size, pack, unpack
 from kerasae.codec.frozen import Frozen, weights_digest
 from kerasae.codec.network import Network
 from kerasae.codec.symbols import integers_of
 from kerasae.errors import CodecError
 from kerasae.models import Compressor
+
+# Padding included: 1,024 thumbnails of 128×128, or one photograph of any size.
+_PIXELS_AT_ONCE = 2**24
 
 
 class Codec:
@@ -81,7 +84,7 @@ class Codec:
         shaped = [self._checked(image) for image in images]
         level = self.frozen.levels[step]
         packed: list[Packed | None] = [None] * len(shaped)
-        for (height, width), places in _by_size(image.shape[:2] for image in shaped).items():
+        for (height, width), places in self._batches([(*image.shape[:2],) for image in shaped]):
             latents = self.network.encode(np.stack([shaped[place] for place in places]))
             residuals = level.residuals(level.quantiser.quantise(latents))
             for place, rest in zip(places, residuals, strict=True):
@@ -99,7 +102,7 @@ class Codec:
         """Return the images of what ``pack`` returned."""
         integers = [self.integers(one) for one in packed]
         images: list[np.ndarray | None] = [None] * len(packed)
-        for (height, width, step), places in _by_size((one.height, one.width, one.step) for one in packed).items():
+        for (height, width, step), places in self._batches([(one.height, one.width, one.step) for one in packed]):
             quantiser = self.frozen.levels[step].quantiser
             latents = quantiser.dequantise(np.stack([integers[place] for place in places]))
             for place, image in zip(places, self.network.decode(latents, height, width), strict=True):
@@ -118,10 +121,22 @@ class Codec:
         level = self.frozen.levels[self._checked_step(step)]
         bits = np.zeros(len(images))
         shaped = [self._checked(image) for image in images]
-        for places in _by_size(image.shape[:2] for image in shaped).values():
+        for _, places in self._batches([(*image.shape[:2],) for image in shaped]):
             latents = self.network.encode(np.stack([shaped[place] for place in places]))
             bits[places] = level.estimated_bits(level.residuals(level.quantiser.quantise(latents)))
         return bits
+
+    def _batches(self, forms: list[tuple[int, ...]]) -> Iterator[tuple[tuple[int, ...], list[int]]]:
+        """Yield (height, width, …) and the places that have it in common, as many as memory bears at once."""
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for place, form in enumerate(forms):
+            groups.setdefault(form, []).append(place)
+        unit = self.frozen.geometry.unit
+        for form, places in groups.items():
+            down, across = self.frozen.geometry.units(*form[:2])
+            most = max(1, _PIXELS_AT_ONCE // (down * across * unit**2))
+            for start in range(0, len(places), most):
+                yield form, places[start : start + most]
 
     def _checked_step(self, step: int | None) -> int:
         if step is None:
@@ -140,15 +155,9 @@ class Codec:
                 f"an image of type {image.dtype} and shape {image.shape} arrived; the model takes uint8 of shape "
                 f"(height, width, {self.channels}), at least 1×1"
             )
+        check_size(image.shape[0], image.shape[1], "the image")
         return image
 
 
 def _is_one(images) -> bool:
     return isinstance(images, np.ndarray) and images.ndim <= 3
-
-
-def _by_size(sizes) -> dict[tuple, list[int]]:
-    groups: dict[tuple, list[int]] = {}
-    for place, size in enumerate(sizes):
-        groups.setdefault(tuple(size), []).append(place)
-    return groups

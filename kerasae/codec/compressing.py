@@ -1,5 +1,6 @@
 """Image files → ``.kae`` files, in batches."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +17,7 @@ from kerasae.codec.image_paths import image_paths
 from kerasae.data.images import read_image
 from kerasae.errors import CodecError
 
-# Read, coded and written together: enough for full batches, little enough for memory (128 photographs of 12 Mpx would
-# be 1.5 GB, so large images end a batch early).
+# Read, coded and written together: enough for full batches, little enough for memory.
 _IMAGES_AT_ONCE = 256
 _PIXELS_AT_ONCE = 2**25
 
@@ -58,7 +58,7 @@ def compress_files(
     archive = out.suffix == ".kae" and len(paths) > 1
     targets = {name: out if out.suffix == ".kae" else out / f"{name}.kae" for name in paths}
     if not force:
-        refuse_existing(targets.values())
+        refuse_existing(dict.fromkeys(targets.values()))
     gathered: dict[str, Packed] = {}
     done = written = raw = pixels = escapes = 0
     with ThreadPoolExecutor() as pool:
@@ -91,28 +91,32 @@ def refuse_existing(targets) -> None:
 def _batches(
     paths: dict[str, Path], pool: ThreadPoolExecutor, *, channels: int, gray: bool
 ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
-    """Yield names and images; the next files are read while a batch is coded."""
-
-    def read(path: Path) -> np.ndarray:
-        return _read(path, channels, gray)
-
-    left = iter(paths.items())
-    chunk = list(islice(left, _IMAGES_AT_ONCE))
-    waiting = [pool.submit(read, path) for _, path in chunk]
-    while chunk:
-        following = list(islice(left, _IMAGES_AT_ONCE))
-        ahead = [pool.submit(read, path) for _, path in following]
-        names: list[str] = []
-        images: list[np.ndarray] = []
-        for (name, _), future in zip(chunk, waiting, strict=True):
+    """Yield names and images; the next files are read while a batch is coded, many small ones or a few large."""
+    left, waiting, ahead = iter(paths.items()), deque(), _IMAGES_AT_ONCE // 8
+    names: list[str] = []
+    images: list[np.ndarray] = []
+    pixels = 0
+    try:
+        while True:
+            for name, path in islice(left, max(0, ahead - len(waiting))):
+                waiting.append((name, pool.submit(_read, path, channels, gray)))
+            if not waiting:
+                break
+            name, future = waiting.popleft()
+            image = future.result()
             names.append(name)
-            images.append(future.result())
-            if sum(image.shape[0] * image.shape[1] for image in images) >= _PIXELS_AT_ONCE:
+            images.append(image)
+            size = image.shape[0] * image.shape[1]
+            pixels += size
+            ahead = max(2, min(_IMAGES_AT_ONCE, _PIXELS_AT_ONCE // size))
+            if len(images) == _IMAGES_AT_ONCE or pixels >= _PIXELS_AT_ONCE:
                 yield names, images
-                names, images = [], []
-        if names:
+                names, images, pixels = [], [], 0
+        if images:
             yield names, images
-        chunk, waiting = following, ahead
+    finally:
+        for _, future in waiting:
+            future.cancel()
 
 
 def _read(path: Path, channels: int, gray: bool) -> np.ndarray:
@@ -130,6 +134,9 @@ def _read(path: Path, channels: int, gray: bool) -> np.ndarray:
 
 
 def _write(path: Path, content: bytes) -> int:
-    with replacing(path) as partial:
-        partial.write_bytes(content)
+    try:
+        with replacing(path) as partial:
+            partial.write_bytes(content)
+    except OSError as error:
+        raise CodecError(f"{path} cannot be written: {error.strerror or error}; write elsewhere with -o") from None
     return len(content)

@@ -1,5 +1,6 @@
 """``.kae`` files → image files, in batches."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -36,7 +37,10 @@ def decompress_files(
     if not force:
         refuse_existing(targets.values())
     for folder in {path.parent for path in targets.values()}:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CodecError(f"{folder} cannot be made a folder: {error.strerror}; write elsewhere with -o") from None
     done = 0
     with ThreadPoolExecutor() as pool:
         writing: list = []
@@ -71,10 +75,10 @@ def _batches(packed: dict[str, Packed]) -> Iterator[tuple[bytes, list[str]]]:
 
 
 def _safe(name: str) -> str:
-    """Return a name from an archive as a path that stays inside the output folder."""
+    """Return a name from an archive as a path that stays inside the output folder, each path of one name only."""
     path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or ":" in name:
-        raise CodecError(
-            f"the archive names an image {name!r}, which would lie outside the output folder; it is refused"
-        )
-    return str(path)
+    outside = path.is_absolute() or ".." in path.parts or "\0" in name or name in ("", ".") or str(path) != name
+    # What Windows reads as a drive or a folder is elsewhere a letter like any other.
+    if outside or (os.name == "nt" and any(letter in name for letter in ":\\")):
+        raise CodecError(f"the archive names an image {name!r}, which is no plain path inside the output folder")
+    return name

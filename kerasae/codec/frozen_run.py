@@ -21,7 +21,7 @@ def freeze_run(run: Run, *, force: bool = False, progress: Callable[[int, int], 
     path = run.folder / FILE
     if path.is_file() and not force:
         return Frozen.load(path)
-    return _freeze(run, run.load_model(), progress)
+    return _freeze(run, run.load_model(), progress, force=force)
 
 
 def load_codec_parts(run: "Run | str | Path", runs: str | Path | None = None) -> tuple[Compressor, Frozen]:
@@ -38,7 +38,7 @@ def load_codec_parts(run: "Run | str | Path", runs: str | Path | None = None) ->
     return model, frozen
 
 
-def _freeze(run: Run, model: Compressor, progress: Callable[[int, int], None] | None) -> Frozen:
+def _freeze(run: Run, model: Compressor, progress: Callable[[int, int], None] | None, *, force: bool = False) -> Frozen:
     try:
         images = load_images(run.recipe.data)
     except DataError as error:
@@ -53,5 +53,9 @@ def _freeze(run: Run, model: Compressor, progress: Callable[[int, int], None] | 
         )
     train = split_indices(images, run.recipe.data)["train"]
     frozen = freeze(Network(model), images.images, train, progress=progress)
-    frozen.save(run.folder / FILE)
+    path = run.folder / FILE
+    if path.is_file() and not force:
+        # Another process froze the run meanwhile; files may have been written by its tables already.
+        return Frozen.load(path)
+    frozen.save(path)
     return frozen

@@ -12,7 +12,6 @@ from kerasae.runtime import worth_compiling
 
 # What goes through the network at once: 64 thumbnails of 128×128, or one photograph.
 _PIXELS_AT_ONCE = 64 * 128 * 128
-_MOST_AT_ONCE = 64
 # Batches are filled up to one of these sizes, so that few shapes need compiling.
 _BATCHES = (1, 8, 64)
 
@@ -44,9 +43,13 @@ class Network:
             images = np.pad(images, ((0, 0), (0, -height % unit), (0, -width % unit), (0, 0)), mode="edge")
         if self._any_size:
             encoder, _ = self._parts(*images.shape[1:3])
-            return _run(encoder, images).reshape(count, *geometry.grid(height, width), self.channels)
+            return _run(encoder, images, images[0, ..., 0].size).reshape(
+                count, *geometry.grid(height, width), self.channels
+            )
         encoder, _ = self._parts(unit, unit)
-        latents = _run(encoder, _cut(images, unit, unit)).reshape(-1, geometry.rows, geometry.columns, self.channels)
+        latents = _run(encoder, _cut(images, unit, unit), unit**2).reshape(
+            -1, geometry.rows, geometry.columns, self.channels
+        )
         return _join(latents, count, *geometry.units(height, width))
 
     def reconstruct(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -55,10 +58,10 @@ class Network:
         down, across = geometry.units(height, width)
         if self._any_size:
             _, decoder = self._parts(down * unit, across * unit)
-            return _run(decoder, latents)[:, :height, :width]
+            return _run(decoder, latents, down * across * unit**2)[:, :height, :width]
         _, decoder = self._parts(unit, unit)
         tiles = _cut(latents, geometry.rows, geometry.columns).reshape(-1, *self.model.latent_shape)
-        return _join(_run(decoder, tiles), len(latents), down, across)[:, :height, :width]
+        return _join(_run(decoder, tiles, unit**2), len(latents), down, across)[:, :height, :width]
 
     def decode(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
         """Return what ``reconstruct`` does, as uint8 in [0, 255], rounded to nearest."""
@@ -96,22 +99,19 @@ def _for_shape(part: keras.Model, shape: tuple[int, ...]) -> keras.Model:
     return clone
 
 
-def _run(part: keras.Model, batch: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.asarray(part.predict_on_batch(some))[:count] for some, count in _batches(batch)])
+def _run(part: keras.Model, batch: np.ndarray, pixels: int) -> np.ndarray:
+    """Return what ``part`` makes of ``batch``, a few at a time; each stands for so many ``pixels`` of an image."""
+    return np.concatenate([np.asarray(part.predict_on_batch(some))[:count] for some, count in _batches(batch, pixels)])
 
 
-def _batches(batch: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+def _batches(batch: np.ndarray, pixels: int) -> Iterator[tuple[np.ndarray, int]]:
     """Yield parts of ``batch``, each filled up with its first image to a usual size, and how many of it count."""
-    pixels = max(1, batch.shape[1] * batch.shape[2] if batch.ndim == 4 else 1)
-    most = max(size for size in _BATCHES if size == 1 or (size * pixels <= _PIXELS_AT_ONCE and size <= _MOST_AT_ONCE))
-    start = 0
-    while start < len(batch):
-        left = len(batch) - start
-        size = next(size for size in _BATCHES if size >= min(left, most))
-        part = batch[start : start + size]
+    most = max(size for size in _BATCHES if size == 1 or size * pixels <= _PIXELS_AT_ONCE)
+    for start in range(0, len(batch), most):
+        part = batch[start : start + most]
+        size = next(size for size in _BATCHES if size >= len(part))
         filled = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)]) if len(part) < size else part
         yield filled, len(part)
-        start += len(part)
 
 
 def _cut(images: np.ndarray, rows: int, columns: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
+from kerasae.atomic import FILE_MODE
 from kerasae.errors import DataError
 
 Fit = Literal["crop", "stretch"]
@@ -98,10 +99,11 @@ def write_image(path: str | Path, pixels: np.ndarray) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             plain.save(file, format=kind)
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, FILE_MODE)
         os.replace(temporary, path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
+    # Formats refuse what they cannot hold, such as a side beyond WebP's 16,383, with exceptions of several kinds.
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}") from None
     finally:
         Path(temporary).unlink(missing_ok=True)
 

@@ -29,7 +29,7 @@ class Contender(Protocol):
     def estimated_bits(self, images: Sequence[np.ndarray], quality: float) -> np.ndarray | None:
         """Return the information of each image under the codec's probabilities."""
 
-    def settings(self, quality: float) -> dict[str, Any]:
+    def settings(self, quality: float, channels: int) -> dict[str, Any]:
         """Return what decides the result, for the record."""
 
 
@@ -60,9 +60,9 @@ class ClassicalContender:
     def estimated_bits(self, images: Sequence[np.ndarray], quality: float) -> None:
         """Return None: there is no estimate but the file."""
 
-    def settings(self, quality: float) -> dict[str, Any]:
+    def settings(self, quality: float, channels: int) -> dict[str, Any]:
         """Return what Pillow is told, and its versions."""
-        return self.codec.settings(quality, self.effort) | {"version": self.codec.version()}
+        return self.codec.settings(quality, self.effort, channels) | {"version": self.codec.version()}
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class ModelContender:
         """Return the information under the frozen tables, ``(images,)``."""
         return self.codec.estimated_bits(images, step=int(quality))
 
-    def settings(self, quality: float) -> dict[str, Any]:
+    def settings(self, quality: float, channels: int) -> dict[str, Any]:
         """Return the step and the model."""
         frozen = self.codec.frozen
         return {

@@ -55,5 +55,5 @@ def measure(
         ms_ssim=float(np.mean(ms_ssim)) if ms_ssim else None,
         encode_images_per_second=count / (encoded - began),
         decode_images_per_second=count / (ended - encoded),
-        settings=contender.settings(quality),
+        settings=contender.settings(quality, originals[0].shape[-1]),
     )

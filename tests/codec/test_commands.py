@@ -1,12 +1,13 @@
 """compress, decompress, inspect and freeze, as a user runs them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from kerasae.codec import Codec, unpack
+from kerasae.codec import Codec, pack_archive, unpack
 
 
 @pytest.fixture
@@ -214,3 +215,53 @@ def test_the_bench_of_a_run_measures_every_task(run_command):
     tasks = {row["task"]: row["images_per_second"] for row in json.loads(out)}
     assert len(tasks) == 9
     assert all(len(values) == 1 and values[0] > 0 for values in tasks.values())
+
+
+def test_names_with_brackets_and_colons_survive(run_command, trained, tmp_path):
+    odd = tmp_path / "at 12:30 [bold].png"
+    odd.write_bytes(sorted(trained[1].iterdir())[0].read_bytes())
+    assert run_command("compress", "latest", odd, trained[1], "-o", tmp_path / "all [x].kae")[0] == 0
+    code, out, err = run_command("inspect", tmp_path / "all [x].kae")
+    assert code == 0, err
+    assert "[x].kae" in out
+    assert run_command("decompress", tmp_path / "all [x].kae", "-o", tmp_path / "back")[0] == 0
+    assert (tmp_path / "back" / "at 12:30 [bold].png").is_file()
+
+
+@pytest.mark.parametrize("name", ["/etc/x", "../x", "a/../../x", "", ".", "./a", "a/", "a//b"])
+def test_an_archive_writes_nothing_outside_its_folder_and_no_name_twice(run_command, tmp_path, name):
+    codec = Codec.load("latest")
+    packed = codec.pack([np.zeros((8, 8, 1), np.uint8)])[0]
+    (tmp_path / "bad.kae").write_bytes(pack_archive({"good": packed, name: packed}))
+    code, _, err = run_command("decompress", tmp_path / "bad.kae", "-o", tmp_path / "out")
+    assert code == 2
+    assert "which is no plain path inside the output folder" in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress", "rate-distortion"])
+def test_an_output_folder_that_is_a_file_is_one_sentence(run_command, trained, tmp_path, command):
+    image = sorted(trained[1].iterdir())[0]
+    (tmp_path / "file").write_text("in the way")
+    assert run_command("compress", "latest", image, "-o", tmp_path / "one.kae")[0] == 0
+    arguments = {
+        "compress": ("latest", image),
+        "decompress": (tmp_path / "one.kae",),
+        "rate-distortion": ("latest", "--codecs", "jpeg", "--limit", 1),
+    }[command]
+    code, _, err = run_command(command, *arguments, "-o", tmp_path / "file")
+    assert code == 2
+    assert "write elsewhere with -o" in err
+
+
+def test_a_damaged_table_of_one_run_does_not_hide_the_others(run_command, trained, tmp_path):
+    image = sorted(trained[1].iterdir())[0]
+    assert run_command("compress", "latest", image, "-o", tmp_path / "one.kae")[0] == 0
+    [run] = [path for path in trained[0].iterdir() if (path / "run.json").is_file()]
+    other = tmp_path / "runs"
+    for name, content in (("good", None), ("zz-bad", b"PK not a zip"), ("zz-worse", b"\x93NUMPY")):
+        shutil.copytree(run, other / name)
+        if content is not None:
+            (other / name / "codec.npz").write_bytes(content)
+    code, _, err = run_command("decompress", tmp_path / "one.kae", "-o", tmp_path / "back", "--runs", other)
+    assert code == 0, err

@@ -23,7 +23,7 @@ def test_a_model_of_fixed_size_sees_tiles(kind):
     np.testing.assert_allclose(latents[:, 1, 2], network.encode(image[:, 32:, 64:])[:, 0, 0], rtol=1e-4, atol=1e-4)
     decoded = network.reconstruct(latents, 64, 96)
     alone = network.reconstruct(latents[:, 1:, 2:], 32, 32)
-    np.testing.assert_allclose(decoded[:, 32:, 64:], alone, atol=1e-5)
+    np.testing.assert_allclose(decoded[:, 32:, 64:], alone, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

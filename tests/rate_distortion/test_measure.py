@@ -128,7 +128,7 @@ def test_codecs_that_are_not_there_are_refused(kerasae, photographs):
     assert {"jpeg", "webp"} <= set(installed_codecs())
     for arguments, message in [
         (("--codecs", "bpg"), "'bpg' is not a codec; there are jpeg"),
-        (("--codecs", "jpeg", "--qualities", "a"), "--qualities 'a' is not a list of numbers"),
+        (("--codecs", "jpeg", "--qualities", "a"), "--qualities 'a' is not a list of whole numbers"),
         (("--codecs", "jpeg", "--qualities", "0"), "qualities lie above 0"),
         (("--codecs", "none"), "there is nothing to compare"),
         (("--codecs", "jpeg", "--data", "folder:/nowhere"), "the image folder /nowhere does not exist"),
@@ -138,3 +138,13 @@ def test_codecs_that_are_not_there_are_refused(kerasae, photographs):
         code, _, err = kerasae("rate-distortion", *arguments)
         assert code == 2
         assert message in err
+
+
+def test_gray_avif_stores_no_colours():
+    gray, colour = np.zeros((40, 40, 1), np.uint8), np.zeros((40, 40, 3), np.uint8)
+    for name, expected in (("avif", "4:2:0"), ("avif-444", "4:4:4")):
+        codec = classical_codec(name)
+        assert codec.settings(50, "best", 1)["subsampling"] == "4:0:0"
+        assert codec.settings(50, "best", 3)["subsampling"] == expected
+        assert codec.decode(codec.encode(gray, 50), 1).shape == gray.shape
+        assert codec.decode(codec.encode(colour, 50), 3).shape == colour.shape

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from kerasae.reports.tables.numbers import plain_table
 
@@ -28,7 +29,9 @@ def inspection_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
         table.add_column("bits per channel", overflow="fold")
     for row in rows:
         size = f"{row['height']}×{row['width']}×{row['channels']}"
-        cells = [row["name"], size, str(row["step"]), f"{row['bytes']:,}", f"{row['payload_bytes']:,}"]
+        # A name may hold brackets, which are no markup, and bytes that are no text.
+        name = Text(row["name"].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+        cells = [name, size, str(row["step"]), f"{row['bytes']:,}", f"{row['payload_bytes']:,}"]
         cells.append(f"{row['bits_per_pixel']:.3f}")
         if known:
             cells += [f"{row['escapes']:,}", _channels(row["bits_per_channel"])]

@@ -19,8 +19,7 @@ def columns_of_terminal() -> int:
 def plain_table(title: str) -> Table:
     """Return an empty table in the common style: one line under the headings, title and caption to the left."""
     return Table(
-        title=title,
-        title_style="bold",
+        title=Text(title, style="bold"),
         title_justify="left",
         caption_style="dim",
         caption_justify="left",

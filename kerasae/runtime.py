@@ -3,14 +3,17 @@
 Only the command line and the tests choose; everything else may ask.
 """
 
+import contextlib
 import ctypes
 import importlib
+import importlib.abc
 import importlib.metadata
 import importlib.util
 import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from kerasae.errors import BackendError
@@ -62,7 +65,10 @@ def choose_backend() -> str:
         # Importing PyTorch after TensorFlow can crash where both bring their own OpenMP.
         import torch  # noqa: F401
     if wanted == "tensorflow":
-        _import_quietly("tensorflow")
+        with _silent_stderr():
+            importlib.import_module("tensorflow")
+    elif not any(isinstance(finder, _QuietTensorFlow) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _QuietTensorFlow())
     return wanted
 
 
@@ -83,14 +89,35 @@ def _keep_freed_memory() -> None:
         mallopt(option, value)
 
 
-def _import_quietly(name: str) -> None:
-    """Import a package whose native code greets the terminal; what it wrote is shown only if the import fails."""
+class _QuietTensorFlow(importlib.abc.MetaPathFinder):
+    """Keeps TensorFlow's greeting off the terminal where Keras imports it to save or copy a model of JAX or PyTorch."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_quietly(module):
+            with _silent_stderr():
+                execute(module)
+
+        spec.loader.exec_module = execute_quietly
+        return spec
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Hold back what native code writes to the terminal; it is shown only if the work fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as written:
         os.dup2(written.fileno(), 2)
         try:
-            importlib.import_module(name)
+            yield
         except BaseException:
             os.dup2(kept, 2)
             written.seek(0)

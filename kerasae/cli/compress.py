@@ -57,6 +57,14 @@ def compress(
         "images_per_second": done.images / seconds,
         "outputs": [str(path) for path in done.outputs],
     }
+    if codec.frozen.is_empty:
+        err.print(
+            f"note: every latent of {found.name} rounds to one value, so its files hold no picture; look at its scores "
+            "(kerasae evaluate) and train longer",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
     if json:
         print(json_module.dumps(facts, indent=1))
         return

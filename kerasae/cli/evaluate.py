@@ -13,7 +13,9 @@ def evaluate(
     data: options.Data = None,
     set: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Change a key of the run's [data]; may be given again.", metavar="data.KEY=VALUE"),
+        typer.Option(
+            "--set", help="Change a key of the recipe's data section; may be given again.", metavar="data.KEY=VALUE"
+        ),
     ] = None,
     split: Annotated[
         str, typer.Option(help="train, validation, test or all; several with commas. With --data, default all.")

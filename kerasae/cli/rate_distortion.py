@@ -71,7 +71,7 @@ def rate_distortion(
         label, names, images = _images(data, found, split=split, gray=gray, limit=limit)
     contenders = [*models, *classical]
     noise = f", input sigma {sigma:g}" if sigma else ""
-    title = f"{label}, {len(images):,} images{noise}; classical codecs at {effort} effort"
+    title = f"{label}, {len(images):,} image{'s' * (len(images) != 1)}{noise}; classical codecs at {effort} effort"
     place = str(Path(data.removeprefix("folder:")).resolve()) if data and data.startswith("folder:") else data
     settings = [label, place, sigma, seed, limit, effort, split, gray, [run.name for run in found]]
     settings += [[one.name, list(one.qualities)] for one in contenders]

@@ -13,7 +13,7 @@ from kerasae.atomic import replacing
 from kerasae.codec.archive import pack_archive
 from kerasae.codec.codec import Codec
 from kerasae.codec.container import Packed, pack
-from kerasae.codec.image_paths import image_paths
+from kerasae.codec.image_paths import SUFFIXES, image_paths
 from kerasae.data.images import read_image
 from kerasae.errors import CodecError
 
@@ -55,6 +55,8 @@ def compress_files(
     """
     paths = image_paths(inputs)
     out = Path(out)
+    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+        raise CodecError(f"{out} is the name of an image; compressed files end in .kae, and -o may name a folder")
     archive = out.suffix == ".kae" and len(paths) > 1
     targets = {name: out if out.suffix == ".kae" else out / f"{name}.kae" for name in paths}
     if not force:

@@ -36,16 +36,12 @@ def decompress_files(
     targets = {name: out if one_file else out / f"{_safe(name)}.png" for name in packed}
     if not force:
         refuse_existing(targets.values())
-    for folder in {path.parent for path in targets.values()}:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CodecError(f"{folder} cannot be made a folder: {error.strerror}; write elsewhere with -o") from None
     done = 0
     with ThreadPoolExecutor() as pool:
         writing: list = []
         for fingerprint, names in _batches(packed):
             images = codec_of(fingerprint).unpack([packed[name] for name in names])
+            _make_folders({targets[name].parent for name in names})
             # The last batch is on the disk before the next but one is decoded: no more than two wait in memory.
             for future in writing:
                 future.result()
@@ -58,6 +54,14 @@ def decompress_files(
         for future in writing:
             future.result()
     return tuple(targets.values())
+
+
+def _make_folders(folders: set[Path]) -> None:
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CodecError(f"{folder} cannot be made a folder: {error.strerror}; write elsewhere with -o") from None
 
 
 def _batches(packed: dict[str, Packed]) -> Iterator[tuple[bytes, list[str]]]:

@@ -52,6 +52,13 @@ class Frozen:
         """The first 4 bytes of the digest: what a file names its model by."""
         return bytes.fromhex(self.digest[:8])
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the model's latents round to one value each, so that its files hold no picture: it has collapsed."""
+        positions = self.geometry.rows * self.geometry.columns
+        # An image of 128×128 pixels of a model that takes any size has many such units; a collapsed one has none.
+        return len(self.levels) == 1 and float(self.levels[0].tables.entropy().sum()) * positions < 0.01
+
     def bits_per_latent(self) -> list[float]:
         """Return for each level the entropy of its tables in bits, the mean over channels."""
         return [float(level.tables.entropy().mean()) for level in self.levels]

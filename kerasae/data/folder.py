@@ -32,11 +32,8 @@ def load_folder(data: FolderData, *, progress: Progress | None = None) -> ImageS
     loaded = load_files(
         root, {name: name for name in names}, data, kind="folder", cache=len(names) >= _CACHE_FROM, progress=progress
     )
-    if len(loaded.names) < 3:
-        raise DataError(
-            f"{root} has {len(loaded.names)} usable image{'s' * (len(loaded.names) != 1)} and {len(loaded.skipped)} "
-            "broken; training, validation and test need at least one each, so at least 3"
-        )
+    if not loaded.names:
+        raise DataError(f"{root} has no usable image and {len(loaded.skipped)} broken; at least one is needed")
     return ImageSet.of(
         loaded.images,
         loaded.names,

@@ -18,7 +18,8 @@ class ConvAutoencoder(Section):
 
     kind: Literal["conv_autoencoder"]
     filters: Widths = (8, 4)
-    kernel_size: int = Field(3, ge=1, le=15)
+    # A kernel of 1 reads one pixel of four; with it TensorFlow 2.21 writes past its memory on a CPU.
+    kernel_size: int = Field(3, ge=2, le=15)
 
     @property
     def stride(self) -> int:

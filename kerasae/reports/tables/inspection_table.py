@@ -36,6 +36,7 @@ def inspection_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
         if known:
             cells += [f"{row['escapes']:,}", _channels(row["bits_per_channel"])]
         table.add_row(*cells)
+    table.caption = "bytes and bits/pixel: of the image as a file of its own; in an archive it takes fewer"
     return table
 
 

@@ -150,6 +150,21 @@ main()
     assert list(tmp_path.glob("vae_baseline-*/scores.json"))
 
 
+def test_tensorflow_comes_quietly_where_it_is_not_the_backend():
+    pytest.importorskip("torch")
+    pytest.importorskip("tensorflow")
+    # Keras asks whether it is there before it imports it.
+    script = (
+        "from kerasae.runtime import choose_backend; choose_backend(); import importlib.util; "
+        "assert importlib.util.find_spec('tensorflow'); import tensorflow; print(tensorflow.__version__)"
+    )
+    environment = os.environ | {"KERAS_BACKEND": "torch"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert done.stderr == ""
+
+
 def test_importing_the_package_is_not_the_slow_part():
     # No bound in seconds: only that it is a small part of what loading Keras takes here and now.
     def seconds(code):

@@ -10,6 +10,8 @@ from kerasae.cli.console import err, out
 from kerasae.cli.progress import TrainingProgress
 
 if TYPE_CHECKING:
+    from kerasae.data import ImageSet
+    from kerasae.models import Compressor
     from kerasae.recipe import Recipe
     from kerasae.training import Run
 
@@ -17,17 +19,17 @@ if TYPE_CHECKING:
 def train_and_score(recipe: "Recipe", *, runs: str | None, force: bool, as_json: bool) -> "Run":
     """Train ``recipe``, evaluate and freeze it where that is not done, print the table and return the run."""
     run = trained(recipe, runs=runs, force=force)
-    if not run.scores():
-        score_and_draw(run)
+    loaded = None if run.scores() else score_and_draw(run)
     if as_json:
         print(json_module.dumps([score.as_dict() for score in run.scores()], indent=1))
     else:
         show(run, out)
-    # While the training images are at hand: whoever compresses later may not have them.
-    with waiting("freezing tables for kerasae compress"):
-        from kerasae.codec import freeze_run
+    if loaded:
+        # While the training images are at hand: whoever compresses later may not have them.
+        with waiting("freezing tables for kerasae compress"):
+            from kerasae.codec import freeze_run
 
-        freeze_run(run)
+            freeze_run(run, images=loaded[0], model=loaded[1])
     return run
 
 
@@ -57,8 +59,11 @@ def trained(recipe: "Recipe", *, runs: str | None, force: bool = False) -> "Run"
         progress.close()
 
 
-def score_and_draw(run: "Run") -> None:
-    """Evaluate ``run`` on its validation and test images and write scores and figures into its folder."""
+def score_and_draw(run: "Run") -> "tuple[ImageSet, Compressor]":
+    """Evaluate ``run`` on its validation and test images and write scores and figures into its folder.
+
+    Return its images and its model.
+    """
     from kerasae.cli.figures import draw_figures
     from kerasae.data import load_images
     from kerasae.evaluation import evaluate
@@ -70,6 +75,7 @@ def score_and_draw(run: "Run") -> None:
         draw_figures(run, images, model, evaluation)
         # Last, since it marks the run as evaluated.
         save_evaluation(run.folder, evaluation)
+    return images, model
 
 
 def show(run: "Run", console: Console) -> None:

@@ -95,10 +95,9 @@ def rate_distortion(
     _write(folder, comparison, title)
     draw(folder / "rate_distortion.png", comparison.points, title)
     _crops(folder / "crops.png", contenders, images, names, label)
-    costs = [_cost(model, images) for model in models]
+    costs = [_cost(model) for model in models]
     if json:
-        plain = {"data": label, "effort": effort, "points": [point.as_dict() for point in comparison.points]}
-        plain |= {"bd_rates": [one.as_dict() for one in comparison.bd_rates], "models": costs}
+        plain = {"data": label, "effort": effort} | comparison.as_dict() | {"models": costs}
         print(json_module.dumps(plain, indent=1))
         return
     console.print(rate_table(comparison.points, title=title))
@@ -142,7 +141,7 @@ def _models(found, steps: str):
         ladder = range(len(codec.frozen.levels))
         chosen = list(dict.fromkeys(_numbers(steps, "--steps"))) if steps else list(ladder)
         for step in chosen:
-            codec._checked_step(step)
+            codec.checked_step(step)
         name = run.record.recipe_name
         taken = {model.name for model in models}
         models.append(ModelContender(run.name if name in taken else name, codec, sorted(chosen, reverse=True)))
@@ -189,18 +188,15 @@ def _numbers(text: str, option: str) -> list[int]:
 def _write(folder: Path, comparison, title: str) -> None:
     from kerasae.atomic import replacing, write_json
 
-    points = [point.as_dict() for point in comparison.points]
-    write_json(
-        folder / "rate_distortion.json",
-        {"title": title, "points": points, "bd_rates": [one.as_dict() for one in comparison.bd_rates]},
-    )
+    plain = comparison.as_dict()
+    write_json(folder / "rate_distortion.json", {"title": title} | plain)
     with (
         replacing(folder / "rate_distortion.csv") as partial,
         partial.open("w", newline="", encoding="utf-8") as file,
     ):
-        writer = csv.DictWriter(file, list(points[0]))
+        writer = csv.DictWriter(file, list(plain["points"][0]))
         writer.writeheader()
-        writer.writerows(points)
+        writer.writerows(plain["points"])
 
 
 def _crops(path: Path, contenders, images, names, label: str) -> None:
@@ -227,7 +223,7 @@ def _crops(path: Path, contenders, images, names, label: str) -> None:
     crop_sheet(path, rows, f"{label}: at most the bytes of {first.name}, or the fewest there are")
 
 
-def _cost(model, images) -> dict:
+def _cost(model) -> dict:
     from kerasae.rate_distortion.macs import macs_per_pixel
 
     compressor = model.codec.model

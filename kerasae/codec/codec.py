@@ -7,10 +7,12 @@ import numpy as np
 
 from kerasae.codec.container import Packed, check_size, pack, unpack
 from kerasae.codec.frozen import Frozen, weights_digest
+from kerasae.codec.frozen_run import freeze_run
 from kerasae.codec.network import Network
 from kerasae.codec.symbols import integers_of
 from kerasae.errors import CodecError
 from kerasae.models import Compressor
+from kerasae.training import Run, load_run
 
 # Padding included: 1,024 thumbnails of 128×128, or one photograph of any size.
 _PIXELS_AT_ONCE = 2**24
@@ -45,9 +47,9 @@ class Codec:
         A run that was not frozen yet is frozen now, which needs its training images. Raises ``RunError`` where there
         is no such run or no trained model in it, ``CodecError`` where its tables are damaged or of other weights.
         """
-        from kerasae.codec.frozen_run import load_codec_parts
-
-        return cls(*load_codec_parts(run, runs))
+        found = run if isinstance(run, Run) else load_run(run, runs)
+        model = found.load_model()
+        return cls(model, freeze_run(found, model=model))
 
     @property
     def channels(self) -> int:
@@ -80,7 +82,7 @@ class Codec:
 
     def pack(self, images: Sequence[np.ndarray], *, step: int | None = None) -> list[Packed]:
         """Return what ``encode`` puts into files, for containers of another kind."""
-        step = self._checked_step(step)
+        step = self.checked_step(step)
         shaped = [self._checked(image) for image in images]
         level = self.frozen.levels[step]
         packed: list[Packed | None] = [None] * len(shaped)
@@ -118,7 +120,7 @@ class Codec:
 
     def estimated_bits(self, images: Sequence[np.ndarray], *, step: int | None = None) -> np.ndarray:
         """Return for each image the information of its symbols under the frozen tables, in bits: ``(images,)``."""
-        level = self.frozen.levels[self._checked_step(step)]
+        level = self.frozen.levels[self.checked_step(step)]
         bits = np.zeros(len(images))
         shaped = [self._checked(image) for image in images]
         for _, places in self._batches([(*image.shape[:2],) for image in shaped]):
@@ -138,7 +140,8 @@ class Codec:
             for start in range(0, len(places), most):
                 yield form, places[start : start + most]
 
-    def _checked_step(self, step: int | None) -> int:
+    def checked_step(self, step: int | None) -> int:
+        """Return ``step``, the default one for None. Raises ``CodecError`` where the ladder has no such step."""
         if step is None:
             return self.frozen.default
         if not 0 <= step < len(self.frozen.levels):

@@ -1,8 +1,8 @@
 """Contenders + images → curves and their differences."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,13 @@ class Comparison:
 
     points: list[RatePoint]
     bd_rates: list[BdRate]
+
+    def as_dict(self) -> dict[str, list[dict[str, Any]]]:
+        """Return points and differences as dictionaries fit for JSON."""
+        return {
+            "points": [point.as_dict() for point in self.points],
+            "bd_rates": [one.as_dict() for one in self.bd_rates],
+        }
 
 
 def compare(
@@ -70,14 +77,3 @@ def noisy(images: Sequence[np.ndarray], names: Sequence[str], sigma: float, seed
         noise = fixed_noise([name], image.shape, seed=seed, purpose="input")[0]
         seen.append(np.rint(np.clip(image / np.float32(255) + np.float32(sigma) * noise, 0, 1) * 255).astype(np.uint8))
     return seen
-
-
-def as_json(comparison: Comparison) -> str:
-    """Return points and differences as a JSON object."""
-    return json.dumps(
-        {
-            "points": [point.as_dict() for point in comparison.points],
-            "bd_rates": [one.as_dict() for one in comparison.bd_rates],
-        },
-        indent=1,
-    )

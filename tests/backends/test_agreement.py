@@ -1,23 +1,15 @@
 """The same weights and images give the same numbers on every installed backend."""
 
-import os
-import subprocess
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kerasae.runtime import installed_backends
+from tests.backends.each_backend import BACKENDS, ONCE_FOR_ALL, run_worker
 from tests.backends.worker import CASES
-from tests.conftest import BACKEND, smooth_images
+from tests.conftest import smooth_images
 
-BACKENDS = installed_backends()
-pytestmark = [
-    pytest.mark.skipif(len(BACKENDS) < 2, reason="only one backend is installed"),
-    pytest.mark.skipif(BACKENDS[0] != BACKEND, reason=f"runs all backends by itself; once, on {BACKENDS[0]}, will do"),
-]
+pytestmark = ONCE_FOR_ALL
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +21,7 @@ def results(tmp_path_factory):
         out = folder / f"{len(found)}-{backend}"
         out.mkdir()
         np.save(out / "images.npy", smooth_images(40))
-        worker = Path(__file__).with_name("worker.py")
-        done = subprocess.run(
-            [sys.executable, worker, out, previous],
-            env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(Path(__file__).parents[2])},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
+        run_worker("worker.py", backend, out, previous)
         found[backend, len(found)] = dict(np.load(out / f"{backend}.npz"))
         previous = out
     return found

@@ -1,22 +1,12 @@
 """A file written on any backend is the same image on every other."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from kerasae.runtime import installed_backends
+from tests.backends.each_backend import BACKENDS, ONCE_FOR_ALL, run_worker
 from tests.codec.made_up import KINDS
-from tests.conftest import BACKEND
 
-BACKENDS = installed_backends()
-pytestmark = [
-    pytest.mark.skipif(len(BACKENDS) < 2, reason="only one backend is installed"),
-    pytest.mark.skipif(BACKENDS[0] != BACKEND, reason=f"runs all backends by itself; once, on {BACKENDS[0]}, will do"),
-]
+pytestmark = ONCE_FOR_ALL
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +14,7 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("portability")
     tasks = [(BACKENDS[0], "freeze"), *((one, "write") for one in BACKENDS), *((one, "read") for one in BACKENDS)]
     for backend, task in tasks:
-        done = subprocess.run(
-            [sys.executable, Path(__file__).with_name("codec_worker.py"), place, task],
-            env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(Path(__file__).parents[2])},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
+        run_worker("codec_worker.py", backend, place, task)
     return place
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from kerasae.metrics import bootstrap_interval
 from kerasae.records import Summary
+from kerasae.statistics import bootstrap_interval
 
 
 def summarise(values: np.ndarray) -> Summary:

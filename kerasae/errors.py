@@ -29,6 +29,14 @@ class MetricError(KerasaeError):
     """A metric asked of images it is not defined for."""
 
 
+class StatisticsError(KerasaeError):
+    """Numbers that an interval or a test is not defined for."""
+
+
+class StudyError(KerasaeError):
+    """A study whose runs do not compare, or of which too little is there."""
+
+
 class BackendError(KerasaeError):
     """A backend that is unknown, not installed or already chosen otherwise."""
 

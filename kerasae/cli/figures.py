@@ -3,54 +3,41 @@
 import numpy as np
 
 
-def draw_figures(run, images, model, evaluation) -> None:
-    """Write the run's loss curves, and per test condition its histograms and its best, median and worst images."""
+def draw_figures(run) -> None:
+    """Write the run's loss curves, and per test condition its histograms and its best, median and worst images.
+
+    From what its folder holds alone: no Keras, no images. Figures that are there already are drawn anew.
+    """
     from kerasae.reports import loss_curves, metric_histograms
 
-    folder = run.folder / "figures"
-    history = run.history()
-    loss_curves(history, folder / "loss_curves.png", run.record.recipe_name, best_epoch=run.record.best_epoch)
-    for (split, sigma), measured in evaluation.measured.items():
-        if split != "test":
-            continue
+    folder, name = run.folder / "figures", run.record.recipe_name
+    loss_curves(run.history(), folder / "loss_curves.png", name, best_epoch=run.record.best_epoch)
+    examples = run.examples()
+    for sigma in dict.fromkeys(score.sigma for score in run.scores() if score.split == "test"):
         noise = f", input sigma {sigma:g}" if sigma else ""
         suffix = f"_sigma_{sigma:g}" if sigma else ""
-        for decoded_from, metrics in measured.metrics.items():
-            tail = suffix if decoded_from == "latents" else f"_{decoded_from}{suffix}"
-            how = "" if decoded_from == "latents" else f", decoded from the {decoded_from}"
-            title = f"{run.record.recipe_name}, {split} images{noise}{how}"
+        for scores in run.image_scores(split="test", sigma=sigma):
+            how = scores.decoded_from
+            tail = suffix if how == "latents" else f"_{how}{suffix}"
+            title = f"{name}, test images{noise}" + ("" if how == "latents" else f", decoded from the {how}")
+            metrics = {metric: getattr(scores, metric) for metric in ("mse", "psnr", "ssim")}
             metric_histograms(metrics, folder / f"histograms{tail}.png", title)
-            _grid(folder / f"reconstructions{tail}.png", title, images, model, measured, decoded_from, sigma)
+            shown = [one for one in examples if (one.sigma, one.decoded_from) == (sigma, how)]
+            if shown:
+                _grid(folder / f"reconstructions{tail}.png", title, shown)
 
 
-def _grid(path, title, images, model, measured, decoded_from, sigma) -> None:
-    from kerasae.evaluation.reconstruct import reconstruct
+def _grid(path, title, examples) -> None:
     from kerasae.reports import reconstruction_grid
 
-    psnr, ssim = (measured.metrics[decoded_from][name] for name in ("psnr", "ssim"))
-    places = _ranked(psnr)
-    names = [measured.names[place] for place in places.values()]
-    index_of = {name: index for index, name in enumerate(images.names)}
-    indexes = np.array([index_of[name] for name in names])
-    originals, inputs, reconstructions = reconstruct(
-        model, images, indexes, sigma=sigma, seed=0, sample=decoded_from == "sample"
-    )
-    captions = [f"{rank}\n{psnr[place]:.2f} dB, SSIM {ssim[place]:.3f}" for rank, place in places.items()]
+    def pixels(what):
+        return np.stack([getattr(example, what) for example in examples]) / 255.0
+
     reconstruction_grid(
         path,
-        originals=originals,
-        inputs=inputs if sigma else None,
-        reconstructions=reconstructions,
-        captions=captions,
+        originals=pixels("original"),
+        inputs=pixels("given") if examples[0].sigma else None,
+        reconstructions=pixels("reconstruction"),
+        captions=[f"{one.rank}\n{one.psnr:.2f} dB, SSIM {one.ssim:.3f}" for one in examples],
         title=title,
     )
-
-
-def _ranked(psnr: np.ndarray) -> dict[str, int]:
-    """Return the places of the best, median and worst images, two of each where there are enough."""
-    order = np.argsort(-psnr, kind="stable")
-    count, middle = len(order), len(order) // 2
-    if count < 6:
-        return {f"rank {place + 1} of {count}": int(order[place]) for place in range(count)}
-    places = {"best": 0, "2nd best": 1, "median": middle, "next to median": middle + 1, "2nd worst": -2, "worst": -1}
-    return {name: int(order[place]) for name, place in places.items()}

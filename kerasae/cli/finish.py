@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from kerasae.cli.console import err, out
+from kerasae.cli.figures import draw_figures
 from kerasae.cli.progress import TrainingProgress
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ def train_and_score(recipe: "Recipe", *, runs: str | None, force: bool, as_json:
     """Train ``recipe``, evaluate and freeze it where that is not done, print the table and return the run."""
     run = trained(recipe, runs=runs, force=force)
     loaded = None if run.scores() else score_and_draw(run)
+    if not (run.folder / "figures").is_dir():
+        # Runs of a study are scored, but not drawn.
+        draw_figures(run)
     if as_json:
         print(json_module.dumps([score.as_dict() for score in run.scores()], indent=1))
     else:
@@ -64,17 +68,13 @@ def score_and_draw(run: "Run") -> "tuple[ImageSet, Compressor]":
 
     Return its images and its model.
     """
-    from kerasae.cli.figures import draw_figures
     from kerasae.data import load_images
-    from kerasae.evaluation import evaluate
-    from kerasae.evaluation.save_scores import save_evaluation
+    from kerasae.evaluation import score_run
 
     with waiting("evaluating"):
         images, model = load_images(run.recipe.data), run.load_model()
-        evaluation = evaluate(run, images=images, model=model)
-        draw_figures(run, images, model, evaluation)
-        # Last, since it marks the run as evaluated.
-        save_evaluation(run.folder, evaluation)
+        score_run(run, images, model)
+        draw_figures(run)
     return images, model
 
 

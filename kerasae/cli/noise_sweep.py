@@ -112,7 +112,7 @@ def _checked(schema, plain: dict):
     try:
         return schema.model_validate(plain)
     except ValidationError as error:
-        raise RecipeError(f"noise-sweep: {explain(error)}") from None
+        raise RecipeError(f"noise-sweep: {explain(error, schema)}") from None
 
 
 def _numbers(text: str) -> list[float]:

@@ -19,10 +19,11 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores, and the numbers of every image behind them by (split, sigma)."""
+    """Scores, and the numbers of every image behind them by (split, sigma); ``seed`` is that of the noise."""
 
     scores: list[Score]
     measured: dict[tuple[str, float], Measured] = field(default_factory=dict)
+    seed: int = 0
 
 
 def evaluate(
@@ -48,7 +49,7 @@ def evaluate(
     if sigmas is None:
         sigmas = [0.0, run.recipe.noise.sigma] if run.recipe.noise.sigma else [0.0]
     scorer = Scorer(model)
-    found = Evaluation([])
+    found = Evaluation([], seed=seed)
     for split, indexes in chosen_indexes(images, run.recipe.data, splits).items():
         for sigma in sigmas:
             measured = measure(scorer, images, indexes, sigma=sigma, seed=seed, progress=progress)

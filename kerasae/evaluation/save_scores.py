@@ -6,12 +6,14 @@ from pathlib import Path
 from kerasae.atomic import replacing, write_json
 from kerasae.evaluation.evaluate_run import Evaluation
 from kerasae.records import Score
+from kerasae.training.image_scores import image_scores_path, save_image_scores
 
 _COLUMNS = ("file", "split", "sigma", "decoded_from", "mse", "psnr", "ssim")
 
 
 def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write ``scores.csv``, one line per image, and then ``scores.json``, one row per score."""
+    """Write ``scores.csv``, one line per image, ``evaluations/``, and then ``scores.json``, one row per score."""
+    save_measured(folder, evaluation)
     with replacing(folder / "scores.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
@@ -21,6 +23,13 @@ def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
                 for name, *values in columns:
                     writer.writerow([name, split, sigma, decoded_from, *(f"{value:.8g}" for value in values)])
     save_scores(folder / "scores.json", evaluation.scores)
+
+
+def save_measured(folder: Path, evaluation: Evaluation) -> None:
+    """Write the numbers of every image into ``evaluations/``, a file for each split and noise."""
+    for (split, sigma), measured in evaluation.measured.items():
+        path = image_scores_path(folder, split=split, sigma=sigma, seed=evaluation.seed)
+        save_image_scores(path, measured.names, measured.metrics)
 
 
 def save_scores(path: Path, scores: list[Score]) -> None:

@@ -11,6 +11,8 @@ from kerasae.recipe.fingerprint import fingerprint as fingerprint
 from kerasae.recipe.load import load_recipe as load_recipe
 from kerasae.recipe.load import read_toml as read_toml
 from kerasae.recipe.load import recipe_from as recipe_from
+from kerasae.recipe.load_study import is_study as is_study
+from kerasae.recipe.load_study import load_study as load_study
 from kerasae.recipe.model import KINDS as KINDS
 from kerasae.recipe.model import ConvAutoencoder as ConvAutoencoder
 from kerasae.recipe.model import ConvVae as ConvVae
@@ -20,6 +22,9 @@ from kerasae.recipe.noise_sweep import is_noise_sweep as is_noise_sweep
 from kerasae.recipe.noise_sweep import load_noise_sweep as load_noise_sweep
 from kerasae.recipe.override import replace_data as replace_data
 from kerasae.recipe.recipe import Recipe as Recipe
+from kerasae.recipe.study import Level as Level
+from kerasae.recipe.study import Study as Study
+from kerasae.recipe.study import StudySettings as StudySettings
 from kerasae.recipe.training import Noise as Noise
 from kerasae.recipe.training import Objective as Objective
 from kerasae.recipe.training import Regularizer as Regularizer

@@ -3,7 +3,7 @@
 import difflib
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from kerasae.recipe.data import SOURCES
 from kerasae.recipe.model import KINDS
@@ -23,12 +23,12 @@ _TYPES = {
 }
 
 
-def explain(error: ValidationError) -> str:
-    """Return one sentence per fault: key, value received, what is allowed, the nearest spelling."""
-    return "; ".join(_sentence(fault) for fault in error.errors(include_url=False))
+def explain(error: ValidationError, schema: type[BaseModel] = Recipe) -> str:
+    """Return one sentence per fault of a ``schema``: key, value received, what is allowed, the nearest spelling."""
+    return "; ".join(_sentence(fault, schema) for fault in error.errors(include_url=False))
 
 
-def _sentence(fault: dict[str, Any]) -> str:
+def _sentence(fault: dict[str, Any], schema: type[BaseModel]) -> str:
     kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
     tags = {*SOURCES, *KINDS}
     # pydantic names the chosen member of a union in the path (data.folder.path); a recipe's author did not write it.
@@ -37,7 +37,7 @@ def _sentence(fault: dict[str, Any]) -> str:
     if kind == "missing":
         return f"{key} is missing; {_missing_hint(path)}"
     if kind == "extra_forbidden":
-        return f"{key} is not a key kerasae knows{_nearest(path[-1], _siblings(fault['loc']))}"
+        return f"{key} is not a key kerasae knows{_nearest(path[-1], _siblings(fault['loc'], schema))}"
     if kind == "union_tag_invalid":
         return _choice(f"{key}.{context['discriminator'].strip(chr(39))}", context["tag"], context["expected_tags"])
     if kind == "union_tag_not_found":
@@ -77,7 +77,9 @@ def _nearest(word: str, allowed: list[str]) -> str:
     return f"{meant} allowed: {', '.join(allowed)}"
 
 
-def _siblings(location: tuple) -> list[str]:
+def _siblings(location: tuple, schema: type[BaseModel]) -> list[str]:
+    if schema is not Recipe:
+        return list(schema.model_fields)
     if location[0] not in Recipe.model_fields or len(location) == 1:
         return list(Recipe.model_fields)
     if location[0] in ("data", "model") and len(location) > 2:

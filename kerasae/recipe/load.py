@@ -33,6 +33,8 @@ def load_recipe(
     plain = read_toml(path)
     if "noise_sweep" in plain:
         raise RecipeError(f"{path} is a noise sweep, not a training recipe; run it with: kerasae noise-sweep {recipe}")
+    if "study" in plain:
+        raise RecipeError(f"{path} is a study, not a training recipe; run it with: kerasae study {recipe}")
     if data is not None:
         plain = replace_data(plain, data)
     if epochs is not None:

@@ -39,7 +39,7 @@ def load_noise_sweep(recipe: str | Path) -> NoiseSweep:
     try:
         return NoiseSweep.model_validate(plain["noise_sweep"])
     except ValidationError as error:
-        raise RecipeError(f"{path}: noise_sweep: {explain(error)}") from None
+        raise RecipeError(f"{path}: noise_sweep: {explain(error, NoiseSweep)}") from None
 
 
 def is_noise_sweep(recipe: str | Path) -> bool:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from kerasae.atomic import write_json
 from kerasae.errors import ModelError, RunError
 from kerasae.recipe import Recipe, read_toml, recipe_from
-from kerasae.records import RunRecord, Score
+from kerasae.records import Example, ImageScores, RunRecord, Score
+from kerasae.training.examples import load_examples
+from kerasae.training.image_scores import image_scores_path, load_image_scores
 
 if TYPE_CHECKING:
     from kerasae.models import Compressor
@@ -22,7 +24,8 @@ class Run:
 
     ``recipe.toml`` (resolved), ``run.json`` (what trained, on what, how it ended), ``history.csv`` (one row an epoch),
     ``model.keras`` and ``best.weights.h5`` (the best epoch), ``scores.json`` and ``scores.csv`` (per image),
-    ``figures/``, ``codec.npz`` (steps and tables for files); and while it is not finished ``state/checkpoint.npz``.
+    ``evaluations/`` (per image, a file for each noise), ``examples.npz`` (images to look at), ``figures/``,
+    ``codec.npz`` (steps and tables for files); and while it is not finished ``state/checkpoint.npz``.
     """
 
     folder: Path
@@ -85,6 +88,15 @@ class Run:
         """Return the scores of ``scores.json``; none where the run was not evaluated."""
         path = self.folder / "scores.json"
         return [Score.from_dict(row) for row in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
+
+    def image_scores(self, *, split: str, sigma: float, seed: int = 0) -> list[ImageScores]:
+        """Return the numbers of every image of ``split``, one record per way of decoding; none where not measured."""
+        path = image_scores_path(self.folder, split=split, sigma=sigma, seed=seed)
+        return load_image_scores(path, split=split, sigma=sigma) if path.is_file() else []
+
+    def examples(self) -> list[Example]:
+        """Return the best, median and worst test images as the run saw them; none where it was not evaluated."""
+        return load_examples(self.folder / "examples.npz")
 
     def write_record(self, record: RunRecord) -> "Run":
         """Write ``run.json`` and return the run as it is now."""

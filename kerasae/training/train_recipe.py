@@ -19,14 +19,10 @@ from kerasae.training.checkpoint import Progress, load_checkpoint
 from kerasae.training.find import runs_folder
 from kerasae.training.keeper import Keeper
 from kerasae.training.lock import locked
+from kerasae.training.name import run_name
 from kerasae.training.prepare import build_trainer, objective_sentence
 from kerasae.training.reporter import Announcer, Reporter
 from kerasae.training.run import Run
-
-
-def run_name(recipe: Recipe) -> str:
-    """Return the folder name of the recipe's run on the loaded backend: name, fingerprint, backend, seed."""
-    return f"{recipe.name}-{fingerprint(recipe)}-{keras.backend.backend()}-{recipe.training.seed}"
 
 
 def train(
@@ -42,7 +38,7 @@ def train(
     as stopped.
     """
     reporter = reporter or Reporter()
-    folder = runs_folder(runs) / run_name(recipe)
+    folder = runs_folder(runs) / run_name(recipe, keras.backend.backend())
     # Images first: a source that is missing leaves no folder behind.
     images = load_images(recipe.data, progress=reporter.loading) if force or not _finished(folder) else None
     if images is None:

@@ -1,0 +1,114 @@
+"""A pool of processes on this machine."""
+
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection, wait
+
+from kerasae.studies.engines.cores import cores_of, default_workers, gpu_of
+from kerasae.studies.engines.worker import serve
+from kerasae.studies.job import Event, Job, Outcome
+
+_TRIES = 2
+
+
+class ProcessEngine:
+    """Does jobs in ``workers`` processes, one job each at a time.
+
+    Each worker has its share of the cores for itself, so that the threads of two never fight over one, and a run is the
+    same to the bit whoever its neighbours are. A worker keeps its backend, and is replaced by a new one where the next
+    job wants another. One that dies takes nobody along: its job is tried once more, then counted as failed.
+    """
+
+    def __init__(self, workers: int | None = None):
+        self.workers = workers or default_workers()
+
+    def __call__(self, jobs: Sequence[Job], listen: Callable[[Event], None]) -> dict[str, Outcome]:
+        """Do every job; see the package."""
+        # Grouped by backend, a worker seldom changes it.
+        waiting = sorted(jobs, key=lambda job: job.backend)
+        outcomes: dict[str, Outcome] = {}
+        tries: dict[str, int] = {}
+        pool = [_Worker(place, self.workers) for place in range(min(self.workers, len(waiting)))]
+        try:
+            while waiting or any(worker.job for worker in pool):
+                for worker in pool:
+                    if worker.job is None and waiting:
+                        job = waiting.pop(0)
+                        tries[job.name] = tries.get(job.name, 0) + 1
+                        worker.give(job)
+                        listen(Event("started", job.name))
+                ready = wait([worker.connection for worker in pool if worker.job])
+                for worker in [one for one in pool if one.connection in ready]:
+                    job = worker.job
+                    event = worker.hear()
+                    if event is None and tries[job.name] < _TRIES:
+                        waiting.insert(0, job)
+                    elif event is None:
+                        event = Event("ended", job.name, outcome=Outcome("failed", worker.epitaph))
+                    if event:
+                        listen(event)
+                    if event and event.kind == "ended":
+                        outcomes[job.name] = event.outcome
+        finally:
+            for worker in pool:
+                worker.stop()
+        return outcomes
+
+
+class _Worker:
+    """One process, or none yet, and the job it has."""
+
+    def __init__(self, place: int, workers: int):
+        self.place = place
+        self.workers = workers
+        self.process = None
+        self.connection: Connection | None = None
+        self.backend: str | None = None
+        self.job: Job | None = None
+        self.epitaph = ""
+
+    def give(self, job: Job) -> None:
+        """Hand over ``job``, in a new process where this one has another backend or is none."""
+        if self.backend != job.backend or not self.process or not self.process.is_alive():
+            self.stop()
+            self._start(job.backend)
+        self.job = job
+        # A process that has just died is noticed when its word is waited for.
+        with contextlib.suppress(OSError):
+            self.connection.send(job.as_dict())
+
+    def hear(self) -> Event | None:
+        """Return what the process says of its job; None where it has died, with ``epitaph`` saying how."""
+        try:
+            event = self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            code = self.process.exitcode
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            memory = "; it may have run out of memory (try fewer --workers)" if code == -9 else ""
+            self.epitaph = f"its process {how}{memory}"
+            self.job = self.backend = None
+            return None
+        if event.kind == "ended":
+            self.job = None
+        return event
+
+    def stop(self) -> None:
+        """End the process; a run in the middle goes on from its checkpoint another time."""
+        if self.process:
+            self.process.kill()
+            self.process.join()
+            self.connection.close()
+        self.process = self.backend = self.job = None
+
+    def _start(self, backend: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        environment = {"KERAS_BACKEND": backend} | gpu_of(self.place)
+        arguments = (theirs, environment, cores_of(self.place, self.workers), os.getpid())
+        self.process = context.Process(target=serve, args=arguments, daemon=True, name=f"kerasae worker {self.place}")
+        self.process.start()
+        theirs.close()
+        self.backend = backend

@@ -1,0 +1,163 @@
+"""Study recipe → cells and the jobs that fill them. Loads neither Keras nor images."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kerasae.errors import RecipeError, StudyError
+from kerasae.recipe import Level, Recipe, Study, fingerprint, load_recipe
+from kerasae.recipe.load import recipe_from
+from kerasae.recipe.override import replace_data, set_key
+from kerasae.runtime import BACKENDS
+from kerasae.studies.job import Job
+from kerasae.training import runs_folder
+from kerasae.training.name import run_name
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One combination of levels: axis → level, the backend, and a recipe a seed."""
+
+    levels: dict[str, str]
+    backend: str
+    recipes: tuple[Recipe, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study with every recipe resolved; ``folder`` is where its own results go, ``runs`` where its runs go."""
+
+    study: Study
+    cells: tuple[PlannedCell, ...]
+    fingerprint: str
+    runs: Path
+
+    @property
+    def folder(self) -> Path:
+        """The study's folder."""
+        return self.runs / f"study-{self.study.name}-{self.fingerprint}"
+
+    def run_jobs(self) -> list[Job]:
+        """Return a job for each run, those of the first seed first, so that a study cut short has seen every cell.
+
+        Two cells that train the same thing share a job.
+        """
+        jobs: dict[str, Job] = {}
+        for seed in range(len(self.study.settings.seeds)):
+            for cell in self.cells:
+                job = self._job("run", cell, cell.recipes[seed])
+                jobs.setdefault(job.name, job)
+        return list(jobs.values())
+
+    def yardstick_jobs(self) -> list[Job]:
+        """Return the jobs for the do-nothing line and, where rates are wanted, for the classical codecs."""
+        first = self.cells[0]
+        kinds = ["do nothing"] * any(self.study.settings.sigmas) + ["codecs"] * self.study.settings.rate
+        return [replace(self._job(kind, first, first.recipes[0]), name=kind) for kind in kinds]
+
+    def timing_jobs(self) -> list[Job]:
+        """Return a job for each kind of model, batch size and backend there is to time, named as ``timed_by`` says."""
+        jobs = {}
+        for cell in self.cells:
+            name = timed_by(cell.recipes[0], cell.backend)
+            jobs.setdefault(name, replace(self._job("timing", cell, cell.recipes[0]), name=name))
+        return list(jobs.values())
+
+    def _job(self, kind, cell: PlannedCell, recipe: Recipe) -> Job:
+        settings = self.study.settings
+        return Job(
+            kind=kind,
+            name=run_name(recipe, cell.backend),
+            backend=cell.backend,
+            recipe=recipe.as_dict(),
+            runs=str(self.runs),
+            folder=str(self.folder),
+            split=settings.split,
+            sigmas=settings.sigmas,
+            noise_seed=settings.noise_seed,
+            rate=settings.rate,
+            cpus=settings.cpus,
+            gpus=settings.gpus,
+        )
+
+
+def timed_by(recipe: Recipe, backend: str) -> str:
+    """Return what decides how long a step of ``recipe`` takes, as a name."""
+    plain = recipe.as_dict()
+    parts = [backend, plain["model"], plain["data"], plain["training"]["batch_size"], plain.get("objective")]
+    return f"timing-{_digest(parts)}"
+
+
+def plan_study(
+    study: Study,
+    *,
+    backend: str,
+    data: str | None = None,
+    epochs: int | None = None,
+    seeds: Sequence[int] | None = None,
+    set: Sequence[str] = (),
+    runs: str | Path | None = None,
+) -> Plan:
+    """Return the plan of ``study``: every combination of levels, every recipe checked.
+
+    ``backend`` is that of runs whose levels name none; ``data``, ``epochs``, ``seeds`` and ``set`` override the recipes
+    as those of ``load_recipe`` do. Raises ``RecipeError`` naming study, levels and what is wrong, ``StudyError`` where
+    the runs would not compare.
+    """
+    if seeds:
+        study = replace(study, settings=study.settings.model_copy(update={"seeds": tuple(seeds)}))
+    cells = []
+    for combination in itertools.product(*(levels.items() for levels in study.axes.values())):
+        names = dict(zip(study.axes, (name for name, _ in combination), strict=True))
+        levels = [level for _, level in combination]
+        where = f"study {study.name}, {', '.join(names.values())}"
+        chosen = next((level.backend for level in reversed(levels) if level.backend), backend)
+        if chosen not in BACKENDS:
+            raise RecipeError(f"{where}: backend = {chosen!r} is not one of {', '.join(BACKENDS)}")
+        plain = _merged(study, levels, where)
+        if data is not None:
+            plain = replace_data(plain, data)
+        if epochs is not None:
+            plain = set_key(plain, f"training.epochs={epochs}")
+        for assignment in set:
+            plain = set_key(plain, assignment)
+        recipes = [_seeded(plain, seed, where) for seed in study.settings.seeds]
+        cells.append(PlannedCell(names, chosen, tuple(recipes)))
+    _refuse_other_images(study, cells)
+    parts = [study.settings.model_dump(mode="json", exclude={"question", "cpus", "gpus"})]
+    parts += [[cell.levels, cell.backend, [fingerprint(recipe) for recipe in cell.recipes]] for cell in cells]
+    return Plan(study, tuple(cells), _digest(parts), runs_folder(runs).resolve())
+
+
+def _merged(study: Study, levels: Sequence[Level], where: str) -> dict[str, Any]:
+    base = next((level.recipe for level in reversed(levels) if level.recipe), study.settings.recipe)
+    if base is None:
+        raise RecipeError(f"{where}: there is no recipe to start from; set study.recipe, or recipe in a level")
+    plain = load_recipe(base).as_dict()
+    for changes in (study.common, *(level.changes for level in levels)):
+        for section, keys in changes.items():
+            plain[section] = plain.get(section, {}) | keys
+    return plain
+
+
+def _seeded(plain: dict[str, Any], seed: int, where: str) -> Recipe:
+    training = plain.get("training", {}) | {"seed": seed}
+    return recipe_from(plain | {"training": training}, name="recipe", origin=where)
+
+
+def _refuse_other_images(study: Study, cells: Sequence[PlannedCell]) -> None:
+    first = cells[0].recipes[0].data
+    for cell in cells[1:]:
+        if cell.recipes[0].data != first:
+            raise StudyError(
+                f"study {study.name}: {', '.join(cell.levels.values())} and {', '.join(cells[0].levels.values())} have "
+                "different [data]; a study compares on the same test images, so [data] must be the same for all levels"
+            )
+
+
+def _digest(parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]

@@ -19,6 +19,7 @@ from kerasae.cli import (
     rate_distortion,
     recipes,
     runs,
+    study,
     train,
 )
 from kerasae.errors import KerasaeError
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("noise-sweep")(noise_sweep.noise_sweep)
+app.command("study")(study.study)
 app.command("compress")(compress.compress)
 app.command("decompress")(decompress.decompress)
 app.command("inspect")(inspect.inspect)

@@ -95,8 +95,9 @@ class StudyRecord:
     """A study: its grid, what became of it, and what it found.
 
     ``axes`` maps each axis to its levels, the reference first; ``answer`` holds the sentences that a reader wants
-    first; ``failed`` maps runs that failed to what they said; ``command`` is what was typed. ``comparisons_along`` is
-    the axis whose levels are compared. ``family`` is how many comparisons the Holm correction counts.
+    first; ``failed`` maps runs that failed to what they said; ``command`` is what was typed. ``comparisons_along``
+    names the axes whose levels are compared. ``family`` is how many comparisons the Holm correction counts together: those
+    in one metric along one axis, the largest number where it differs.
     """
 
     name: str

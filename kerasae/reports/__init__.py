@@ -13,26 +13,32 @@ from kerasae.reports.figures import (
 )
 from kerasae.reports.tables import (
     bd_rate_table,
+    comparison_table,
     inspection_table,
     ladder_table,
+    plan_table,
     rate_table,
     runs_table,
     score_table,
+    study_table,
     sweep_table,
 )
 
 __all__ = [
     "bd_rate_table",
+    "comparison_table",
     "crop_sheet",
     "inspection_table",
     "ladder_table",
     "loss_curves",
     "metric_histograms",
     "noise_sweep",
+    "plan_table",
     "rate_distortion",
     "rate_table",
     "reconstruction_grid",
     "runs_table",
     "score_table",
+    "study_table",
     "sweep_table",
 ]

@@ -41,17 +41,15 @@ class Plan:
         """The study's folder."""
         return self.runs / f"study-{self.study.name}-{self.fingerprint}"
 
-    def run_jobs(self) -> list[Job]:
-        """Return a job for each run, those of the first seed first, so that a study cut short has seen every cell.
+    def run_jobs(self) -> dict[str, tuple[Job, Recipe]]:
+        """Return run name → job and recipe, those of the first seed first: a study cut short has seen every cell.
 
         Two cells that train the same thing share a job.
         """
-        jobs: dict[str, Job] = {}
-        for seed in range(len(self.study.settings.seeds)):
-            for cell in self.cells:
-                job = self._job("run", cell, cell.recipes[seed])
-                jobs.setdefault(job.name, job)
-        return list(jobs.values())
+        planned = [
+            (cell, cell.recipes[place]) for place in range(len(self.study.settings.seeds)) for cell in self.cells
+        ]
+        return {run_name(recipe, cell.backend): (self._job("run", cell, recipe), recipe) for cell, recipe in planned}
 
     def yardstick_jobs(self) -> list[Job]:
         """Return the jobs for the do-nothing line and, where rates are wanted, for the classical codecs."""

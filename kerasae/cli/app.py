@@ -18,6 +18,7 @@ from kerasae.cli import (
     noise_sweep,
     rate_distortion,
     recipes,
+    report,
     runs,
     study,
     train,
@@ -36,6 +37,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("noise-sweep")(noise_sweep.noise_sweep)
 app.command("study")(study.study)
+app.command("report")(report.report)
 app.command("compress")(compress.compress)
 app.command("decompress")(decompress.decompress)
 app.command("inspect")(inspect.inspect)

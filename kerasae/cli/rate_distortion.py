@@ -92,7 +92,7 @@ def rate_distortion(
             with_ms_ssim=min(min(image.shape[:2]) for image in images) >= 176,
             progress=lambda done, total, what: bar(done, total),
         )
-    _write(folder, comparison, title)
+    _write(folder, comparison, title, [run.name for run in found])
     draw(folder / "rate_distortion.png", comparison.points, title)
     _crops(folder / "crops.png", contenders, images, names, label)
     costs = [_cost(model) for model in models]
@@ -185,11 +185,11 @@ def _numbers(text: str, option: str) -> list[int]:
         raise CodecError(f"{option} {text!r} is not a list of whole numbers; write it as 25,50,75") from None
 
 
-def _write(folder: Path, comparison, title: str) -> None:
+def _write(folder: Path, comparison, title: str, runs: list[str]) -> None:
     from kerasae.atomic import replacing, write_json
 
     plain = comparison.as_dict()
-    write_json(folder / "rate_distortion.json", {"title": title} | plain)
+    write_json(folder / "rate_distortion.json", {"title": title, "runs": runs} | plain)
     with (
         replacing(folder / "rate_distortion.csv") as partial,
         partial.open("w", newline="", encoding="utf-8") as file,

@@ -37,7 +37,9 @@ def load_study(recipe: str | Path) -> Study:
         settings = StudySettings.model_validate(plain["study"])
     except ValidationError as error:
         raise RecipeError(f"{path}: study: {explain(error, StudySettings)}") from None
-    axes = {str(axis): _levels(path, axis, levels) for axis, levels in _table(path, "axes", plain.get("axes")).items()}
+    axes = {
+        str(axis): _levels(path, axis, levels) for axis, levels in _table(path, "axes", plain.get("axes", {})).items()
+    }
     if not axes:
         raise RecipeError(f"{path}: a study needs an axis, such as [axes.regularizer.none] and [axes.regularizer.L2]")
     for axis in settings.compare:

@@ -95,9 +95,9 @@ class StudyRecord:
     """A study: its grid, what became of it, and what it found.
 
     ``axes`` maps each axis to its levels, the reference first; ``answer`` holds the sentences that a reader wants
-    first; ``failed`` maps runs that failed to what they said; ``command`` is what was typed. ``comparisons_along``
-    names the axes whose levels are compared. ``family`` is how many comparisons the Holm correction counts together: those
-    in one metric along one axis, the largest number where it differs.
+    first; ``noise_seed`` fixed each image's noise; ``failed`` maps runs that failed to what they said; ``command`` is
+    what was typed. ``comparisons_along`` names the axes whose levels are compared. ``family`` is how many comparisons
+    the Holm correction counts together: those in one metric along one axis, the largest number where it differs.
     """
 
     name: str
@@ -118,6 +118,7 @@ class StudyRecord:
     do_nothing: tuple[CellScore, ...]
     comparisons: tuple[Comparison, ...]
     answer: tuple[str, ...]
+    noise_seed: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 

@@ -72,6 +72,7 @@ def collect(
         do_nothing=tuple(_do_nothing(plan, names)),
         comparisons=tuple(comparisons),
         answer=(),
+        noise_seed=settings.noise_seed,
         failed=dict(failed or {}),
         seconds=round(seconds, 1),
     )

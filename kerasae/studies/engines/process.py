@@ -19,10 +19,12 @@ class ProcessEngine:
     Each worker has its share of the cores for itself, so that the threads of two never fight over one, and a run is the
     same to the bit whoever its neighbours are. A worker keeps its backend, and is replaced by a new one where the next
     job wants another. One that dies takes nobody along: its job is tried once more, then counted as failed.
+    ``serve`` is what a worker runs.
     """
 
-    def __init__(self, workers: int | None = None):
+    def __init__(self, workers: int | None = None, *, serve: Callable[..., None] = serve):
         self.workers = workers or default_workers()
+        self.serve = serve
 
     def __call__(self, jobs: Sequence[Job], listen: Callable[[Event], None]) -> dict[str, Outcome]:
         """Do every job; see the package."""
@@ -30,7 +32,7 @@ class ProcessEngine:
         waiting = sorted(jobs, key=lambda job: job.backend)
         outcomes: dict[str, Outcome] = {}
         tries: dict[str, int] = {}
-        pool = [_Worker(place, self.workers) for place in range(min(self.workers, len(waiting)))]
+        pool = [_Worker(place, self.workers, self.serve) for place in range(min(self.workers, len(waiting)))]
         try:
             while waiting or any(worker.job for worker in pool):
                 for worker in pool:
@@ -60,9 +62,10 @@ class ProcessEngine:
 class _Worker:
     """One process, or none yet, and the job it has."""
 
-    def __init__(self, place: int, workers: int):
+    def __init__(self, place: int, workers: int, serve: Callable[..., None]):
         self.place = place
         self.workers = workers
+        self.serve = serve
         self.process = None
         self.connection: Connection | None = None
         self.backend: str | None = None
@@ -108,7 +111,9 @@ class _Worker:
         self.connection, theirs = context.Pipe()
         environment = {"KERAS_BACKEND": backend} | gpu_of(self.place)
         arguments = (theirs, environment, cores_of(self.place, self.workers), os.getpid())
-        self.process = context.Process(target=serve, args=arguments, daemon=True, name=f"kerasae worker {self.place}")
+        self.process = context.Process(
+            target=self.serve, args=arguments, daemon=True, name=f"kerasae worker {self.place}"
+        )
         self.process.start()
         theirs.close()
         self.backend = backend

@@ -24,8 +24,8 @@ def _study_grid(content: ReportContent) -> Grid:
     sigmas = chosen_sigmas(content)
     columns = [Column("cell", False), Column("seeds")]
     for sigma in sigmas:
-        for metric, name in _SHORT.items():
-            columns += [Column(f"{name}, {at_sigma(sigma)}"), Column(f"std over seeds, {metric.upper()}, {at_sigma(sigma)}")]
+        for name in _SHORT.values():
+            columns += [Column(f"{name}, {at_sigma(sigma)}"), Column("± seeds")]
     found: dict[tuple, dict[float, CellScore]] = {}
     for score in (*study.scores, *study.do_nothing):
         key = (score.label, score.decoded_from) if not is_reference(score) else ("do nothing", "input")
@@ -40,8 +40,8 @@ def _study_grid(content: ReportContent) -> Grid:
         rows.append((name, Cell(seeds, float(seeds or 0)), *(cell for score in shown for cell in _pair(score))))
     images = max((score.images for score in study.scores), default=0)
     caption = (
-        f"Mean over seeds and {images:,} {study.split} images of {study.data}, [95 % interval that counts both]. "
-        "Higher is better. “Do nothing” is the noisy image itself."
+        f"Mean over seeds and {images:,} {study.split} images of {study.data}, [95 % interval that counts both]; "
+        "± seeds is the standard deviation of the seeds’ means. Higher is better. “Do nothing” is the noisy image itself."
     )
     return Grid(caption, tuple(columns), tuple(rows))
 

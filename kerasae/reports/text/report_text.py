@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-from kerasae.errors import KerasaeError
+from kerasae.errors import ReportError
 from kerasae.records import ReportContent
 from kerasae.reports.text.answer import answer
 from kerasae.reports.text.main_grid import main_grid
@@ -16,7 +16,7 @@ def report_text(content: ReportContent, format: TextFormat) -> str:
     """Return the main table of ``content``.
 
     ``markdown`` has the answer before it and a sentence per comparison after it; ``latex`` is a booktabs table; ``csv``
-    has every score in all digits, a line per cell (or run), sigma and metric. Raises ``KerasaeError`` on another format.
+    has every score in all digits, a line per cell (or run), sigma and metric. Raises ``ReportError`` on another format.
     """
     if format == "csv":
         return tidy_csv(content)
@@ -24,7 +24,7 @@ def report_text(content: ReportContent, format: TextFormat) -> str:
         return as_latex(main_grid(content))
     if format == "markdown":
         return _markdown(content)
-    raise KerasaeError(f"no report format is called {format!r}; choose one of {', '.join(get_args(TextFormat))}")
+    raise ReportError(f"no report format is called {format!r}; choose one of {', '.join(get_args(TextFormat))}")
 
 
 def _markdown(content: ReportContent) -> str:

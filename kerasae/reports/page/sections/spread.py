@@ -1,0 +1,75 @@
+"""How the metrics spread over images."""
+
+import numpy as np
+
+from kerasae.records import ImageScores, ReportContent
+from kerasae.reports.page.blocks import Details, Figure, Panel, Section
+from kerasae.reports.page.charts.histogram import histogram, spread
+from kerasae.reports.page.series import Series, one_per_cell, series_of
+from kerasae.reports.tables.numbers import written
+from kerasae.reports.text.naming import METRICS, at_sigma, chosen_sigmas, in_order, with_decoding
+
+
+def spread_section(content: ReportContent) -> Section | None:
+    """Return histograms over test images for each cell or run, clean and under the chosen noise."""
+    series = one_per_cell(series_of(content)) if content.study else series_of(content)
+    available = {scores.sigma for run in content.runs for scores in run.image_scores}
+    sigmas = [sigma for sigma in chosen_sigmas(content) if sigma in available] or sorted(available)[:1]
+    metrics = ("psnr", "ssim") if content.study else tuple(METRICS)
+    blocks = []
+    for sigma in sigmas:
+        figures = [figure for metric in metrics if (figure := _figure(content, series, sigma, metric))]
+        # The first figure in sight, the others on demand: a study has one panel for each cell in each of them.
+        first = 1 if content.study else 2
+        blocks += figures[:first] if not blocks else []
+        rest = figures[first:] if blocks and figures[:1] == blocks[:1] else figures
+        if rest:
+            names = ", ".join(in_order(METRICS[figure.ident.split("-")[1]] for figure in rest))
+            blocks.append(Details(f"Histograms of {names}, {at_sigma(sigma)}", rest))
+    return Section("spread", "Spread over images", "Spread", blocks) if blocks else None
+
+
+def of_series(one: Series, sigma: float) -> list[ImageScores]:
+    """Return the per-image scores of each run of a series at ``sigma``, on the test images where there are any."""
+    found = [
+        scores
+        for run in one.runs
+        for scores in run.image_scores
+        if scores.sigma == sigma and scores.decoded_from == one.decoded_from
+    ]
+    tested = [scores for scores in found if scores.split == "test"]
+    return tested or [scores for scores in found if scores.split == found[0].split]
+
+
+def mean_over_seeds(scores: list[ImageScores], metric: str) -> tuple[np.ndarray, int]:
+    """Return the metric of each image ``(images,)``, averaged over those runs that saw the images of the first."""
+    same = [getattr(one, metric) for one in scores if one.names == scores[0].names]
+    return np.mean(same, axis=0), len(same)
+
+
+def _figure(content: ReportContent, series: list[Series], sigma: float, metric: str) -> Figure | None:
+    panels = []
+    for place, one in enumerate(series):
+        scores = of_series(one, sigma)
+        if not scores:
+            continue
+        values, seeds = mean_over_seeds(scores, metric)
+        finite = values[np.isfinite(values)]
+        if not finite.size:
+            continue
+        parts = (("mean", finite.mean()), ("median", np.median(finite)), ("std", spread(finite)))
+        note = ", ".join(f"{name} {written(metric, value)}" for name, value in parts)
+        name = with_decoding(one.cell, one.decoded_from)
+        title = f"Histogram of {metric.upper()}, {at_sigma(sigma)}: {name}"
+        gist = f"{note}; from {written(metric, finite.min())} to {written(metric, finite.max())} over {finite.size} images"
+        ident = f"spread-{metric}-{sigma:g}-{place}".replace(".", "_")
+        chart = histogram(ident, title, gist + (f", mean over {seeds} seeds" if seeds > 1 else ""), finite, METRICS[metric])
+        panels.append(Panel(name, chart, note))
+    if not panels:
+        return None
+    averaged = "Each image’s mean over seeds. " if content.study else ""
+    caption = (
+        f"{METRICS[metric]} of the images, {at_sigma(sigma)}. {averaged}Full line: mean; dashed: median; "
+        "shaded: one standard deviation either side."
+    )
+    return Figure(f"spread-{metric}-{sigma:g}".replace(".", "_"), caption, panels)

@@ -1,0 +1,103 @@
+"""How training went."""
+
+import math
+from collections.abc import Sequence
+
+from kerasae.records import ReportContent, RunContent
+from kerasae.reports.page.blocks import Figure, Panel, Section
+from kerasae.reports.page.charts.line_chart import Axes, Line, line_chart
+from kerasae.reports.page.series import Series, legend_of, one_per_cell, panels_of, series_of
+
+POINTS = 150  # of a line: more would not be seen, but would be sent
+_LOG_FROM = 5.0  # a curve that spans more than this factor shows its end on a logarithmic axis only
+_TERMS = (("loss", "loss"), ("distortion", "distortion"), ("rate", "rate, nats"), ("penalty", "weight penalty"))
+
+
+def training_section(content: ReportContent) -> Section | None:
+    """Return the validation MSE over epochs, a line per run; of a single run the terms of its loss as well."""
+    series = [one for one in one_per_cell(series_of(content)) if any(run.history for run in one.runs)]
+    if not series:
+        return None
+    figures = [_validation(content, series)] if any(_points(run, "val_mse") for s in series for run in s.runs) else []
+    if not content.study:
+        figures += _terms(content.runs[0])
+    return Section("training", "Training", "Training", figures) if figures else None
+
+
+def thinned(points: Sequence[tuple[float, float]], count: int = POINTS) -> list[tuple[float, float]]:
+    """Return at most ``count`` points, evenly chosen, the first, the last and the lowest among them."""
+    if len(points) <= count:
+        return list(points)
+    lowest = min(range(len(points)), key=lambda index: points[index][1] if math.isfinite(points[index][1]) else math.inf)
+    kept = {round(index * (len(points) - 1) / (count - 2)) for index in range(count - 1)} | {lowest}
+    return [points[index] for index in sorted(kept)]
+
+
+def _points(run: RunContent, key: str) -> list[tuple[float, float]]:
+    pairs = [(row.get("epoch", place + 1), row.get(key, math.nan)) for place, row in enumerate(run.history)]
+    pairs = [(float(epoch), math.nan if value is None else float(value)) for epoch, value in pairs]
+    return pairs if any(math.isfinite(value) for _, value in pairs) else []
+
+
+def _log(lines: Sequence[Line]) -> bool:
+    values = [value for line in lines for _, value in line.points if math.isfinite(value)]
+    return bool(values) and min(values) > 0 and max(values) > _LOG_FROM * min(values)
+
+
+def _validation(content: ReportContent, series: list[Series]) -> Figure:
+    panels = []
+    by_panel = _cells_together(series)
+    everything = [_line(one, run) for one in series for run in one.runs]
+    log = _log(everything)
+    for place, (name, members) in enumerate(by_panel.items()):
+        lines = [line for one in members for run in one.runs if (line := _line(one, run)).points]
+        if not lines:
+            continue
+        axes = Axes("epoch", "validation MSE", y_log=log)
+        title = f"Validation MSE over epochs{f': {name}' if name else ''}"
+        chart = line_chart(f"loss-{place}", title, _gist(lines), lines, axes)
+        panels.append(Panel(name or "validation MSE", chart))
+    each = "a line for each seed" if content.study else "of the clean or noisy images that the run was validated on"
+    caption = f"Mean squared error on the validation images over epochs, {each}{', logarithmic' if log else ''}."
+    legend = [(label, look, True) for label, look, _ in legend_of(series)] if len(series) > 1 else []
+    return Figure("loss", caption, panels, legend)
+
+
+def _cells_together(series: list[Series]) -> dict[str, list[Series]]:
+    # The ways of decoding do not matter here, and only one of each cell is left.
+    return {
+        name.removesuffix(", from the mean").removesuffix(", from a sample"): members
+        for name, members in panels_of(series).items()
+    }
+
+
+def _line(one: Series, run: RunContent) -> Line:
+    points = thinned(_points(run, "val_mse"))
+    return Line(f"{one.label}, seed {run.record.seed}", one.look, points, weight="thin", symbols=False)
+
+
+def _gist(lines: Sequence[Line]) -> str:
+    parts = []
+    for line in lines:
+        finite = [point for point in line.points if math.isfinite(point[1])]
+        if finite:
+            epoch, lowest = min(finite, key=lambda point: point[1])
+            parts.append(f"{line.label}: lowest {lowest:.3g} at epoch {epoch:g}")
+    return "; ".join(parts)
+
+
+def _terms(run: RunContent) -> list[Figure]:
+    panels = []
+    for key, name in _TERMS:
+        pairs = [("training", 1, key), ("validation", 2, f"val_{key}")]
+        lines = [
+            Line(label, look, thinned(points), symbols=False)
+            for label, look, column in pairs
+            if any(value for _, value in (points := _points(run, column)) if math.isfinite(value))
+        ]
+        if lines:
+            axes = Axes("epoch", name, y_log=_log(lines))
+            chart = line_chart(f"term-{key}", f"{name} over epochs", _gist(lines), lines, axes)
+            panels.append(Panel(name, chart))
+    legend = [("training", 1, True), ("validation", 2, True)]
+    return [Figure("terms", "The terms of what training minimised, over epochs.", panels, legend)] if panels else []

@@ -26,13 +26,18 @@ class Line:
 
 @dataclass(frozen=True)
 class Axes:
-    """Names and kinds of the two axes; ``x_ticks`` are set where the places measured say more than round numbers."""
+    """Names and kinds of the two axes.
+
+    ``x_ticks`` are set where the places measured say more than round numbers; ``y_span`` where panels share a scale,
+    which then cuts lines that leave it.
+    """
 
     x_name: str
     y_name: str
     x_log: bool = False
     y_log: bool = False
     x_ticks: Sequence[float] = ()
+    y_span: tuple[float, float] | None = None
 
 
 def line_chart(
@@ -42,18 +47,22 @@ def line_chart(
     x, y, frame = scales(lines, axes, height)
     x_ticks = _apart(list(axes.x_ticks), x) if axes.x_ticks else x.ticks(5)
     marks = grid(frame, x, y, x_ticks, y.ticks(5)) + axis_names(frame, axes.x_name, axes.y_name)
-    for line in lines:
-        if line.band:
-            marks.append(_band(line, x, y))
-    for line in lines:
-        marks += _stroke(line, x, y)
-    return drawing(ident, WIDTH, height, title, description, marks)
+    drawn = [_band(line, x, y) for line in lines if line.band]
+    drawn += [mark for line in lines for mark in _stroke(line, x, y)]
+    if axes.y_span:
+        inner = element(
+            "rect", x=frame.left - 5, y=frame.top - 5, width=frame.right - frame.left + 10, height=height - 62
+        )
+        marks.append(element("clipPath", inner, id=f"{ident}-c"))
+        drawn = [element("g", *drawn, clip_path=f"url(#{ident}-c)")]
+    return drawing(ident, WIDTH, height, title, description, marks + drawn)
 
 
 def scales(lines: Sequence[Line], axes: Axes, height: float) -> tuple[Scale, Scale, Frame]:
     """Return the x scale, the y scale (upwards) and the rectangle that both fill."""
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points] + [end for line in lines for pair in line.band for end in pair]
+    ys = list(axes.y_span or ys)
     top, bottom = 30.0, height - 42
     y = spanning(ys, bottom, top, log=axes.y_log)
     frame = Frame(left_margin(y.ticks(5)), WIDTH - 12, top, bottom)

@@ -17,9 +17,10 @@ _STUDY_RANKS = ("worst", "median", "best")
 
 @dataclass(frozen=True)
 class _Shown:
-    """An example with its pictures: whole, and the zoom where it is one of the worst."""
+    """An example with its pictures: whole, its error ``factor`` times, and the zoom where it is one of the worst."""
 
     example: Example
+    factor: int
     whole: list[Picture]
     zoom: list[Picture]
 
@@ -85,11 +86,12 @@ def _taken(content, owners, album: Album) -> list[list[_Shown]]:
     for phase in range(max(map(len, wanted), default=0)):
         for place, phases in enumerate(wanted):
             for example in phases[phase] if phase < len(phases) else ():
-                images = _images(example, factors[place][example.sigma, example.decoded_from])
+                factor = factors[place][example.sigma, example.decoded_from]
+                images = _images(example, factor)
                 zoom = _zoom(example) if "worst" in example.rank else []
                 pictures = album.take(images + zoom)
                 if pictures:
-                    shown[place].append(_Shown(example, pictures[: len(images)], pictures[len(images) :]))
+                    shown[place].append(_Shown(example, factor, pictures[: len(images)], pictures[len(images) :]))
     return shown
 
 
@@ -112,10 +114,15 @@ def _images(example: Example, factor: int) -> list[tuple[np.ndarray, str]]:
 
 def _zoom(example: Example) -> list[tuple[np.ndarray, str]]:
     rows, columns = worst_region(example.original, example.reconstruction)
-    where = f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1} of {example.name}"
+    where = _where(example)
     images = [("original", example.original), ("as given", example.given), ("reconstruction", example.reconstruction)]
     chosen = [one for one in images if example.sigma or one[0] != "as given"]
     return [(np.ascontiguousarray(image[rows, columns]), f"{where}: {what}") for what, image in chosen]
+
+
+def _where(example: Example) -> str:
+    rows, columns = worst_region(example.original, example.reconstruction)
+    return f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1} of {example.name}"
 
 
 def _blocks(shown: list[_Shown], ident: str) -> list[Pictures]:
@@ -130,13 +137,12 @@ def _blocks(shown: list[_Shown], ident: str) -> list[Pictures]:
             (one.example.rank, f"{one.example.name}: PSNR {one.example.psnr:.2f} dB, SSIM {one.example.ssim:.3f}", one.whole)
             for one in members
         ]
-        factor = members[0].whole[-1].alt.split("absolute error, ")[1].split(" times")[0]
         caption = f"Images {under}: by PSNR the best, the median and the worst of the {members[0].example.split} images."
         name = f"{ident}-{sigma:g}-{decoded_from}".replace(".", "_")
-        blocks.append(Pictures(name, caption, ["original", *noisy, "reconstruction", f"error × {factor}"], rows))
+        blocks.append(Pictures(name, caption, ["original", *noisy, "reconstruction", f"error × {members[0].factor}"], rows))
         zooms = [one for one in members if one.zoom]
         if zooms:
-            rows = [(one.example.rank, one.zoom[0].alt.rsplit(":", 1)[0], one.zoom) for one in zooms]
+            rows = [(one.example.rank, _where(one.example), one.zoom) for one in zooms]
             caption = (
                 f"Where the worst images went most wrong, {under}: the {SIDE} × {SIDE} pixels with the largest squared "
                 "error, enlarged."

@@ -37,13 +37,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """Charts that are read together; ``legend`` holds (label, look, thin)."""
+    """Charts that are read together; ``legend`` holds (label, look, thin); ``small`` ones stand closer."""
 
     kind: ClassVar[str] = "figure"
     ident: str
     caption: str
     panels: Sequence[Panel]
     legend: Sequence[tuple[str, int, bool]] = ()
+    small: bool = False
 
 
 @dataclass(frozen=True)

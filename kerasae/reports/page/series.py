@@ -60,7 +60,7 @@ def _of_study(content: ReportContent) -> list[Series]:
         own = [score for score in study.scores if score.levels == cell.levels]
         for decoded_from in in_order(score.decoded_from for score in own):
             where = [level for axis, level in cell.levels.items() if axis != along]
-            panel = ", ".join(where + [DECODINGS[decoded_from]] * (decoded_from in DECODINGS))
+            panel = ", ".join(part for part in (*where, DECODINGS.get(decoded_from, "")) if part)
             place = study.axes[along].index(cell.levels[along])
             scores = _by_sigma(score for score in own if score.decoded_from == decoded_from)
             runs_of_cell = tuple(runs[name] for name in cell.runs if name in runs)

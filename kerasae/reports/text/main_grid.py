@@ -25,7 +25,7 @@ def _study_grid(content: ReportContent) -> Grid:
     columns = [Column("cell", False), Column("seeds")]
     for sigma in sigmas:
         for name in _SHORT.values():
-            columns += [Column(f"{name}, {at_sigma(sigma)}"), Column("± seeds")]
+            columns.append(Column(f"{name}, {at_sigma(sigma)}"))
     found: dict[tuple, dict[float, CellScore]] = {}
     for score in (*study.scores, *study.do_nothing):
         key = (score.label, score.decoded_from) if not is_reference(score) else ("do nothing", "input")
@@ -41,20 +41,22 @@ def _study_grid(content: ReportContent) -> Grid:
     images = max((score.images for score in study.scores), default=0)
     caption = (
         f"Mean over seeds and {images:,} {study.split} images of {study.data}, [95 % interval that counts both]; "
-        "± seeds is the standard deviation of the seeds’ means. Higher is better. “Do nothing” is the noisy image itself."
+        "± the standard deviation of the seeds’ means. Higher is better. “Do nothing” is the noisy image itself."
     )
     return Grid(caption, tuple(columns), tuple(rows))
 
 
 def _pair(score: CellScore | None) -> list[Cell]:
     if score is None or score.mse.mean == 0:  # the clean image against itself says nothing
-        return [Cell("–")] * 2 * len(_SHORT)
-    cells = []
-    for metric in _SHORT:
-        summary = getattr(score, metric)
-        std = summary.std_over_seeds
-        cells += [measured(metric, summary), Cell("–" if std is None or is_reference(score) else written(metric, std), std)]
-    return cells
+        return [Cell("–")] * len(_SHORT)
+    return [_over_seeds(metric, getattr(score, metric)) for metric in _SHORT]
+
+
+def _over_seeds(metric: str, summary: SeedSummary) -> Cell:
+    cell = measured(metric, summary)
+    if summary.std_over_seeds is None:
+        return cell
+    return Cell(cell.text, cell.value, f"± {written(metric, summary.std_over_seeds)} {cell.detail}")
 
 
 def _run_grid(content: ReportContent) -> Grid:

@@ -51,8 +51,8 @@ def grid(frame: Frame, x: Scale, y: Scale, x_ticks: list[float], y_ticks: list[f
 
 
 def axis_names(frame: Frame, x_name: str, y_name: str) -> list[Markup]:
-    """Return the names: of the y axis above it, of the x axis below it."""
+    """Return the names: of the y axis above it, none where the panel's heading says it; of the x axis below it."""
     return [
-        text(2, frame.top - 10, y_name),
+        *([text(2, frame.top - 10, y_name)] if y_name else []),
         text((frame.left + frame.right) / 2, frame.bottom + 32, x_name, anchor="middle", class_="t q"),
     ]

@@ -3,31 +3,35 @@
 import numpy as np
 from markupsafe import Markup
 
-from kerasae.reports.page.charts.frame import WIDTH, Frame, axis_names, grid, left_margin
+from kerasae.reports.page.charts.frame import Frame, axis_names, grid, left_margin
 from kerasae.reports.page.charts.scale import Scale, spanning
 from kerasae.reports.page.charts.svg import drawing, element, path
 
 
-def histogram(ident: str, title: str, description: str, values: np.ndarray, x_name: str) -> Markup:
+WIDTH, HEIGHT = 256.0, 152.0  # smaller than other charts: a study has one for each of its cells
+
+
+def histogram(
+    ident: str, title: str, description: str, values: np.ndarray, x_name: str, span: tuple[float, float]
+) -> Markup:
     """Return bars of counts, with the mean as a full line, the median dashed, and one standard deviation shaded.
 
-    ``values`` are ``(images,)``; those that are not finite are left out.
+    ``values`` are finite, ``(images,)``; ``span`` is what the x axis shows, the same for charts to be compared.
     """
-    values = values[np.isfinite(values)]
     counts, edges = bins(values)
-    height, top, bottom = 190.0, 30.0, 148.0
+    top, bottom = 26.0, HEIGHT - 42
     y = Scale(0, counts.max() * 1.06, bottom, top)
     ticks = [tick for tick in y.ticks(3) if tick == int(tick)]
     frame = Frame(left_margin(ticks), WIDTH - 12, top, bottom)
-    x = spanning([float(edges[0]), float(edges[-1])], frame.left, frame.right, margin=0.03)
+    x = spanning([*span, float(edges[0]), float(edges[-1])], frame.left, frame.right, margin=0.03)
     mean, median, std = values.mean(), np.median(values), spread(values)
     low, high = (min(max(x(end), frame.left), frame.right) for end in (mean - std, mean + std))
     marks = [element("rect", x=low, y=top, width=high - low, height=bottom - top, class_="band f1")]
-    marks += grid(frame, x, y, x.ticks(5), ticks) + axis_names(frame, x_name, "images")
+    marks += grid(frame, x, y, x.ticks(4), ticks) + axis_names(frame, x_name, "images")
     marks.append(path(_outline(counts, edges, x, y), class_="bars"))
     marks.append(path([(x(mean), top), (x(mean), bottom)], class_="mean"))
     marks.append(path([(x(median), top), (x(median), bottom)], class_="median"))
-    return drawing(ident, WIDTH, height, title, description, marks)
+    return drawing(ident, WIDTH, HEIGHT, title, description, marks)
 
 
 def bins(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

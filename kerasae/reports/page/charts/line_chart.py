@@ -51,7 +51,7 @@ def line_chart(
     drawn += [mark for line in lines for mark in _stroke(line, x, y)]
     if axes.y_span:
         inner = element(
-            "rect", x=frame.left - 5, y=frame.top - 5, width=frame.right - frame.left + 10, height=height - 62
+            "rect", x=frame.left - 5, y=frame.top - 5, width=frame.right - frame.left + 10, height=frame.bottom - frame.top + 10
         )
         marks.append(element("clipPath", inner, id=f"{ident}-c"))
         drawn = [element("g", *drawn, clip_path=f"url(#{ident}-c)")]
@@ -63,7 +63,7 @@ def scales(lines: Sequence[Line], axes: Axes, height: float) -> tuple[Scale, Sca
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points] + [end for line in lines for pair in line.band for end in pair]
     ys = list(axes.y_span or ys)
-    top, bottom = 30.0, height - 42
+    top, bottom = (30.0 if axes.y_name else 12.0), height - 42
     y = spanning(ys, bottom, top, log=axes.y_log)
     frame = Frame(left_margin(y.ticks(5)), WIDTH - 12, top, bottom)
     return spanning(xs, frame.left, frame.right, log=axes.x_log, margin=0.02), y, frame

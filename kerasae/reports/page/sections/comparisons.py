@@ -28,15 +28,18 @@ def comparisons_section(content: ReportContent) -> Section | None:
     reference = study.comparisons[0].reference
     blocks = [Paragraph(_introduction(study, reference))]
     blocks += [_figure(study, metric) for metric in ("psnr",) if any(c.metric == metric for c in study.comparisons)]
-    first = chosen_sigmas(content)
-    shown = [one for one in study.comparisons if one.metric == "psnr" and one.sigma in first]
-    blocks.append(Sentences([(VERDICTS[one.verdict], one.sentence) for one in shown]))
-    rest = [one for one in study.comparisons if one not in shown]
-    if rest:
-        items = [(VERDICTS[one.verdict], one.sentence) for one in rest]
-        blocks.append(Details(f"The other {len(rest)} comparisons in words", [Sentences(items)]))
+    for place, key in enumerate(in_order((one.sigma, one.metric) for one in _words_first(content))):
+        items = [(VERDICTS[c.verdict], c.sentence) for c in study.comparisons if (c.sigma, c.metric) == key]
+        name = f"In words: {key[1].upper()}, {at_sigma(key[0])}"
+        blocks.append(Details(name, [Sentences(items)], open=not place))
     blocks.append(Details("All comparisons as a table", [Table("comparisons-table", _grid(study))]))
     return Section("comparisons", f"Compared with {reference}", "Comparisons", blocks)
+
+
+def _words_first(content: ReportContent) -> list[Comparison]:
+    """Return the comparisons, PSNR at the sigmas of the first table before all others."""
+    first = chosen_sigmas(content)
+    return sorted(content.study.comparisons, key=lambda one: not (one.metric == "psnr" and one.sigma in first))
 
 
 def _introduction(study: StudyRecord, reference: str) -> str:
@@ -74,8 +77,8 @@ def _figure(study: StudyRecord, metric: str) -> Figure:
 
 
 def _where(one: Comparison) -> str:
-    level = one.decoded_from[0]
-    return ", ".join([*one.where.values(), *[DECODINGS[level]] * (level in DECODINGS)])
+    decoding = DECODINGS.get(one.decoded_from[0], "")
+    return ", ".join(part for part in (*one.where.values(), decoding) if part)
 
 
 def _interval(one: Comparison) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from kerasae.reports.text.grid import Cell, Column, Grid
 from kerasae.reports.text.naming import in_order
 
 _COLUMNS = (
-    Column("parameters"), Column("numbers per latent"), Column("epochs"), Column("best epoch"), Column("training"),
+    Column("parameters"), Column("input numbers per latent"), Column("epochs"), Column("best epoch"), Column("training"),
     Column("images/s"), Column("backend", False), Column("device", False),
 )  # fmt: skip
 

@@ -30,7 +30,7 @@ def limits_section(content: ReportContent) -> Section:
 def safe_html(markdown: str) -> Markup:
     """Return Markdown as HTML without any HTML of its own, links or images; headings begin two levels below the page's.
 
-    A link would be the one way off the page, so its words are kept and its address is written behind them.
+    A link would be the one way off the page; its words stay.
     """
     from markdown_it import MarkdownIt
 
@@ -52,9 +52,6 @@ def safe_html(markdown: str) -> Markup:
 
 
 def _without_link(token):
-    if token.type == "link_open":
-        token.meta["address"] = token.attrs.get("href", "")
+    if token.type in ("link_open", "link_close"):
+        token.tag = "span"
         token.attrs.clear()
-        token.tag = "span"
-    elif token.type == "link_close":
-        token.tag = "span"

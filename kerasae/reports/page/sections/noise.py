@@ -40,9 +40,11 @@ def _figure(content: ReportContent, series: list[Series], metric: str) -> Figure
     room = 0.25 * max(high - low, 0.01 * abs(high))
     kept = [point for point in nothing if low - room <= point[1] <= high + room]
     bounds = (min([low, *(value for _, value in kept)]), max([high, *(value for _, value in kept)]))
-    axes = Axes("σ of the noise on the input", METRICS[metric], x_ticks=sigmas_of(content), y_span=bounds)
+    panels_by_name = panels_of(series)
+    y_name = METRICS[metric] if all(panels_by_name) else ""
+    axes = Axes("σ of the noise on the input", y_name, x_ticks=sigmas_of(content), y_span=bounds)
     panels = []
-    for place, (name, lines) in enumerate(panels_of(series).items()):
+    for place, (name, lines) in enumerate(panels_by_name.items()):
         drawn = [_line(one, metric) for one in lines if one.scores]
         drawn.append(Line("do nothing", 0, [(x, value) for x, value in nothing], symbols=False))
         title = f"{metric.upper()} against noise{f': {name}' if name else ''}"

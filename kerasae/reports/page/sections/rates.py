@@ -35,7 +35,7 @@ def _blocks(rate: RateContent, place: int):
         lines = [line for line in lines if line.points]
         if lines:
             title = f"{metric.upper()} against bits per pixel: {rate.title}"
-            axes = Axes("bits per pixel, whole files (logarithmic)", METRICS[metric], x_log=True)
+            axes = Axes("bits per pixel, whole files (logarithmic)", "", x_log=True)
             chart = line_chart(f"rate-{place}-{metric}", title, _gist(lines), lines, axes, height=270.0)
             panels.append(Panel(METRICS[metric], chart))
     caption = (

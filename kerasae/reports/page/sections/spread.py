@@ -48,28 +48,31 @@ def mean_over_seeds(scores: list[ImageScores], metric: str) -> tuple[np.ndarray,
 
 
 def _figure(content: ReportContent, series: list[Series], sigma: float, metric: str) -> Figure | None:
-    panels = []
-    for place, one in enumerate(series):
+    found = []
+    for one in series:
         scores = of_series(one, sigma)
-        if not scores:
-            continue
-        values, seeds = mean_over_seeds(scores, metric)
-        finite = values[np.isfinite(values)]
-        if not finite.size:
-            continue
-        parts = (("mean", finite.mean()), ("median", np.median(finite)), ("std", spread(finite)))
-        note = ", ".join(f"{name} {written(metric, value)}" for name, value in parts)
-        name = with_decoding(one.cell, one.decoded_from)
-        title = f"Histogram of {metric.upper()}, {at_sigma(sigma)}: {name}"
-        gist = f"{note}; from {written(metric, finite.min())} to {written(metric, finite.max())} over {finite.size} images"
-        ident = f"spread-{metric}-{sigma:g}-{place}".replace(".", "_")
-        chart = histogram(ident, title, gist + (f", mean over {seeds} seeds" if seeds > 1 else ""), finite, METRICS[metric])
-        panels.append(Panel(name, chart, note))
-    if not panels:
+        if scores:
+            values, seeds = mean_over_seeds(scores, metric)
+            values = values[np.isfinite(values)]
+            found += [(one, values, seeds)] if values.size else []
+    if not found:
         return None
+    span = (min(float(values.min()) for _, values, _ in found), max(float(values.max()) for _, values, _ in found))
+    ident = f"spread-{metric}-{sigma:g}".replace(".", "_")
+    panels = [_panel(f"{ident}-{place}", *parts, sigma, metric, span) for place, parts in enumerate(found)]
     averaged = "Each image’s mean over seeds. " if content.study else ""
     caption = (
         f"{METRICS[metric]} of the images, {at_sigma(sigma)}. {averaged}Full line: mean; dashed: median; "
         "shaded: one standard deviation either side."
     )
-    return Figure(f"spread-{metric}-{sigma:g}".replace(".", "_"), caption, panels)
+    return Figure(ident, caption, panels, small=True)
+
+
+def _panel(ident, one: Series, values, seeds, sigma, metric, span) -> Panel:
+    parts = (("mean", values.mean()), ("median", np.median(values)), ("std", spread(values)))
+    note = ", ".join(f"{name} {written(metric, value)}" for name, value in parts)
+    name = with_decoding(one.cell, one.decoded_from)
+    title = f"Histogram of {metric.upper()}, {at_sigma(sigma)}: {name}"
+    gist = f"{note}; from {written(metric, values.min())} to {written(metric, values.max())} over {values.size} images"
+    gist += f", mean over {seeds} seeds" if seeds > 1 else ""
+    return Panel(name, histogram(ident, title, gist, values, METRICS[metric], span), note)

@@ -53,7 +53,7 @@ def _validation(content: ReportContent, series: list[Series]) -> Figure:
         lines = [line for one in members for run in one.runs if (line := _line(one, run)).points]
         if not lines:
             continue
-        axes = Axes("epoch", "validation MSE", y_log=log)
+        axes = Axes("epoch", "validation MSE" if name else "", y_log=log)
         title = f"Validation MSE over epochs{f': {name}' if name else ''}"
         chart = line_chart(f"loss-{place}", title, _gist(lines), lines, axes)
         panels.append(Panel(name or "validation MSE", chart))
@@ -89,14 +89,14 @@ def _gist(lines: Sequence[Line]) -> str:
 def _terms(run: RunContent) -> list[Figure]:
     panels = []
     for key, name in _TERMS:
-        pairs = [("training", 1, key), ("validation", 2, f"val_{key}")]
+        pairs = [("training", 1, _points(run, key)), ("validation", 2, _points(run, f"val_{key}"))]
         lines = [
             Line(label, look, thinned(points), symbols=False)
-            for label, look, column in pairs
-            if any(value for _, value in (points := _points(run, column)) if math.isfinite(value))
+            for label, look, points in pairs
+            if any(value for _, value in points if math.isfinite(value))
         ]
         if lines:
-            axes = Axes("epoch", name, y_log=_log(lines))
+            axes = Axes("epoch", "", y_log=_log(lines))
             chart = line_chart(f"term-{key}", f"{name} over epochs", _gist(lines), lines, axes)
             panels.append(Panel(name, chart))
     legend = [("training", 1, True), ("validation", 2, True)]

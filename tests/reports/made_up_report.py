@@ -54,7 +54,9 @@ def image(seed, side=64, channels=1):
 def example(rank, psnr, sigma=0.0, decoded_from="latents", seed=0, side=64, channels=1, name=None):
     random = np.random.default_rng(seed)
     original = image(seed, side, channels)
-    noisy = np.clip(original + random.normal(0, 255 * sigma, original.shape), 0, 255).astype("uint8") if sigma else original
+    noisy = (
+        np.clip(original + random.normal(0, 255 * sigma, original.shape), 0, 255).astype("uint8") if sigma else original
+    )
     error = random.normal(0, 255 * 10 ** (-psnr / 20), original.shape)
     back = np.clip(original + error, 0, 255).astype("uint8")
     name = name or f"face_{seed:05d}.png"
@@ -115,7 +117,9 @@ def comparison(levels, reference, along, sigma, metric, verdict, seeds):
     difference = scale * {"higher": 0.35, "lower": -1.4, "hint": 0.14, "none": 0.03, "one seed": 0.3}[verdict]
     half = scale * {"hint": 0.12, "none": 0.12}.get(verdict, 0.2)
     one = verdict == "one seed"
-    sentence = f"{levels[along]} against {reference}: {difference:+.2f} [{difference - half:.2f}, {difference + half:.2f}]"
+    sentence = (
+        f"{levels[along]} against {reference}: {difference:+.2f} [{difference - half:.2f}, {difference + half:.2f}]"
+    )
     words = {"none": ", no difference that this study can see", "hint": ", a hint that the correction does not bear out",
              "one seed": ", of one seed only"}.get(verdict, f", {verdict}")  # fmt: skip
     return Comparison(
@@ -152,7 +156,9 @@ def study(axes=AXES, seeds=3, sigmas=SIGMAS, images=60, epochs=30, side=64, host
     along = list(axes)[-1]
     cells, scores, comparisons, runs = [], [], [], []
     verdicts = itertools.cycle(VERDICTS)
-    for place, levels in enumerate(dict(zip(axes, product, strict=True)) for product in itertools.product(*axes.values())):
+    for place, levels in enumerate(
+        dict(zip(axes, product, strict=True)) for product in itertools.product(*axes.values())
+    ):
         way = decoding(levels)
         names = tuple(f"{'-'.join(levels.values()).lower().replace(' ', '_')}-{seed}" for seed in range(seeds))
         cells.append(StudyCell(levels, names, "jax", f"recipe_{place}"))
@@ -225,7 +231,9 @@ def single_run(kind="vae", hostile=True, measured=True):
         history(40, 1) if measured else (),
         tuple(image_scores(ways[way], sigma, way, 5, 200) for sigma in (0.0, 0.1)) if measured else (),
         tuple(
-            example(rank, 26.0 - 4 * place - 20 * sigma, sigma, way, place, 96, channels=3, name=f"{HOSTILE}{place}.png")
+            example(
+                rank, 26.0 - 4 * place - 20 * sigma, sigma, way, place, 96, channels=3, name=f"{HOSTILE}{place}.png"
+            )
             for sigma in (0.0, 0.1)
             for place, rank in enumerate(("best", "median", "2nd worst", "worst"))
         )

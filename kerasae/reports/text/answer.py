@@ -36,7 +36,9 @@ def _quality(scores: Sequence[Score]) -> str:
     sentence = f"On {first.count:,} {first.split} images of {first.data}{under}, {first.run} reaches {_words(first)}"
     sentence += f", decoded from the {first.decoded_from}" if first.decoded_from in ("mean", "sample") else ""
     for other in clean[1:]:
-        sentence += f"; decoded from {'the' if other.decoded_from == 'mean' else 'a'} {other.decoded_from}, {_words(other)}"
+        sentence += (
+            f"; decoded from {'the' if other.decoded_from == 'mean' else 'a'} {other.decoded_from}, {_words(other)}"
+        )
     return sentence + "."
 
 

@@ -3,7 +3,7 @@
 from kerasae.records import CellScore, ReportContent, Score, SeedSummary, Summary
 from kerasae.reports.tables.numbers import written
 from kerasae.reports.text.grid import Cell, Column, Grid
-from kerasae.reports.text.naming import at_sigma, chosen_sigmas, is_reference, with_decoding
+from kerasae.reports.text.naming import DECODINGS, at_sigma, chosen_sigmas, in_order, is_reference, with_decoding
 
 _SHORT = {"psnr": "PSNR, dB", "ssim": "SSIM"}
 
@@ -61,36 +61,42 @@ def _over_seeds(metric: str, summary: SeedSummary) -> Cell:
 
 def _run_grid(content: ReportContent) -> Grid:
     scores = [score for run in content.runs for score in run.scores]
-    scores += [score for score in content.do_nothing if score.mse.mean > 0 and score not in scores]
-    several = len(content.runs) > 1
+    scores += [score for score in content.do_nothing if score not in scores]
+    scores = [score for score in scores if not (is_reference(score) and score.mse.mean == 0)]
+    splits, runs = in_order(score.split for score in scores), in_order(run.record.name for run in content.runs)
+    # By noise, so that what is to be compared stands together: the ways of decoding, and doing nothing last.
+    scores.sort(key=lambda score: (splits.index(score.split), score.sigma, is_reference(score)))
+    several = (len(splits) > 1, len(runs) > 1)
     with_kl = any(score.kl_nats is not None for score in scores)
-    columns = [Column("run, split" if several else "split", False), Column("noise σ"), Column("decoded from", False)]
-    columns += [Column("images"), Column("PSNR, dB"), Column("std"), Column("PSNR of mean MSE, dB"), Column("SSIM")]
-    columns += [Column("MSE")] + [Column("KL, nats"), Column("active units")] * with_kl
-    rows = [_score_row(score, several, with_kl, place) for place, score in enumerate(scores) if not _trivial(score)]
+    columns = [Column("noise", False), Column("images"), Column("PSNR, dB"), Column("PSNR of mean MSE, dB")]
+    columns += [Column("SSIM"), Column("MSE")] + [Column("KL, nats"), Column("active units")] * with_kl
+    rows = [_score_row(score, several, with_kl, place) for place, score in enumerate(scores)]
     data = scores[0].data if scores else "no images"
-    caption = f"Mean over images of {data}, [95 % bootstrap interval of the mean]; std over images. “Input” is doing nothing."
+    caption = (
+        f"Mean over the {', '.join(splits)} images of {data}, ± their standard deviation, "
+        "[95 % bootstrap interval of the mean]. “Do nothing” is the noisy image itself."
+    )
     return Grid(caption, tuple(columns), tuple(rows))
 
 
-def _trivial(score: Score) -> bool:
-    return is_reference(score) and score.mse.mean == 0
-
-
-def _score_row(score: Score, several: bool, with_kl: bool, place: int) -> tuple[Cell, ...]:
-    name = f"{score.run}, {score.split}" if several and not is_reference(score) else score.split
+def _score_row(score: Score, several: tuple[bool, bool], with_kl: bool, place: int) -> tuple[Cell, ...]:
+    nothing = is_reference(score)
+    parts = [score.run] * (several[1] and not nothing) + [score.split] * several[0]
+    parts += [at_sigma(score.sigma), "do nothing" if nothing else DECODINGS.get(score.decoded_from, "")]
     cells = [
-        Cell(name, place),
-        Cell(f"{score.sigma:g}" if score.sigma else "clean", score.sigma),
-        Cell(score.decoded_from, score.decoded_from),
+        Cell(", ".join(part for part in parts if part), place),
         Cell(f"{score.count:,}", score.count),
-        measured("psnr", score.psnr),
-        Cell(written("psnr", score.psnr.std), score.psnr.std),
+        _over_images("psnr", score.psnr),
         Cell(written("psnr", score.psnr_of_mean_mse), score.psnr_of_mean_mse),
-        measured("ssim", score.ssim),
-        measured("mse", score.mse),
+        _over_images("ssim", score.ssim),
+        _over_images("mse", score.mse),
     ]
     if with_kl:
         cells.append(Cell("–" if score.kl_nats is None else f"{score.kl_nats:.1f}", score.kl_nats))
         cells.append(Cell("–" if score.active_units is None else str(score.active_units), score.active_units))
     return tuple(cells)
+
+
+def _over_images(metric: str, summary: Summary) -> Cell:
+    cell = measured(metric, summary)
+    return Cell(cell.text, cell.value, f"± {written(metric, summary.std)} {cell.detail}")

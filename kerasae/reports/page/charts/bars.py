@@ -10,7 +10,14 @@ from kerasae.reports.page.charts.svg import drawing, element, path, text
 
 
 def sorted_bars(
-    ident: str, title: str, description: str, amounts: Sequence[float], *, names: tuple[str, str], marked: int, mark: str
+    ident: str,
+    title: str,
+    description: str,
+    amounts: Sequence[float],
+    *,
+    names: tuple[str, str],
+    marked: int,
+    mark: str,
 ) -> Markup:
     """Return the chart of ``amounts``, sorted; ``names`` of the x and y axis; a line with ``mark`` after ``marked`` bars."""
     ordered = sorted(amounts, reverse=True)

@@ -51,7 +51,11 @@ def line_chart(
     drawn += [mark for line in lines for mark in _stroke(line, x, y)]
     if axes.y_span:
         inner = element(
-            "rect", x=frame.left - 5, y=frame.top - 5, width=frame.right - frame.left + 10, height=frame.bottom - frame.top + 10
+            "rect",
+            x=frame.left - 5,
+            y=frame.top - 5,
+            width=frame.right - frame.left + 10,
+            height=frame.bottom - frame.top + 10,
         )
         marks.append(element("clipPath", inner, id=f"{ident}-c"))
         drawn = [element("g", *drawn, clip_path=f"url(#{ident}-c)")]

@@ -32,7 +32,9 @@ def path(points: Iterable[tuple[float, float]], **attributes: object) -> Markup:
 
 def text(x: float, y: float, words: str, *, anchor: str = "start", class_: str = "t") -> Markup:
     """Return ``words`` on the line ``y``."""
-    return element("text", words, x=float(x), y=float(y), text_anchor=None if anchor == "start" else anchor, class_=class_)
+    return element(
+        "text", words, x=float(x), y=float(y), text_anchor=None if anchor == "start" else anchor, class_=class_
+    )
 
 
 def drawing(ident: str, width: float, height: float, title: str, description: str, marks: Iterable[Markup]) -> Markup:

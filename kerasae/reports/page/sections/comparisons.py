@@ -63,7 +63,9 @@ def _figure(study: StudyRecord, metric: str) -> Figure:
     panels = []
     for place, (sigma, groups) in enumerate(by_sigma.items()):
         title = f"Differences in {metric.upper()} at {at_sigma(sigma)}"
-        gist = "; ".join(f"{where} {one.label} {one.words}, {VERDICTS[one.verdict]}" for where, g in groups for one in g)
+        gist = "; ".join(
+            f"{where} {one.label} {one.words}, {VERDICTS[one.verdict]}" for where, g in groups for one in g
+        )
         span = everything if common else spans[sigma]
         chart = forest(f"effects-{metric}-{place}", title, gist, groups, span=span, unit=unit)
         panels.append(Panel(at_sigma(sigma) if not sigma else f"noise {at_sigma(sigma)}", chart))

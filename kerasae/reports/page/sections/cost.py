@@ -30,7 +30,9 @@ def cost_section(content: ReportContent) -> Section | None:
     total = sum(run.record.training_seconds for run in content.runs)
     blocks = [
         Table("cost-table", _grid(cells, "What training took, mean over the seeds of a cell", "cell")),
-        Paragraph(f"All {len(runs)} trainings together: {duration(total)}. The whole study: {duration(content.study.seconds)}."),
+        Paragraph(
+            f"All {len(runs)} trainings together: {duration(total)}. The whole study: {duration(content.study.seconds)}."
+        ),
         Details("Run by run", [Table("cost-runs-table", _grid(runs, "What training took, run by run", "run"))]),
     ]
     return Section("cost", "Training cost", "Cost", blocks)

@@ -134,12 +134,20 @@ def _blocks(shown: list[_Shown], ident: str) -> list[Pictures]:
         under = f"{at_sigma(sigma)}{f', {DECODINGS[decoded_from]}' if decoded_from in DECODINGS else ''}"
         noisy = ["as given"] if sigma else []
         rows = [
-            (one.example.rank, f"{one.example.name}: PSNR {one.example.psnr:.2f} dB, SSIM {one.example.ssim:.3f}", one.whole)
+            (
+                one.example.rank,
+                f"{one.example.name}: PSNR {one.example.psnr:.2f} dB, SSIM {one.example.ssim:.3f}",
+                one.whole,
+            )
             for one in members
         ]
-        caption = f"Images {under}: by PSNR the best, the median and the worst of the {members[0].example.split} images."
+        caption = (
+            f"Images {under}: by PSNR the best, the median and the worst of the {members[0].example.split} images."
+        )
         name = f"{ident}-{sigma:g}-{decoded_from}".replace(".", "_")
-        blocks.append(Pictures(name, caption, ["original", *noisy, "reconstruction", f"error × {members[0].factor}"], rows))
+        blocks.append(
+            Pictures(name, caption, ["original", *noisy, "reconstruction", f"error × {members[0].factor}"], rows)
+        )
         zooms = [one for one in members if one.zoom]
         if zooms:
             rows = [(one.example.rank, _where(one.example), one.zoom) for one in zooms]

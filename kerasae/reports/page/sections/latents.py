@@ -26,7 +26,11 @@ def latents_section(content: ReportContent) -> Section | None:
     )
     words = in_order(f"Likelihood: {latents.likelihood}." for _, latents in found if latents.likelihood)
     note = "Log-likelihood and ELBO are those of a density over intensities in [0, 1], so they can be positive."
-    blocks = [Figure("kl", caption, panels), Table("latents-table", _grid(found)), Paragraph(f"{note} {' '.join(words)}")]
+    blocks = [
+        Figure("kl", caption, panels),
+        Table("latents-table", _grid(found)),
+        Paragraph(f"{note} {' '.join(words)}"),
+    ]
     return Section("latents", "Latents of the variational models", "Latents", blocks)
 
 

@@ -50,7 +50,9 @@ def _table(place: int, family: tuple, members: list[tuple[float, Series]], sigma
         rows.append(tuple(cells))
     columns = (Column("PSNR, dB", False), *(Column(f"tested at σ {s:g}" if s else "tested clean") for s in sigmas))
     about = in_order(part for part in (members[0][1].panel, family[1]) if part)
-    caption = f"Training noise (rows) against test noise (columns), mean PSNR in dB: {', '.join(about)}. Darker is higher."
+    caption = (
+        f"Training noise (rows) against test noise (columns), mean PSNR in dB: {', '.join(about)}. Darker is higher."
+    )
     return Table(f"matrix-{place}", Grid(caption, columns, tuple(rows)), shades=_shades(values))
 
 
@@ -58,5 +60,6 @@ def _shades(values):
     low, high = min(values.values()), max(values.values())
     steps = len(SHADES)
     return {
-        place: 1 + min(int((value - low) / max(high - low, 1e-12) * steps), steps - 1) for place, value in values.items()
+        place: 1 + min(int((value - low) / max(high - low, 1e-12) * steps), steps - 1)
+        for place, value in values.items()
     }

@@ -17,9 +17,12 @@ def noise_section(content: ReportContent) -> Section | None:
     if len(sigmas) < 2:
         return None
     series = series_of(content)
-    figures = [_figure(content, series, metric) for metric in ("psnr", "ssim")]
     tables = [Table(f"noise-{metric}-table", _grid(content, series, sigmas, metric)) for metric in ("psnr", "ssim")]
-    blocks = [*figures, *matrices(series, sigmas), Details("The same as tables, at every noise level", tables)]
+    blocks = [
+        *_figures(content, series),
+        *matrices(series, sigmas),
+        Details("The same as tables, at every noise level", tables),
+    ]
     return Section("noise", "Under noise", "Noise", blocks)
 
 
@@ -32,30 +35,45 @@ def reference_scores(content: ReportContent) -> list[Score | CellScore]:
     return [once[sigma] for sigma in sorted(once)]
 
 
-def _figure(content: ReportContent, series: list[Series], metric: str) -> Figure:
+def _figures(content: ReportContent, series: list[Series]) -> list[Figure]:
+    """Return a figure for each metric; one for both where each has but a single panel."""
+    legend = legend_of(series) + [("do nothing", 0, True)] * bool(reference_scores(content))
+    panels = {metric: _panels(content, series, metric) for metric in ("psnr", "ssim")}
+    words = (
+        "against the clean image, mean with its 95 % interval as a band, over the noise on the input. The dotted line is "
+        "the noisy image itself: below it, a model harms more than it helps."
+    )
+    if len(panels["psnr"]) == 1:
+        return [Figure("noise-both", f"PSNR and SSIM {words}", panels["psnr"] + panels["ssim"], legend)]
+    return [Figure(f"noise-{metric}", f"{metric.upper()} {words}", panels[metric], legend) for metric in panels]
+
+
+def _panels(content: ReportContent, series: list[Series], metric: str) -> list[Panel]:
     nothing = [(score.sigma, getattr(score, metric).mean) for score in reference_scores(content)]
-    span = [end for one in series for score in one.scores for end in _ends(score, metric)]
-    # Without the reference far above: it starts at a perfect image, and would press the curves together.
-    low, high = min(span), max(span)
-    room = 0.25 * max(high - low, 0.01 * abs(high))
-    kept = [point for point in nothing if low - room <= point[1] <= high + room]
-    bounds = (min([low, *(value for _, value in kept)]), max([high, *(value for _, value in kept)]))
-    panels_by_name = panels_of(series)
-    y_name = METRICS[metric] if all(panels_by_name) else ""
-    axes = Axes("σ of the noise on the input", y_name, x_ticks=sigmas_of(content), y_span=bounds)
+    by_name = panels_of(series)
+    y_name = METRICS[metric] if all(by_name) else ""
+    span = _span(series, nothing, metric)
+    axes = Axes("σ of the noise on the input", y_name, x_ticks=sigmas_of(content), y_span=span)
     panels = []
-    for place, (name, lines) in enumerate(panels_by_name.items()):
+    for place, (name, lines) in enumerate(by_name.items()):
         drawn = [_line(one, metric) for one in lines if one.scores]
-        drawn.append(Line("do nothing", 0, [(x, value) for x, value in nothing], symbols=False))
+        drawn.append(Line("do nothing", 0, nothing, symbols=False))
         title = f"{metric.upper()} against noise{f': {name}' if name else ''}"
         chart = line_chart(f"noise-{metric}-{place}", title, _gist(drawn, metric), drawn, axes)
         panels.append(Panel(name or METRICS[metric], chart))
-    caption = (
-        f"{METRICS[metric]} against the clean image, mean with its 95 % interval as a band, over the noise on the input. "
-        "The dotted line is the noisy image itself: below it, a model harms more than it helps."
-    )
-    legend = legend_of(series) + [("do nothing", 0, True)] * bool(nothing)
-    return Figure(f"noise-{metric}", caption, panels, legend)
+    return panels
+
+
+def _span(series: list[Series], nothing: list[tuple[float, float]], metric: str) -> tuple[float, float]:
+    """Return what the y axes show: all models, and doing nothing as far as it is near them.
+
+    It starts at a perfect image and ends far below, and would press the other curves together.
+    """
+    ends = [end for one in series for score in one.scores for end in _ends(score, metric)]
+    low, high = min(ends), max(ends)
+    room = 0.25 * max(high - low, 0.01 * abs(high))
+    kept = [value for _, value in nothing if low - room <= value <= high + room]
+    return min([low, *kept]), max([high, *kept])
 
 
 def _ends(score, metric):

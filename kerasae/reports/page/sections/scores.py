@@ -17,5 +17,5 @@ def scores_section(content: ReportContent) -> Section | None:
     if content.study and content.study.failed:
         lost = "; ".join(f"{run}: {said}" for run, said in content.study.failed.items())
         blocks.append(Paragraph(f"{len(content.study.failed)} runs failed and are missing above. {lost}"))
-    note = "CSV holds every noise level, every metric and each seed’s mean, in all digits."
+    note = f"CSV holds every noise level and metric{' and each seed’s mean' * bool(content.study)}, in all digits."
     return Section("scores", "Scores", "Scores", [*blocks, Paragraph(note, quiet=True)])

@@ -10,7 +10,14 @@ from kerasae.reports.page.series import Series, legend_of, one_per_cell, panels_
 
 POINTS = 150  # of a line: more would not be seen, but would be sent
 _LOG_FROM = 5.0  # a curve that spans more than this factor shows its end on a logarithmic axis only
-_TERMS = (("loss", "loss"), ("distortion", "distortion"), ("rate", "rate, nats"), ("penalty", "weight penalty"))
+# heading, and the columns of the history in training and in validation; terms that stay 0 are left out
+_PANELS = (
+    ("validation MSE", "", "val_mse"),
+    ("loss", "loss", "val_loss"),
+    ("distortion", "distortion", "val_distortion"),
+    ("rate, nats", "rate", "val_rate"),
+    ("weight penalty", "penalty", "val_penalty"),
+)
 
 
 def training_section(content: ReportContent) -> Section | None:
@@ -18,9 +25,10 @@ def training_section(content: ReportContent) -> Section | None:
     series = [one for one in one_per_cell(series_of(content)) if any(run.history for run in one.runs)]
     if not series:
         return None
-    figures = [_validation(content, series)] if any(_points(run, "val_mse") for s in series for run in s.runs) else []
-    if not content.study:
-        figures += _terms(content.runs[0])
+    validated = any(_points(run, "val_mse") for one in series for run in one.runs)
+    figures = [_one_run(content.runs[0])] if len(content.runs) == 1 and not content.study else []
+    figures += [_validation(content, series)] if validated and not figures else []
+    figures = [figure for figure in figures if figure.panels]
     return Section("training", "Training", "Training", figures) if figures else None
 
 
@@ -28,7 +36,9 @@ def thinned(points: Sequence[tuple[float, float]], count: int = POINTS) -> list[
     """Return at most ``count`` points, evenly chosen, the first, the last and the lowest among them."""
     if len(points) <= count:
         return list(points)
-    lowest = min(range(len(points)), key=lambda index: points[index][1] if math.isfinite(points[index][1]) else math.inf)
+    lowest = min(
+        range(len(points)), key=lambda index: points[index][1] if math.isfinite(points[index][1]) else math.inf
+    )
     kept = {round(index * (len(points) - 1) / (count - 2)) for index in range(count - 1)} | {lowest}
     return [points[index] for index in sorted(kept)]
 
@@ -57,9 +67,9 @@ def _validation(content: ReportContent, series: list[Series]) -> Figure:
         title = f"Validation MSE over epochs{f': {name}' if name else ''}"
         chart = line_chart(f"loss-{place}", title, _gist(lines), lines, axes)
         panels.append(Panel(name or "validation MSE", chart))
-    each = "a line for each seed" if content.study else "of the clean or noisy images that the run was validated on"
-    caption = f"Mean squared error on the validation images over epochs, {each}{', logarithmic' if log else ''}."
-    legend = [(label, look, True) for label, look, _ in legend_of(series)] if len(series) > 1 else []
+    each = ", a line for each seed" if content.study else ""
+    caption = f"Mean squared error on the validation images over epochs{each}{', logarithmic' if log else ''}."
+    legend = [(label, look, True) for label, look, _ in legend_of(series)]
     return Figure("loss", caption, panels, legend)
 
 
@@ -86,10 +96,10 @@ def _gist(lines: Sequence[Line]) -> str:
     return "; ".join(parts)
 
 
-def _terms(run: RunContent) -> list[Figure]:
+def _one_run(run: RunContent) -> Figure:
     panels = []
-    for key, name in _TERMS:
-        pairs = [("training", 1, _points(run, key)), ("validation", 2, _points(run, f"val_{key}"))]
+    for name, training, validation in _PANELS:
+        pairs = [("training", 1, _points(run, training)), ("validation", 2, _points(run, validation))]
         lines = [
             Line(label, look, thinned(points), symbols=False)
             for label, look, points in pairs
@@ -97,7 +107,10 @@ def _terms(run: RunContent) -> list[Figure]:
         ]
         if lines:
             axes = Axes("epoch", "", y_log=_log(lines))
-            chart = line_chart(f"term-{key}", f"{name} over epochs", _gist(lines), lines, axes)
+            chart = line_chart(f"loss-{validation}", f"{name} over epochs", _gist(lines), lines, axes)
             panels.append(Panel(name, chart))
-    legend = [("training", 1, True), ("validation", 2, True)]
-    return [Figure("terms", "The terms of what training minimised, over epochs.", panels, legend)] if panels else []
+    caption = (
+        "Validation error and the terms of what training minimised, over epochs; logarithmic where a curve spans a factor "
+        f"of more than {_LOG_FROM:g}."
+    )
+    return Figure("loss", caption, panels, [("training", 1, True), ("validation", 2, True)])

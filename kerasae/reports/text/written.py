@@ -69,7 +69,7 @@ def as_csv(grid: Grid) -> str:
 
 
 def lines_of(rows: list[list[object]]) -> str:
-    """Return rows as CSV with plain line ends; what a spreadsheet would run as a formula is preceded by an apostrophe."""
+    """Return rows as CSV with plain line ends; an apostrophe goes before what a spreadsheet would run as a formula."""
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows([[_harmless(field) for field in row] for row in rows])
     return file.getvalue()

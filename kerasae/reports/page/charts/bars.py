@@ -19,7 +19,7 @@ def sorted_bars(
     marked: int,
     mark: str,
 ) -> Markup:
-    """Return the chart of ``amounts``, sorted; ``names`` of the x and y axis; a line with ``mark`` after ``marked`` bars."""
+    """Return the chart of ``amounts``, sorted, with a line and ``mark`` after ``marked`` bars; ``names`` of x and y."""
     ordered = sorted(amounts, reverse=True)
     height, top, bottom = 210.0, 30.0, 168.0
     y = Scale(0, max(ordered[0], 1e-9) * 1.06, bottom, top)

@@ -7,7 +7,6 @@ from kerasae.reports.page.charts.frame import Frame, axis_names, grid, left_marg
 from kerasae.reports.page.charts.scale import Scale, spanning
 from kerasae.reports.page.charts.svg import drawing, element, path
 
-
 WIDTH, HEIGHT = 256.0, 152.0  # smaller than other charts: a study has one for each of its cells
 
 

@@ -25,7 +25,7 @@ class Scale:
 
 
 def spanning(values: list[float], start: float, end: float, *, log: bool = False, margin: float = 0.05) -> Scale:
-    """Return a scale over all finite ``values`` with a ``margin`` of its length at either end; some width if all agree."""
+    """Return a scale over the finite ``values``, a ``margin`` of its length beyond; of some width if all agree."""
     finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)] or [1.0]
     low, high = min(finite), max(finite)
     if log:

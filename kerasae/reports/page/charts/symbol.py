@@ -28,7 +28,7 @@ def symbol(look: int, x: float, y: float, class_: str = "") -> Markup:
 
 
 def swatch(look: int, *, thin: bool = False) -> Markup:
-    """Return a piece of line with its symbol, for a legend; hidden from screen readers, who hear the words beside it."""
+    """Return a piece of line with its symbol, for a legend; a screen reader gets the words beside it only."""
     weight = " thin" if thin else ""
     return element(
         "svg",

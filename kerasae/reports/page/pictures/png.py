@@ -12,7 +12,7 @@ LONGEST_SIDE = 160
 
 
 def png_uri(image: np.ndarray) -> str:
-    """Return a uint8 image ``(height, width, channels)`` as a data URI, shrunk where a side exceeds ``LONGEST_SIDE``."""
+    """Return a uint8 image ``(height, width, channels)`` as a data URI, shrunk to sides of ``LONGEST_SIDE`` at most."""
     from PIL import Image
 
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

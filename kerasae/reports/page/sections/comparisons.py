@@ -28,18 +28,25 @@ def comparisons_section(content: ReportContent) -> Section | None:
     reference = study.comparisons[0].reference
     blocks = [Paragraph(_introduction(study, reference))]
     blocks += [_figure(study, metric) for metric in ("psnr",) if any(c.metric == metric for c in study.comparisons)]
-    for place, key in enumerate(in_order((one.sigma, one.metric) for one in _words_first(content))):
-        items = [(VERDICTS[c.verdict], c.sentence) for c in study.comparisons if (c.sigma, c.metric) == key]
-        name = f"In words: {key[1].upper()}, {at_sigma(key[0])}"
-        blocks.append(Details(name, [Sentences(items)], open=not place))
+    blocks += _in_words(content)
     blocks.append(Details("All comparisons as a table", [Table("comparisons-table", _grid(study))]))
     return Section("comparisons", f"Compared with {reference}", "Comparisons", blocks)
 
 
-def _words_first(content: ReportContent) -> list[Comparison]:
-    """Return the comparisons, PSNR at the sigmas of the first table before all others."""
-    first = chosen_sigmas(content)
-    return sorted(content.study.comparisons, key=lambda one: not (one.metric == "psnr" and one.sigma in first))
+def _in_words(content: ReportContent) -> list[Details]:
+    """Return the sentences on PSNR at each sigma of the first table, and then all the others."""
+    comparisons = content.study.comparisons
+    groups = {
+        f"In words: PSNR, {at_sigma(sigma)}": [one for one in comparisons if (one.metric, one.sigma) == ("psnr", sigma)]
+        for sigma in chosen_sigmas(content)
+    }
+    told = [one for group in groups.values() for one in group]
+    groups["In words: the other metrics and noise levels"] = [one for one in comparisons if one not in told]
+    return [
+        Details(name, [Sentences([(VERDICTS[one.verdict], one.sentence) for one in group])], open=not place)
+        for place, (name, group) in enumerate(groups.items())
+        if group
+    ]
 
 
 def _introduction(study: StudyRecord, reference: str) -> str:
@@ -130,8 +137,8 @@ def _grid(study: StudyRecord) -> Grid:
             )
         )
     caption = (
-        "Level minus reference, [95 % interval]. p, Holm: other seeds and other images; p over images: these very models "
-        "(Wilcoxon signed rank). The column of differences keeps the study’s order."
+        "Level minus reference, [95 % interval]. p, Holm: other seeds and other images; p over images: these "
+        "very models (Wilcoxon signed rank). The column of differences keeps the study’s order."
     )
     return Grid(caption, columns, tuple(rows))
 

@@ -9,8 +9,8 @@ from kerasae.reports.text.grid import Cell, Column, Grid
 from kerasae.reports.text.naming import in_order
 
 _COLUMNS = (
-    Column("parameters"), Column("input numbers per latent"), Column("epochs"), Column("best epoch"), Column("training"),
-    Column("images/s"), Column("backend", False), Column("device", False),
+    Column("parameters"), Column("input numbers per latent"), Column("epochs"), Column("best epoch"),
+    Column("training"), Column("images/s"), Column("backend", False), Column("device", False),
 )  # fmt: skip
 
 
@@ -31,7 +31,8 @@ def cost_section(content: ReportContent) -> Section | None:
     blocks = [
         Table("cost-table", _grid(cells, "What training took, mean over the seeds of a cell", "cell")),
         Paragraph(
-            f"All {len(runs)} trainings together: {duration(total)}. The whole study: {duration(content.study.seconds)}."
+            f"All {len(runs)} trainings together: {duration(total)}; the whole study: "
+            f"{duration(content.study.seconds)}."
         ),
         Details("Run by run", [Table("cost-runs-table", _grid(runs, "What training took, run by run", "run"))]),
     ]

@@ -8,13 +8,13 @@ from kerasae.reports.page.blocks import Details, Paragraph, Rich, Section
 _DEEPEST = 6
 
 FACES = (
-    "A learned codec draws what such numbers usually looked like in training. Faces unlike those it has seen may come back "
-    "worse, and plausibly so: the error looks like a face, not like an error."
+    "A learned codec draws what such numbers usually looked like in training. Faces unlike those it has seen may come "
+    "back worse, and plausibly so: the error looks like a face, not like an error."
 )
 MARKS = (
-    "Scars, tattoos, birthmarks and other marks are small and rare, so a model may smooth them away, move them or invent "
-    "them, and PSNR or SSIM over a whole image hardly notice. Nothing on this page has measured marks or groups of people "
-    "by themselves. Do not use a reconstruction as evidence of who or what was there."
+    "Scars, tattoos, birthmarks and other marks are small and rare, so a model may smooth them away, move them or "
+    "invent them, and PSNR or SSIM over a whole image hardly notice. Nothing on this page has measured marks or groups of "
+    "people by themselves. Do not use a reconstruction as evidence of who or what was there."
 )
 
 
@@ -47,8 +47,9 @@ def safe_html(markdown: str) -> Markup:
         for child in token.children or ():
             _without_link(child)
     html = parser.renderer.render(tokens, parser.options, {})
-    return Markup(html.replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="table of the card">'
-                               "<table>").replace("</table>", "</table></div>"))  # fmt: skip
+    # Wide tables scroll by themselves, and the keyboard must reach them.
+    around = '<div class="scroll" tabindex="0" role="region" aria-label="table of the card"><table>'
+    return Markup(html.replace("<table>", around).replace("</table>", "</table></div>"))
 
 
 def _without_link(token):

@@ -9,20 +9,23 @@ from kerasae.reports.text.naming import in_order
 
 DEFINITIONS = (
     ("PSNR", "10·log₁₀(1 / MSE) in dB of each image, intensities in [0, 1]; then the mean over images."),
-    ("PSNR of mean MSE", "The same of the mean of the squared errors: one number for all images, never above the mean PSNR."),
-    ("SSIM", "Structural similarity of each image against the clean one; then the mean over images."),
-    ("Noise", "Gaussian, of standard deviation σ in [0, 1] intensity, added to the input only; metrics compare with the clean image."),
+    ("PSNR of mean MSE", "The same of the mean squared error over all images; never above the mean PSNR."),
+    ("SSIM", "Structural similarity of each image with the clean one; then the mean over images."),
+    (
+        "Noise",
+        "Gaussian, σ its standard deviation in [0, 1] intensity, on the input only; metrics see the clean image.",
+    ),
     ("Do nothing", "The noisy image itself, scored like a reconstruction."),
-)  # fmt: skip
+)
 _RUN_INTERVAL = ("Interval", "95 % bootstrap interval of the mean over images: other images, this very model.")
 _STUDY_INTERVALS = (
-    ("Interval", "95 %, of the mean over seeds and images; it counts that other seeds and other images would have been drawn as well."),
-    ("Comparison", "Mean over seeds and images of level − reference, on the same images. p is of the same test as the interval."),
+    ("Interval", "95 %, of the mean over seeds and images, as if other seeds and other images had been drawn as well."),
+    ("Comparison", "Mean over seeds and images of level − reference on the same images; p and interval of one test."),
     ("Holm’s correction", "With many comparisons some look real by chance; p is corrected over all of them."),
     ("Hint", "The interval excludes 0, but not after the correction: not a finding."),
-    ("One seed", "Without a second training nothing is known of its spread; the interval then speaks of images only, and nothing is ranked."),
+    ("One seed", "How much trainings differ is unknown; the interval speaks of images only, and nothing is ranked."),
     ("Seed spread", "Standard deviation of one training’s mean over seeds, pooled from both sides."),
-)  # fmt: skip
+)
 
 
 def measured_section(content: ReportContent) -> Section:
@@ -61,6 +64,7 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
     study = content.study
     counts = in_order(tuple(run.record.image_counts.items()) for run in content.runs)
     versions = in_order(tuple(run.record.versions.items()) for run in content.runs)
+    fingerprint = study.fingerprint if study else _all(content, "fingerprint")
     facts = [
         ("Data", study.data if study else "; ".join(in_order(s.data for run in content.runs for s in run.scores))),
         ("Fingerprint of the data", study.data_fingerprint if study else _all(content, "data_fingerprint")),
@@ -72,8 +76,8 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
         ("Backend", _all(content, "backend")),
         ("Device", _all(content, "device")),
         ("Versions", "; ".join(", ".join(f"{name} {version}" for name, version in one) for one in versions)),
-        ("Fingerprint of the " + ("study" if study else "recipe"), study.fingerprint if study else _all(content, "fingerprint")),
+        ("Fingerprint of the study" if study else "Fingerprint of the recipe", fingerprint),
         ("Study command", study.command if study else ""),
         ("This page", content.command),
-    ]  # fmt: skip
+    ]
     return [(term, text) for term, text in facts if text]

@@ -40,8 +40,8 @@ def _figures(content: ReportContent, series: list[Series]) -> list[Figure]:
     legend = legend_of(series) + [("do nothing", 0, True)] * bool(reference_scores(content))
     panels = {metric: _panels(content, series, metric) for metric in ("psnr", "ssim")}
     words = (
-        "against the clean image, mean with its 95 % interval as a band, over the noise on the input. The dotted line is "
-        "the noisy image itself: below it, a model harms more than it helps."
+        "against the clean image, mean with its 95 % interval as a band, over the noise on the input. The dotted "
+        "line is the noisy image itself: below it, a model harms more than it helps."
     )
     if len(panels["psnr"]) == 1:
         return [Figure("noise-both", f"PSNR and SSIM {words}", panels["psnr"] + panels["ssim"], legend)]

@@ -39,8 +39,8 @@ def _blocks(rate: RateContent, place: int):
             chart = line_chart(f"rate-{place}-{metric}", title, _gist(lines), lines, axes, height=270.0)
             panels.append(Panel(METRICS[metric], chart))
     caption = (
-        f"{rate.title}: quality of the decoded image over bits per pixel of whole files, headers included, mean over "
-        f"{rate.points[0].images:,} images. Up and to the left is better. Thick: kerasae’s models; thin: classical codecs."
+        f"{rate.title}: quality of the decoded image over bits per pixel of whole files, headers included, mean "
+        f"over {rate.points[0].images:,} images. Up and to the left is better. Thick: kerasae’s models; thin: classical codecs."
     )
     legend = [(name, looks[name], not is_model(points)) for name, points in curves.items()]
     yield Figure(f"rate-{place}", caption, panels, legend)
@@ -67,7 +67,7 @@ def _gist(lines: list[Line]) -> str:
 
 def _bd_grid(rows: tuple[BdRate, ...], title: str) -> Grid:
     names = {"psnr": "PSNR", "psnr_of_mean_mse": "PSNR of mean MSE", "ssim": "SSIM"}
-    metrics = [metric for metric in in_order(row.metric for row in rows)]
+    metrics = in_order(row.metric for row in rows)
     pairs: dict[tuple[str, str], dict[str, BdRate]] = {}
     for row in rows:
         pairs.setdefault((row.codec, row.against), {})[row.metric] = row

@@ -110,7 +110,7 @@ def _one_run(run: RunContent) -> Figure:
             chart = line_chart(f"loss-{validation}", f"{name} over epochs", _gist(lines), lines, axes)
             panels.append(Panel(name, chart))
     caption = (
-        "Validation error and the terms of what training minimised, over epochs; logarithmic where a curve spans a factor "
-        f"of more than {_LOG_FROM:g}."
+        "Validation error and the terms of what training minimised, over epochs; logarithmic where a curve spans a "
+        f"factor of more than {_LOG_FROM:g}."
     )
     return Figure("loss", caption, panels, [("training", 1, True), ("validation", 2, True)])

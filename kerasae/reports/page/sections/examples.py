@@ -142,7 +142,7 @@ def _blocks(shown: list[_Shown], ident: str) -> list[Pictures]:
             for one in members
         ]
         caption = (
-            f"Images {under}: by PSNR the best, the median and the worst of the {members[0].example.split} images."
+            f"Images, {under}: by PSNR the best, the median and the worst of the {members[0].example.split} images."
         )
         name = f"{ident}-{sigma:g}-{decoded_from}".replace(".", "_")
         blocks.append(

@@ -13,8 +13,8 @@ FACES = (
 )
 MARKS = (
     "Scars, tattoos, birthmarks and other marks are small and rare, so a model may smooth them away, move them or "
-    "invent them, and PSNR or SSIM over a whole image hardly notice. Nothing on this page has measured marks or groups of "
-    "people by themselves. Do not use a reconstruction as evidence of who or what was there."
+    "invent them, and PSNR or SSIM over a whole image hardly notice. Nothing on this page has measured marks or groups "
+    "of people by themselves. Do not use a reconstruction as evidence of who or what was there."
 )
 
 

@@ -13,7 +13,7 @@ DEFINITIONS = (
     ("SSIM", "Structural similarity of each image with the clean one; then the mean over images."),
     (
         "Noise",
-        "Gaussian, σ its standard deviation in [0, 1] intensity, on the input only; metrics see the clean image.",
+        "Gaussian, σ its standard deviation in [0, 1] intensity, on the input only; metrics see the clean one.",
     ),
     ("Do nothing", "The noisy image itself, scored like a reconstruction."),
 )

@@ -40,7 +40,8 @@ def _blocks(rate: RateContent, place: int):
             panels.append(Panel(METRICS[metric], chart))
     caption = (
         f"{rate.title}: quality of the decoded image over bits per pixel of whole files, headers included, mean "
-        f"over {rate.points[0].images:,} images. Up and to the left is better. Thick: kerasae’s models; thin: classical codecs."
+        f"over {rate.points[0].images:,} images. Up and to the left is better. Thick: kerasae’s models; "
+        "thin: classical codecs."
     )
     legend = [(name, looks[name], not is_model(points)) for name, points in curves.items()]
     yield Figure(f"rate-{place}", caption, panels, legend)

@@ -210,7 +210,7 @@ def _run(levels, name, seed, place, sigmas, way, images, epochs, side, examples)
     ]
     return RunContent(
         record(name, seed=seed, recipe_name=f"recipe_{place}", backend="jax",
-               versions={"keras": "3.15.1", "jax": "0.7.0"}, image_counts={"training": 1250, "validation": 181, "test": 361}),
+               versions={"keras": "3.15.1", "jax": "0.7.0"}, image_counts={"training": 1250, "test": 361}),
         recipe,
         (),
         history(epochs, 100 * place + seed),

@@ -22,7 +22,7 @@ def latents_section(content: ReportContent) -> Section | None:
     threshold = found[0][1].active_threshold
     caption = (
         "KL divergence of each latent to N(0, 1), mean over images in nats, from the largest to the smallest. The "
-        f"dashed line counts the active units: latents whose posterior mean has a variance above {threshold:g} over images."
+        f"dashed line counts the active units: the variance of their posterior mean over images is above {threshold:g}."
     )
     words = in_order(f"Likelihood: {latents.likelihood}." for _, latents in found if latents.likelihood)
     note = "Log-likelihood and ELBO are those of a density over intensities in [0, 1], so they can be positive."

@@ -14,9 +14,9 @@ from kerasae.reports.text.naming import METRICS, in_order, is_reference, sigmas_
 def noise_section(content: ReportContent) -> Section | None:
     """Return curves of PSNR and SSIM over sigma, a table of them, and matrices where training noise is an axis."""
     sigmas = sigmas_of(content)
-    if len(sigmas) < 2:
-        return None
     series = series_of(content)
+    if len(sigmas) < 2 or not any(one.scores for one in series):
+        return None
     tables = [Table(f"noise-{metric}-table", _grid(content, series, sigmas, metric)) for metric in ("psnr", "ssim")]
     blocks = [
         *_figures(content, series),

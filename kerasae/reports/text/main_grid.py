@@ -3,7 +3,7 @@
 from kerasae.records import CellScore, ReportContent, Score, SeedSummary, Summary
 from kerasae.reports.tables.numbers import written
 from kerasae.reports.text.grid import Cell, Column, Grid
-from kerasae.reports.text.naming import DECODINGS, at_sigma, chosen_sigmas, in_order, is_reference, with_decoding
+from kerasae.reports.text.naming import DECODINGS, at_sigma, chosen_sigmas, in_order, is_reference
 
 _SHORT = {"psnr": "PSNR, dB", "ssim": "SSIM"}
 
@@ -22,10 +22,11 @@ def measured(metric: str, summary: SeedSummary | Summary) -> Cell:
 def _study_grid(content: ReportContent) -> Grid:
     study = content.study
     sigmas = chosen_sigmas(content)
-    columns = [Column("cell", False), Column("seeds")]
+    columns = [Column(", ".join(study.axes), False)]
     for sigma in sigmas:
         for name in _SHORT.values():
             columns.append(Column(f"{name}, {at_sigma(sigma)}"))
+    columns.append(Column("seeds"))
     found: dict[tuple, dict[float, CellScore]] = {}
     for score in (*study.scores, *study.do_nothing):
         key = (score.label, score.decoded_from) if not is_reference(score) else ("do nothing", "input")
@@ -36,8 +37,9 @@ def _study_grid(content: ReportContent) -> Grid:
         if not any(shown):
             continue
         seeds = "" if decoded_from == "input" else str(max(score.seeds for score in shown if score))
-        name = Cell(with_decoding(label, decoded_from), place)
-        rows.append((name, Cell(seeds, float(seeds or 0)), *(cell for score in shown for cell in _pair(score))))
+        name = Cell(label, place, f"({DECODINGS[decoded_from]})" if decoded_from in DECODINGS else "")
+        last = Cell(seeds, float(seeds) if seeds else None)
+        rows.append((name, *(cell for score in shown for cell in _pair(score)), last))
     images = max((score.images for score in study.scores), default=0)
     caption = (
         f"Mean over seeds and {images:,} {study.split} images of {study.data}, [95 % interval that counts both]; "

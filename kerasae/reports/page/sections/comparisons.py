@@ -115,30 +115,29 @@ def _groups(comparisons: Sequence[Comparison]) -> list[tuple[str, list[Effect]]]
 
 def _grid(study: StudyRecord) -> Grid:
     columns = (
-        Column("level", False), Column("against", False), Column("where", False), Column("noise σ"),
-        Column("metric", False), Column("difference"), Column("p, Holm"), Column("p over images, Holm"),
-        Column("seed spread"), Column("verdict", False),
+        Column(study.comparisons_along, False), Column("where", False), Column("noise σ"), Column("metric", False),
+        Column("difference"), Column("verdict", False), Column("p, Holm"), Column("p over images, Holm"),
+        Column("seed spread"),
     )  # fmt: skip
     rows = []
     for place, one in enumerate(study.comparisons):
         rows.append(
             (
-                Cell(one.level, place),
-                Cell(one.reference, one.reference),
-                Cell(_where(one), _where(one)),
+                Cell(f"{one.level} against {one.reference}", place),
+                Cell(_where(one) or "–", _where(one)),
                 Cell(f"{one.sigma:g}" if one.sigma else "clean", one.sigma),
                 Cell(one.metric.upper(), one.metric),
                 # Sorting by size would rank what must not be ranked.
                 Cell(_words(one, unit=True), place),
+                Cell(VERDICTS[one.verdict], list(VERDICTS).index(one.verdict)),
                 _p(one.p_holm),
                 _p(one.p_images),
                 Cell("–" if one.seed_spread is None else f"{one.seed_spread:.{DIGITS[one.metric]}f}", one.seed_spread),
-                Cell(VERDICTS[one.verdict], list(VERDICTS).index(one.verdict)),
             )
         )
     caption = (
-        "Level minus reference, [95 % interval]. p, Holm: other seeds and other images; p over images: these "
-        "very models (Wilcoxon signed rank). The column of differences keeps the study’s order."
+        "Level minus reference, [95 % interval]. p, Holm: other seeds and other images; p over images: these very "
+        "models (Wilcoxon signed rank). The column of differences keeps the study’s order."
     )
     return Grid(caption, columns, tuple(rows))
 

@@ -160,7 +160,7 @@ def test_a_run_without_scores_says_so():
 
 
 def test_the_table_of_a_run_stands_by_noise_with_doing_nothing_last():
-    names = [row[0].text for row in main_grid(single_run()).rows]
-    assert names[:2] == ["clean, from the mean", "clean, from a sample"]
-    assert names[2:5] == ["σ 0.05, from the mean", "σ 0.05, from a sample", "σ 0.05, do nothing"]
+    names = [row[0].whole for row in main_grid(single_run()).rows]
+    assert names[:2] == ["clean (from the mean)", "clean (from a sample)"]
+    assert names[2:5] == ["σ 0.05 (from the mean)", "σ 0.05 (from a sample)", "σ 0.05, do nothing"]
     assert len(names) == 3 * len(SIGMAS) - 1

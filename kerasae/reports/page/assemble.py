@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -28,26 +29,33 @@ from kerasae.reports.page.theme import theme_css
 from kerasae.reports.text.answer import answer
 from kerasae.reports.text.written import as_csv, as_latex, as_markdown
 
-PICTURES = 1_900_000  # characters of images; the rest of a large study's page stays well below 1 MB
+LIMIT = 2_850_000  # bytes of a page without its images and of the images; what surrounds each image takes little more
+_SECTIONS = (
+    scores_section,
+    comparisons_section,
+    noise_section,
+    rates_section,
+    training_section,
+    spread_section,
+    examples_section,
+    latents_section,
+    cost_section,
+    measured_section,
+    limits_section,
+)
 
 
 def assemble(content: ReportContent) -> str:
     """Return the document."""
-    album = Album(PICTURES)
-    sections = [
-        scores_section(content),
-        comparisons_section(content),
-        noise_section(content),
-        rates_section(content),
-        training_section(content),
-        spread_section(content),
-        examples_section(content, album),
-        latents_section(content),
-        cost_section(content),
-        measured_section(content),
-        limits_section(content),
-    ]
-    sections = [section for section in sections if section]
+    sections = {make: make(content) for make in _SECTIONS if make is not examples_section}
+    # Without images first: they get what room is left.
+    album = Album(LIMIT - len(_document(content, sections, Album(0)).encode()))
+    sections[examples_section] = examples_section(content, album)
+    return _document(content, sections, album)
+
+
+def _document(content: ReportContent, made: Mapping[Callable, Section | None], album: Album) -> str:
+    sections = [section for make in _SECTIONS if (section := made.get(make))]
     folder = files("kerasae.reports.page") / "templates"
     style = theme_css() + (folder / "page.css").read_text(encoding="utf-8")
     script = (folder / "page.js").read_text(encoding="utf-8")

@@ -70,8 +70,9 @@ def _run_grid(content: ReportContent) -> Grid:
     scores.sort(key=lambda score: (splits.index(score.split), score.sigma, is_reference(score)))
     several = (len(splits) > 1, len(runs) > 1)
     with_kl = any(score.kl_nats is not None for score in scores)
-    columns = [Column("noise", False), Column("images"), Column("PSNR, dB"), Column("PSNR of mean MSE, dB")]
-    columns += [Column("SSIM"), Column("MSE")] + [Column("KL, nats"), Column("active units")] * with_kl
+    columns = [Column("noise", False), Column("PSNR, dB"), Column("SSIM"), Column("MSE")]
+    columns += [Column("PSNR of mean MSE, dB")] + [Column("KL, nats"), Column("active units")] * with_kl
+    columns.append(Column("images"))
     rows = [_score_row(score, several, with_kl, place) for place, score in enumerate(scores)]
     data = scores[0].data if scores else "no images"
     caption = (
@@ -84,19 +85,17 @@ def _run_grid(content: ReportContent) -> Grid:
 def _score_row(score: Score, several: tuple[bool, bool], with_kl: bool, place: int) -> tuple[Cell, ...]:
     nothing = is_reference(score)
     parts = [score.run] * (several[1] and not nothing) + [score.split] * several[0]
-    parts += [at_sigma(score.sigma), "do nothing" if nothing else DECODINGS.get(score.decoded_from, "")]
+    parts += [at_sigma(score.sigma), *["do nothing"] * nothing]
+    decoding = f"({DECODINGS[score.decoded_from]})" if score.decoded_from in DECODINGS else ""
     cells = [
-        Cell(", ".join(part for part in parts if part), place),
-        Cell(f"{score.count:,}", score.count),
-        _over_images("psnr", score.psnr),
+        Cell(", ".join(parts), place, decoding),
+        *(_over_images(metric, getattr(score, metric)) for metric in ("psnr", "ssim", "mse")),
         Cell(written("psnr", score.psnr_of_mean_mse), score.psnr_of_mean_mse),
-        _over_images("ssim", score.ssim),
-        _over_images("mse", score.mse),
     ]
     if with_kl:
         cells.append(Cell("–" if score.kl_nats is None else f"{score.kl_nats:.1f}", score.kl_nats))
         cells.append(Cell("–" if score.active_units is None else str(score.active_units), score.active_units))
-    return tuple(cells)
+    return (*cells, Cell(f"{score.count:,}", score.count))
 
 
 def _over_images(metric: str, summary: Summary) -> Cell:

@@ -64,7 +64,7 @@ def _figure(content: ReportContent, series: list[Series], sigma: float, metrics:
         return None
     averaged = "Each image’s mean over seeds. " if content.study else ""
     caption = (
-        f"{' and '.join(METRICS[metric] for metric in metrics)} of the images, {at_sigma(sigma)}. {averaged}Full line: "
+        f"{', '.join(metrics).upper()} of the images, {at_sigma(sigma)}. {averaged}Full line: "
         "mean; dashed: median; shaded: one standard deviation either side."
     )
     return Figure(ident, caption, panels, small=True)

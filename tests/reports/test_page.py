@@ -273,6 +273,19 @@ def test_training_noise_against_test_noise_becomes_a_matrix():
     assert min(best) >= 1
 
 
+def test_more_levels_than_looks_still_look_different():
+    levels = tuple(f"1e-{power}" for power in range(11))
+    parsed = Parsed(page(study({"model": ("AE",), "strength": levels}, seeds=1, examples=False)))
+    legend = next(one for one in parsed.ident("noise-both").children if one.tag == "ul")
+    looks = [
+        (line.attributes["class"], len(item.children[0].children))
+        for item in legend.children
+        for line in item.children[0].children[:1]
+    ]
+    assert [item.text.strip() for item in legend.children] == [*levels, "do nothing"]
+    assert len(set(looks)) == len(looks)
+
+
 def test_odd_measurements_do_not_hurt():
     """Tiny colour images, one image, a loss that is not finite, an image that came back whole."""
     content = single_run("ae", hostile=False)

@@ -12,7 +12,7 @@ class Series:
     """One cell of a study (or one run), decoded in one way.
 
     Lines of the same ``panel`` are drawn together and told apart by ``label`` and ``look``; ``cell`` names the line
-    where it stands alone. ``scores`` are in the order of sigma.
+    where it stands alone. ``scores`` are in the order of sigma. Past the last look they begin again, ``thin``.
     """
 
     panel: str
@@ -22,6 +22,7 @@ class Series:
     decoded_from: str
     scores: tuple[Score | CellScore, ...]
     runs: tuple[RunContent, ...]
+    thin: bool = False
 
 
 def series_of(content: ReportContent) -> list[Series]:
@@ -35,8 +36,8 @@ def panels_of(series: list[Series]) -> dict[str, list[Series]]:
 
 
 def legend_of(series: list[Series]) -> list[tuple[str, int, bool]]:
-    """Return (label, look, not thin) once for each."""
-    return in_order((one.label, one.look, False) for one in series)
+    """Return (label, look, thin) once for each."""
+    return in_order((one.label, one.look, one.thin) for one in series)
 
 
 def one_per_cell(series: list[Series]) -> list[Series]:
@@ -65,7 +66,9 @@ def _of_study(content: ReportContent) -> list[Series]:
             scores = _by_sigma(score for score in own if score.decoded_from == decoded_from)
             runs_of_cell = tuple(runs[name] for name in cell.runs if name in runs)
             look = place % LOOKS + 1
-            found.append(Series(panel, cell.levels[along], look, cell.label, decoded_from, scores, runs_of_cell))
+            thin = place >= LOOKS
+            label = cell.levels[along]
+            found.append(Series(panel, label, look, cell.label, decoded_from, scores, runs_of_cell, thin))
     return found
 
 

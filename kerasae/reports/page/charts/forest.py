@@ -50,7 +50,7 @@ def forest(
     rows, place = [], TOP
     for heading, effects in groups:
         if heading:
-            rows.append(text(2, place + 12, heading, class_="t b"))
+            rows.append(text(2, place + 12, _cut(heading, 52), class_="t b"))
             place += ROW
         for effect in effects:
             rows += _row(effect, x, place + ROW / 2)
@@ -85,5 +85,6 @@ def _row(effect: Effect, x: Scale, y: float) -> list[Markup]:
     ]
 
 
-def _cut(label, longest=13):
+def _cut(label: str, longest: int = 13) -> str:
+    # Whole names stand in the description and in the table.
     return label if len(label) <= longest else label[: longest - 1] + "…"

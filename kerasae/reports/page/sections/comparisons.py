@@ -30,7 +30,7 @@ def comparisons_section(content: ReportContent) -> Section | None:
     blocks += [_figure(study, metric) for metric in ("psnr",) if any(c.metric == metric for c in study.comparisons)]
     blocks += _in_words(content)
     blocks.append(Details("All comparisons as a table", [Table("comparisons-table", _grid(study))]))
-    return Section("comparisons", f"Compared with {reference}", "Comparisons", blocks)
+    return Section("comparisons", f"Compared with “{reference}”", "Comparisons", blocks)
 
 
 def _in_words(content: ReportContent) -> list[Details]:

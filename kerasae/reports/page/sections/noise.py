@@ -83,7 +83,8 @@ def _ends(score, metric):
 
 def _line(one: Series, metric: str) -> Line:
     ends = [(score.sigma, *_ends(score, metric)) for score in one.scores]
-    return Line(one.label, one.look, [(x, mean) for x, mean, _, _ in ends], [(low, high) for _, _, low, high in ends])
+    points, band = [(x, mean) for x, mean, _, _ in ends], [(low, high) for _, _, low, high in ends]
+    return Line(one.label, one.look, points, band, weight="thin" if one.thin else "", symbols=not one.thin)
 
 
 def _gist(lines: list[Line], metric: str) -> str:

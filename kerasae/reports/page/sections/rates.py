@@ -55,7 +55,8 @@ def _blocks(rate: RateContent, place: int):
 
 def _line(name, points, metric, look):
     chosen = [(point.bits_per_pixel, getattr(point, metric)) for point in points if getattr(point, metric) is not None]
-    return Line(name, look, chosen, weight="thick" if is_model(points) else "thin")
+    own = is_model(points)  # with symbols as well, since there are more codecs than looks
+    return Line(name, look, chosen, weight="thick" if own else "thin", symbols=own)
 
 
 def _gist(lines: list[Line]) -> str:

@@ -16,6 +16,6 @@ def scores_section(content: ReportContent) -> Section | None:
     blocks = [Table("main", grid, exports=exports)]
     if content.study and content.study.failed:
         lost = "; ".join(f"{run}: {said}" for run, said in content.study.failed.items())
-        blocks.append(Paragraph(f"{len(content.study.failed)} runs failed and are missing above. {lost}"))
+        blocks.append(Paragraph(f"Failed, and missing above: {lost}"))
     note = f"CSV holds every noise level and metric{' and each seed’s mean' * bool(content.study)}, in all digits."
     return Section("scores", "Scores", "Scores", [*blocks, Paragraph(note, quiet=True)])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from kerasae.reports.page.charts.svg import element
 from kerasae.reports.page.pictures.png import heat_uri, png_uri
@@ -21,8 +21,11 @@ class Picture:
     height: int
 
 
+AROUND = 320  # characters of the elements around one showing, at most
+
+
 class Album:
-    """Hands out pictures as long as their PNG files, counted once each, stay within ``limit`` characters."""
+    """Hands out pictures as long as they stay within ``limit`` characters: PNG files once, the rest each time."""
 
     def __init__(self, limit: int):
         self._room = limit
@@ -39,10 +42,11 @@ class Album:
             uri = heat_uri(image) if image.ndim == 2 else png_uri(image)
             pictures.append(Picture(uri, alt, image.shape[1], image.shape[0]))
         new = {picture.uri for picture in pictures if picture.uri not in self._uses}
-        if sum(map(len, new)) > self._room:
+        needed = sum(map(len, new)) + sum(AROUND + len(escape(picture.alt)) for picture in pictures)
+        if needed > self._room:
             self.left_out += 1
             return None
-        self._room -= sum(map(len, new))
+        self._room -= needed
         self._uses.update(picture.uri for picture in pictures)
         return pictures
 

@@ -47,3 +47,7 @@ class TrainingError(KerasaeError):
 
 class CodecError(KerasaeError):
     """Compressed bytes that are damaged or of another model, or an image that cannot be compressed as asked."""
+
+
+class ReportError(KerasaeError):
+    """A report that cannot be written as asked."""

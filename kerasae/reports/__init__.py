@@ -1,6 +1,7 @@
 """Tables and figures, made from records alone: no Keras, no data, no accelerator.
 
-``tables`` are for terminals; ``figures`` are PNG files, and load matplotlib only when one is drawn.
+``tables`` are for terminals; ``figures`` are PNG files, and load matplotlib only when one is drawn; ``page`` makes one
+HTML document of everything, and ``report_text`` its main table as Markdown, LaTeX or CSV.
 """
 
 from kerasae.reports.figures import (
@@ -11,6 +12,7 @@ from kerasae.reports.figures import (
     rate_distortion,
     reconstruction_grid,
 )
+from kerasae.reports.page import page
 from kerasae.reports.tables import (
     bd_rate_table,
     comparison_table,
@@ -23,6 +25,7 @@ from kerasae.reports.tables import (
     study_table,
     sweep_table,
 )
+from kerasae.reports.text import report_text
 
 __all__ = [
     "bd_rate_table",
@@ -33,10 +36,12 @@ __all__ = [
     "loss_curves",
     "metric_histograms",
     "noise_sweep",
+    "page",
     "plan_table",
     "rate_distortion",
     "rate_table",
     "reconstruction_grid",
+    "report_text",
     "runs_table",
     "score_table",
     "study_table",

@@ -1,0 +1,1 @@
+"""Images for the page: encoded small, kept once, and the places where they went most wrong."""

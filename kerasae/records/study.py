@@ -118,9 +118,9 @@ class StudyRecord:
     do_nothing: tuple[CellScore, ...]
     comparisons: tuple[Comparison, ...]
     answer: tuple[str, ...]
-    noise_seed: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    noise_seed: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested dictionaries fit for JSON."""

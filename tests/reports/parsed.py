@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
-@dataclass
+# Elements hold their parents and children: a generated repr of one, in a failed assertion, would never end.
+@dataclass(repr=False)
 class Element:
     tag: str
     attributes: dict

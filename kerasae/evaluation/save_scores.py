@@ -11,7 +11,9 @@ _COLUMNS = ("file", "split", "sigma", "decoded_from", "mse", "psnr", "ssim")
 
 
 def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write ``scores.csv``, one line per image, and then ``scores.json``, one row per score."""
+    """Write ``latents.json`` (variational runs), ``scores.csv``, a line per image, and then ``scores.json``."""
+    if evaluation.latents is not None:
+        write_json(folder / "latents.json", evaluation.latents.as_dict())
     with replacing(folder / "scores.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kerasae.atomic import write_json
 from kerasae.errors import ModelError, RunError
 from kerasae.recipe import Recipe, read_toml, recipe_from
-from kerasae.records import RunRecord, Score
+from kerasae.records import LatentRecord, RunRecord, Score
 
 if TYPE_CHECKING:
     from kerasae.models import Compressor
@@ -22,7 +22,8 @@ class Run:
 
     ``recipe.toml`` (resolved), ``run.json`` (what trained, on what, how it ended), ``history.csv`` (one row an epoch),
     ``model.keras`` and ``best.weights.h5`` (the best epoch), ``scores.json`` and ``scores.csv`` (per image),
-    ``figures/``, ``codec.npz`` (steps and tables for files); and while it is not finished ``state/checkpoint.npz``.
+    ``latents.json`` (variational models), ``figures/``, ``codec.npz`` (steps and tables for files), ``tensorboard/``
+    where it was asked for; and while it is not finished ``state/checkpoint.npz``.
     """
 
     folder: Path
@@ -85,6 +86,11 @@ class Run:
         """Return the scores of ``scores.json``; none where the run was not evaluated."""
         path = self.folder / "scores.json"
         return [Score.from_dict(row) for row in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
+
+    def latents(self) -> LatentRecord | None:
+        """Return the record of ``latents.json``; None where the model is not variational or was not evaluated."""
+        path = self.folder / "latents.json"
+        return LatentRecord.from_dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
     def write_record(self, record: RunRecord) -> "Run":
         """Write ``run.json`` and return the run as it is now."""

@@ -18,7 +18,7 @@ LADDER = [
     ["bench"],
     ["studies"],
     ["rate_distortion"],
-    ["codec", "evaluation"],
+    ["codec", "evaluation", "generation"],
     ["training"],
     ["models", "data"],
     ["layers", "metrics", "reports", "statistics"],

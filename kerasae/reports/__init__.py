@@ -5,6 +5,7 @@
 
 from kerasae.reports.figures import (
     crop_sheet,
+    labelled_grid,
     loss_curves,
     metric_histograms,
     noise_sweep,
@@ -25,6 +26,7 @@ __all__ = [
     "bd_rate_table",
     "crop_sheet",
     "inspection_table",
+    "labelled_grid",
     "ladder_table",
     "loss_curves",
     "metric_histograms",

@@ -14,6 +14,8 @@ from kerasae.reports.figures import (
 )
 from kerasae.reports.tables import (
     bd_rate_table,
+    comparison_table,
+    difference_table,
     inspection_table,
     ladder_table,
     rate_table,
@@ -24,7 +26,9 @@ from kerasae.reports.tables import (
 
 __all__ = [
     "bd_rate_table",
+    "comparison_table",
     "crop_sheet",
+    "difference_table",
     "inspection_table",
     "labelled_grid",
     "ladder_table",

@@ -1,5 +1,6 @@
 """Tables for terminals, right from 80 columns up."""
 
+from kerasae.reports.tables.comparison_table import comparison_table, difference_table
 from kerasae.reports.tables.inspection_table import inspection_table
 from kerasae.reports.tables.ladder_table import ladder_table
 from kerasae.reports.tables.rate_table import bd_rate_table, rate_table
@@ -9,6 +10,8 @@ from kerasae.reports.tables.sweep_table import sweep_table
 
 __all__ = [
     "bd_rate_table",
+    "comparison_table",
+    "difference_table",
     "inspection_table",
     "ladder_table",
     "rate_table",

@@ -8,6 +8,8 @@ import typer
 
 from kerasae.cli import options
 
+_FILES = (".png", ".jpg", ".jpeg", ".webp", ".pdf", ".svg")
+
 
 def generate(
     run: Annotated[str, typer.Argument(help="A run of a variational model: its folder, its name, or latest.")],
@@ -38,7 +40,7 @@ def generate(
     from kerasae.training import load_run
 
     found = load_run(run, runs)
-    if out is not None and (Path(out).suffix or Path(out).is_file()):
+    if out is not None and (Path(out).suffix.lower() in _FILES or Path(out).is_file()):
         raise RunError(f"-o {out} names a file; three figures are written, so give a folder")
     refuse_without_prior(found)
     with waiting("loading the backend"):

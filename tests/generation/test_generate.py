@@ -142,7 +142,7 @@ def test_the_command_writes_three_figures(kerasae, run, image_folder, tmp_path):
     names = ["prior_samples.png", "interpolations.png", "traversals.png"]
     assert out.split() == [str(figures / name) for name in names]
 
-    folder = tmp_path / "drawn"
+    folder = tmp_path / "drawn.v2"
     pair = [image_folder / "003.png", image_folder / "004.png"]
     code, out, err = kerasae("generate", "latest", "-o", folder, "--between", *pair, "--json")
     assert code == 0, err

@@ -63,9 +63,9 @@ def compare(
         print(json_module.dumps(comparison.as_dict(), indent=1, ensure_ascii=False))
         return
     from kerasae.cli.console import out
-    from kerasae.reports import comparison_table, difference_table
+    from kerasae.reports import run_comparison_table, run_difference_table
 
-    out.print(difference_table(comparison))
-    out.print(comparison_table(comparison))
+    out.print(run_difference_table(comparison))
+    out.print(run_comparison_table(comparison))
     for sentence in comparison.sentences:
         out.print(sentence, highlight=False, markup=False)

@@ -14,11 +14,11 @@ from kerasae.reports.figures import (
 )
 from kerasae.reports.tables import (
     bd_rate_table,
-    comparison_table,
-    difference_table,
     inspection_table,
     ladder_table,
     rate_table,
+    run_comparison_table,
+    run_difference_table,
     runs_table,
     score_table,
     sweep_table,
@@ -26,9 +26,7 @@ from kerasae.reports.tables import (
 
 __all__ = [
     "bd_rate_table",
-    "comparison_table",
     "crop_sheet",
-    "difference_table",
     "inspection_table",
     "labelled_grid",
     "ladder_table",
@@ -38,6 +36,8 @@ __all__ = [
     "rate_distortion",
     "rate_table",
     "reconstruction_grid",
+    "run_comparison_table",
+    "run_difference_table",
     "runs_table",
     "score_table",
     "sweep_table",

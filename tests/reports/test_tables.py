@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from kerasae.records import ComparedScore, Difference, RunComparison
-from kerasae.reports.tables import comparison_table, difference_table, runs_table, score_table, sweep_table
+from kerasae.reports.tables import run_comparison_table, run_difference_table, runs_table, score_table, sweep_table
 from tests.reports.made_up import record, score, sweep
 
 
@@ -122,7 +122,7 @@ def test_a_comparison_writes_signs_counts_and_what_is_missing():
         (),
     )
     for width in (80, 140):
-        text = rendered(comparison_table(comparison, width=width), width)
+        text = rendered(run_comparison_table(comparison, width=width), width)
         assert "−0.50" in text
         assert "[−0.75, 0.00]" in text
         assert "[−10.75, −10.25]" in text or width == 80
@@ -131,6 +131,6 @@ def test_a_comparison_writes_signs_counts_and_what_is_missing():
         assert "361 im." in text
         assert "validation" in text
         assert "14,000" in text
-    text = rendered(difference_table(comparison), 80)
+    text = rendered(run_difference_table(comparison), 80)
     for part in ("[512]", "[64, 32]", "–", "false", "true", "1,000"):
         assert part in text, part

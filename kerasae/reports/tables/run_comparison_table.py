@@ -11,7 +11,7 @@ from kerasae.reports.tables.numbers import DIGITS, WIDE, columns_of_terminal, no
 from kerasae.reports.tables.score_table import METRICS
 
 
-def difference_table(comparison: RunComparison) -> Table:
+def run_difference_table(comparison: RunComparison) -> Table:
     """Return the names of the runs, each with the letter it goes by, and what differs in their recipes."""
     table = plain_table("What differs")
     table.add_column("", no_wrap=True)
@@ -25,7 +25,7 @@ def difference_table(comparison: RunComparison) -> Table:
     return table
 
 
-def comparison_table(comparison: RunComparison, *, width: int | None = None) -> Table:
+def run_comparison_table(comparison: RunComparison, *, width: int | None = None) -> Table:
     """Return a row per score, those of one split and noise together, and each run's differences from the first.
 
     A cell holds the mean over images, beneath it the difference and its interval. ``− latents`` names what the first

@@ -14,6 +14,7 @@ from kerasae.cli import (
     doctor,
     evaluate,
     freeze,
+    generate,
     inspect,
     noise_sweep,
     rate_distortion,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("generate")(generate.generate)
 app.command("noise-sweep")(noise_sweep.noise_sweep)
 app.command("study")(study.study)
 app.command("report")(report.report)

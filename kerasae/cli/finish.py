@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from kerasae.training import Run
 
 
-def train_and_score(recipe: "Recipe", *, runs: str | None, force: bool, as_json: bool) -> "Run":
+def train_and_score(
+    recipe: "Recipe", *, runs: str | None, force: bool, as_json: bool, tensorboard: bool = False
+) -> "Run":
     """Train ``recipe``, evaluate and freeze it where that is not done, print the table and return the run."""
-    run = trained(recipe, runs=runs, force=force)
+    run = trained(recipe, runs=runs, force=force, tensorboard=tensorboard)
     loaded = None if run.scores() else score_and_draw(run)
     if not (run.folder / "figures").is_dir():
         # Runs of a study are scored, but not drawn.
@@ -37,7 +39,7 @@ def train_and_score(recipe: "Recipe", *, runs: str | None, force: bool, as_json:
     return run
 
 
-def trained(recipe: "Recipe", *, runs: str | None, force: bool = False) -> "Run":
+def trained(recipe: "Recipe", *, runs: str | None, force: bool = False, tensorboard: bool = False) -> "Run":
     """Return the finished run of ``recipe``, training what is not there yet, with progress on standard error."""
     from kerasae.errors import TrainingError
     from kerasae.runtime import choose_backend
@@ -51,7 +53,7 @@ def trained(recipe: "Recipe", *, runs: str | None, force: bool = False) -> "Run"
     err.print(f"[bold]{recipe.name}[/] · keras {keras.__version__} · {backend} · {describe_device()}", highlight=False)
     progress = TrainingProgress(err, recipe.name)
     try:
-        return train(recipe, runs=runs, force=force, reporter=progress)
+        return train(recipe, runs=runs, force=force, reporter=progress, tensorboard=tensorboard)
     except KeyboardInterrupt:
         progress.close()
         err.print("stopped; the same command goes on where the last checkpoint was", highlight=False)

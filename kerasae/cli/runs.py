@@ -43,3 +43,29 @@ def show(
         show_run(found, out)
     else:
         out.print(f"{found.name} is {found.record.status} after epoch {found.record.epochs_done}, without scores yet")
+
+
+@app.command("compare")
+def compare(
+    run: Annotated[list[str], typer.Argument(help="Two runs or more; the others are compared with the first.")],
+    runs: options.Runs = None,
+    json: options.Json = False,
+) -> None:
+    """Show runs side by side: what differs in their recipes, and their scores with the difference to the first.
+
+    Where they were scored on the same images, differences are paired and have a bootstrap interval.
+    """
+    from kerasae.comparison.compare_runs import compare_runs
+    from kerasae.training import load_run
+
+    comparison = compare_runs([load_run(name, runs) for name in run])
+    if json:
+        print(json_module.dumps(comparison.as_dict(), indent=1, ensure_ascii=False))
+        return
+    from kerasae.cli.console import out
+    from kerasae.reports import run_comparison_table, run_difference_table
+
+    out.print(run_difference_table(comparison))
+    out.print(run_comparison_table(comparison))
+    for sentence in comparison.sentences:
+        out.print(sentence, highlight=False, markup=False)

@@ -18,6 +18,9 @@ def train(
         str | None, typer.Option("--resume", help="Go on with a stopped run, to the same bits.", metavar="RUN")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Train again even if the run is there.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Log every epoch for TensorBoard, to the run's folder tensorboard.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Train a recipe, evaluate it and print the table.
@@ -37,7 +40,7 @@ def train(
         from kerasae.recipe import load_recipe
 
         resolved = load_recipe(recipe, data=data, epochs=epochs, seed=seed, set=set or ())
-    train_and_score(resolved, runs=runs, force=force, as_json=json)
+    train_and_score(resolved, runs=runs, force=force, as_json=json, tensorboard=tensorboard)
 
 
 def _resumed(name: str, runs: str | None):

@@ -1,17 +1,18 @@
 """Run + images → scores."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from kerasae.data import ImageSet, load_images, split_indices
 from kerasae.errors import DataError
+from kerasae.evaluation.latents import latent_record
 from kerasae.evaluation.measure import Measured, measure
 from kerasae.evaluation.score import score_rows
 from kerasae.evaluation.scorer import Scorer
 from kerasae.models import Compressor
-from kerasae.records import Score
+from kerasae.records import LatentRecord, Score
 from kerasae.training import Run
 
 SPLITS = ("train", "validation", "test")
@@ -19,11 +20,15 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores, and the numbers of every image behind them by (split, sigma); ``seed`` is that of the noise."""
+    """Scores, and the numbers of every image behind them by (split, sigma); ``seed`` is that of the noise.
+
+    ``latents`` are those of a variational run over its clean test images, where these were scored.
+    """
 
     scores: list[Score]
     measured: dict[tuple[str, float], Measured] = field(default_factory=dict)
     seed: int = 0
+    latents: LatentRecord | None = None
 
 
 def evaluate(
@@ -55,7 +60,10 @@ def evaluate(
             measured = measure(scorer, images, indexes, sigma=sigma, seed=seed, progress=progress)
             found.measured[split, sigma] = measured
             found.scores.extend(score_rows(measured, run=run.name, data=images.label, split=split, sigma=sigma))
-    return found
+    clean = found.measured.get(("test", 0.0))
+    if clean is None or not model.is_variational:
+        return found
+    return replace(found, latents=latent_record(clean, run.recipe, split="test"))
 
 
 def do_nothing(

@@ -16,12 +16,14 @@ from kerasae.evaluation.scorer import Scorer
 class Measured:
     """Metrics of every image: ``metrics[decoded_from][name]`` is ``(images,)``.
 
-    ``kl`` (nats) ``(images,)`` and ``means`` ``(images, latents)`` are those of variational models.
+    ``kl`` ``(images,)``, ``kl_per_latent`` ``(images, latents)``, both in nats, and ``means`` ``(images, latents)`` are
+    those of variational models.
     """
 
     names: tuple[str, ...]
     metrics: dict[str, dict[str, np.ndarray]]
     kl: np.ndarray | None
+    kl_per_latent: np.ndarray | None
     means: np.ndarray | None
     images_per_second: float
 
@@ -59,7 +61,8 @@ def measure(
             decoded_from, metric = name.split("/")
             metrics.setdefault(decoded_from, {})[metric] = values.astype("float64")
     names = tuple(images.names[index] for index in indexes)
-    return Measured(names, metrics, joined.get("kl"), joined.get("mean"), len(indexes) / seconds)
+    latents = (joined.get(name) for name in ("kl", "kl_per_latent", "mean"))
+    return Measured(names, metrics, *latents, len(indexes) / seconds)
 
 
 def _inputs(compressor: keras.Model | None, images: ImageSet, indexes: np.ndarray, sigma: float, seed: int):

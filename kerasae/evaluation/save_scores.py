@@ -12,7 +12,12 @@ _COLUMNS = ("file", "split", "sigma", "decoded_from", "mse", "psnr", "ssim")
 
 
 def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write ``scores.csv``, one line per image, ``evaluations/``, and then ``scores.json``, one row per score."""
+    """Write everything that a run's folder holds of an evaluation; ``scores.json``, one row per score, comes last.
+
+    Before it ``latents.json`` (variational runs), ``evaluations/`` and ``scores.csv``, both of every image.
+    """
+    if evaluation.latents is not None:
+        write_json(folder / "latents.json", evaluation.latents.as_dict())
     save_measured(folder, evaluation)
     with replacing(folder / "scores.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -9,7 +9,7 @@ from kerasae.evaluation.summarise import summarise
 from kerasae.records import Score
 
 # Burda, Grosse & Salakhutdinov 2016: a latent is active if its posterior mean varies over images by more than this.
-_ACTIVE_VARIANCE = 0.01
+ACTIVE_VARIANCE = 0.01
 
 
 def score_rows(measured: Measured, *, run: str, data: str, split: str, sigma: float) -> list[Score]:
@@ -38,4 +38,4 @@ def score_rows(measured: Measured, *, run: str, data: str, split: str, sigma: fl
 
 def active_units(means: np.ndarray) -> int:
     """Return how many latents' posterior means ``(images, latents)`` have a variance over images above 0.01."""
-    return int((means.var(axis=0) > _ACTIVE_VARIANCE).sum())
+    return int((means.var(axis=0) > ACTIVE_VARIANCE).sum())

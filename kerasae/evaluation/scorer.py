@@ -14,8 +14,8 @@ class Scorer(keras.Model):
     Called on a dictionary: ``images`` uint8 ``(batch, height, width, channels)``; ``noise`` of that shape and ``sigma``
     ``(batch,)``, where the input is to be noisy; ``epsilon`` ``(batch, latents)``, where a sample is wanted as well.
     Returns a flat dictionary: ``<decoded_from>/mse``, ``/psnr``, ``/ssim`` ``(batch,)`` against the clean image, and
-    for variational models ``kl`` ``(batch,)`` in nats and ``mean`` ``(batch, latents)``. Without a compressor the noisy
-    input itself is scored: ``input/…``.
+    for variational models ``kl`` ``(batch,)`` in nats, ``kl_per_latent`` and ``mean``, both ``(batch, latents)``.
+    Without a compressor the noisy input itself is scored: ``input/…``.
     """
 
     def __init__(self, compressor: Compressor | None):
@@ -38,6 +38,7 @@ class Scorer(keras.Model):
         if not self.compressor.is_variational:
             return _compare(clean, reconstructions, "latents")
         scores = _compare(clean, reconstructions, "mean") | {"kl": rate, "mean": latents}
+        scores["kl_per_latent"] = self.compressor.bottleneck.rate_per_latent(encoded)
         if "epsilon" in inputs:
             sample = self.compressor.bottleneck.draw(encoded, inputs["epsilon"])
             scores |= _compare(clean, self.compressor.decode(sample), "sample")

@@ -12,8 +12,12 @@ def kl_divergence(mean, log_variance):
 
     ``mean`` and ``log_variance`` are ``(batch, latents)``. Closed form: Kingma & Welling 2014, appendix B.
     """
+    return 0.5 * ops.sum(_twice_the_kl(mean, log_variance), axis=-1)
+
+
+def _twice_the_kl(mean, log_variance):
     mean, log_variance = ops.convert_to_tensor(mean), ops.convert_to_tensor(log_variance)
-    return 0.5 * ops.sum(ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance, axis=-1)
+    return ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance
 
 
 @keras.saving.register_keras_serializable(package="kerasae")
@@ -39,6 +43,11 @@ class GaussianBottleneck(keras.layers.Layer):
         if not sample:
             return mean, rate
         return self.draw(encoded, keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.generator)), rate
+
+    def rate_per_latent(self, encoded):
+        """Return the KL divergence to N(0, 1) of each latent in nats, ``(batch, latents)``; their sum is the rate."""
+        mean, log_variance = encoded
+        return 0.5 * _twice_the_kl(mean, ops.clip(log_variance, *LOG_VARIANCE_RANGE))
 
     def draw(self, encoded, epsilon):
         """Return the sample of the posterior that the standard normal numbers ``epsilon`` ``(batch, latents)`` pick."""

@@ -1,5 +1,8 @@
 """What is written to disk about runs, their scores and studies of them: plain frozen data, units in the names."""
 
+from kerasae.records.comparison import ComparedScore as ComparedScore
+from kerasae.records.comparison import Difference as Difference
+from kerasae.records.comparison import RunComparison as RunComparison
 from kerasae.records.example import Example as Example
 from kerasae.records.image_scores import ImageScores as ImageScores
 from kerasae.records.latents import LatentRecord as LatentRecord

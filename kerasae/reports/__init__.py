@@ -6,6 +6,7 @@ HTML document of everything, and ``report_text`` its main table as Markdown, LaT
 
 from kerasae.reports.figures import (
     crop_sheet,
+    labelled_grid,
     loss_curves,
     metric_histograms,
     noise_sweep,
@@ -20,6 +21,8 @@ from kerasae.reports.tables import (
     ladder_table,
     plan_table,
     rate_table,
+    run_comparison_table,
+    run_difference_table,
     runs_table,
     score_table,
     study_table,
@@ -32,6 +35,7 @@ __all__ = [
     "comparison_table",
     "crop_sheet",
     "inspection_table",
+    "labelled_grid",
     "ladder_table",
     "loss_curves",
     "metric_histograms",
@@ -42,6 +46,8 @@ __all__ = [
     "rate_table",
     "reconstruction_grid",
     "report_text",
+    "run_comparison_table",
+    "run_difference_table",
     "runs_table",
     "score_table",
     "study_table",

@@ -71,6 +71,7 @@ def _content(run: Run, scores: tuple[Score, ...], study: StudyRecord | None = No
         history=tuple(run.history()),
         image_scores=tuple(one for sigma in sigmas for one in run.image_scores(split=split, sigma=sigma, seed=seed)),
         examples=tuple(run.examples()),
+        latents=run.latents(),
     )
 
 

@@ -19,7 +19,7 @@ import math
 from keras import ops
 
 # σ-VAE's authors bound log σ from below at −6, about half a gray level of 255, so that a perfect batch stays finite.
-_LEAST_VARIANCE = math.exp(-12.0)
+LEAST_VARIANCE = math.exp(-12.0)
 
 
 def distortion(images, reconstructions, convention: str):
@@ -43,7 +43,7 @@ def _calibrated(summed, numbers: int):
     variance is the mean squared error. The gradient through the variance is part of theirs and of ours: the sum over
     the batch is numbers/2 · log(mse) up to a constant.
     """
-    variance = ops.maximum(ops.mean(summed) / numbers, _LEAST_VARIANCE)
+    variance = ops.maximum(ops.mean(summed) / numbers, LEAST_VARIANCE)
     return 0.5 * (numbers * ops.log(2 * math.pi * variance) + summed / variance)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kerasae.atomic import write_json
 from kerasae.errors import ModelError, RunError
 from kerasae.recipe import Recipe, read_toml, recipe_from
-from kerasae.records import Example, ImageScores, RunRecord, Score
+from kerasae.records import Example, ImageScores, LatentRecord, RunRecord, Score
 from kerasae.training.examples import load_examples
 from kerasae.training.image_scores import image_scores_path, load_image_scores
 
@@ -24,8 +24,9 @@ class Run:
 
     ``recipe.toml`` (resolved), ``run.json`` (what trained, on what, how it ended), ``history.csv`` (one row an epoch),
     ``model.keras`` and ``best.weights.h5`` (the best epoch), ``scores.json`` and ``scores.csv`` (per image),
-    ``evaluations/`` (per image, a file for each noise), ``examples.npz`` (images to look at), ``figures/``,
-    ``codec.npz`` (steps and tables for files); and while it is not finished ``state/checkpoint.npz``.
+    ``evaluations/`` (per image, a file for each noise), ``examples.npz`` (images to look at), ``latents.json``
+    (variational models), ``figures/``, ``codec.npz`` (steps and tables for files), ``tensorboard/`` where it was asked
+    for; and while it is not finished ``state/checkpoint.npz``.
     """
 
     folder: Path
@@ -97,6 +98,11 @@ class Run:
     def examples(self) -> list[Example]:
         """Return the best, median and worst test images as the run saw them; none where it was not evaluated."""
         return load_examples(self.folder / "examples.npz")
+
+    def latents(self) -> LatentRecord | None:
+        """Return the record of ``latents.json``; None where the model is not variational or was not evaluated."""
+        path = self.folder / "latents.json"
+        return LatentRecord.from_dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
     def write_record(self, record: RunRecord) -> "Run":
         """Write ``run.json`` and return the run as it is now."""

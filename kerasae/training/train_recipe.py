@@ -23,21 +23,30 @@ from kerasae.training.name import run_name
 from kerasae.training.prepare import build_trainer, objective_sentence
 from kerasae.training.reporter import Announcer, Reporter
 from kerasae.training.run import Run
+from kerasae.training.tensorboard import EpochScalars, refuse_without_tensorboard
 
 
 def train(
-    recipe: Recipe, *, runs: str | Path | None = None, force: bool = False, reporter: Reporter | None = None
+    recipe: Recipe,
+    *,
+    runs: str | Path | None = None,
+    force: bool = False,
+    reporter: Reporter | None = None,
+    tensorboard: bool = False,
 ) -> Run:
     """Train ``recipe`` and return its run.
 
     A finished run of the same recipe, backend and seed is returned as it is; one that was stopped or killed goes on
     where its last checkpoint was, to the same bits as if it had never stopped. ``force`` starts from nothing.
+    ``tensorboard`` logs every epoch to the run's folder ``tensorboard`` and changes nothing in the result.
 
-    Raises ``DataError`` for images that cannot be had, ``RunError`` for a folder that is in use or broken,
-    ``TrainingError`` where the loss stops being finite; ``KeyboardInterrupt`` passes through after the run is marked
-    as stopped.
+    Raises ``BackendError`` where ``tensorboard`` lacks a package, ``DataError`` for images that cannot be had,
+    ``RunError`` for a folder that is in use or broken, ``TrainingError`` where the loss stops being finite;
+    ``KeyboardInterrupt`` passes through after the run is marked as stopped.
     """
     reporter = reporter or Reporter()
+    if tensorboard:
+        refuse_without_tensorboard()
     folder = runs_folder(runs) / run_name(recipe, keras.backend.backend())
     # Images first: a source that is missing leaves no folder behind.
     images = load_images(recipe.data, progress=reporter.loading) if force or not _finished(folder) else None
@@ -51,7 +60,7 @@ def train(
     with locked(folder):
         if force:
             _empty(folder)
-        return _train(recipe, folder, images, splits, reporter)
+        return _train(recipe, folder, images, splits, reporter, tensorboard)
 
 
 def _finished(folder: Path) -> bool:
@@ -64,7 +73,7 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _train(recipe: Recipe, folder: Path, images: ImageSet, splits, reporter: Reporter) -> Run:
+def _train(recipe: Recipe, folder: Path, images: ImageSet, splits, reporter: Reporter, tensorboard: bool) -> Run:
     training, run = recipe.training, Run(folder)
     steps_per_epoch = TrainingFeed(
         images.images, splits["train"], batch_size=training.batch_size, seed=0, first_epoch=0, epochs=1
@@ -94,6 +103,7 @@ def _train(recipe: Recipe, folder: Path, images: ImageSet, splits, reporter: Rep
         first_epoch=progress.epochs_done,
         epochs=training.epochs,
     )
+    logs = [EpochScalars(folder / "tensorboard")] if tensorboard else []
     validation = ValidationFeed(images.images, splits["validation"], batch_size=training.batch_size)
     status, message = "stopped", ""
     try:
@@ -112,7 +122,7 @@ def _train(recipe: Recipe, folder: Path, images: ImageSet, splits, reporter: Rep
                 steps_per_epoch=steps_per_epoch,
                 shuffle=False,
                 verbose=0,
-                callbacks=[keeper, Announcer(reporter, progress.history)],
+                callbacks=[keeper, Announcer(reporter, progress.history), *logs],
             )
         status = "finished"
     except TrainingError as error:

@@ -50,3 +50,14 @@ def test_draw_is_the_reparameterisation():
     encoded = [np.array([[1.0]], "float32"), np.array([[math.log(9.0)]], "float32")]
     drawn = GaussianBottleneck().draw(encoded, np.array([[2.0]], "float32"))
     np.testing.assert_allclose(ops.convert_to_numpy(drawn), [[7.0]], rtol=1e-6)
+
+
+def test_the_rate_is_the_sum_of_the_latents_own():
+    random = np.random.default_rng(0)
+    encoded = [*random.normal(0, 3, size=(2, 4, 6)).astype("float32")]
+    encoded[1][0, 0] = 1e6
+    bottleneck = GaussianBottleneck()
+    own = ops.convert_to_numpy(bottleneck.rate_per_latent(encoded))
+    mean, log_variance = encoded[0], np.clip(encoded[1], -30, 20)
+    np.testing.assert_allclose(own, 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(ops.convert_to_numpy(bottleneck(encoded)[1]), own.sum(axis=1), rtol=1e-5)

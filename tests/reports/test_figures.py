@@ -9,7 +9,7 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from kerasae.reports.figures import loss_curves, metric_histograms, noise_sweep, reconstruction_grid
+from kerasae.reports.figures import labelled_grid, loss_curves, metric_histograms, noise_sweep, reconstruction_grid
 from kerasae.reports.figures.end_labels import spread
 from tests.reports.made_up import score, sweep
 
@@ -177,3 +177,33 @@ def test_drawing_leaves_matplotlib_as_it_was(tmp_path):
     before = dict(mpl.rcParams)
     noise_sweep(tmp_path / "s.png", sweep(), "sweep")
     assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize(("size", "scale", "channels"), [(32, 3, 1), (128, 1, 3)])
+def test_a_labelled_grid_shows_every_pixel_as_it_is(size, scale, channels, tmp_path):
+    images = np.random.default_rng(0).random((2, 3, size, size, channels))
+    rows = [[*images[0], np.zeros((size, size))], [images[1, 0]]]
+    labels = {"row_labels": ["first", f"a/long/{'x' * 90}/name.png\nKL 3 nats"], "column_labels": ["a", "b", "c", "d"]}
+    more = labels | {"title": "grid $1", "note": "how it was made, " * 20, "apart": (0,)}
+    labelled_grid(tmp_path / "g.png", rows, **more)
+    is_png(tmp_path / "g.png")
+    with Image.open(tmp_path / "g.png") as picture:
+        pixels = np.asarray(picture.convert("RGB"), "float64") / 255
+    for row, column in ((0, 0), (0, 2), (1, 0)):
+        tile = np.broadcast_to(images[row, column], (size, size, 3)).repeat(scale, axis=0).repeat(scale, axis=1)
+        corner = np.abs(pixels - tile[0, 0]).max(axis=-1) < 1.1 / 255
+        places = [place for place in np.argwhere(corner) if _is_there(pixels, tile, *place)]
+        assert len(places) == 1, (row, column)
+    figure = module(labelled_grid)._figure(rows, **more)
+    figure.draw_without_rendering()
+    left = min(axes.get_window_extent().x0 for axes in figure.axes)
+    texts = {text.get_text(): text.get_window_extent() for text in figure.texts if text.get_text()}
+    shown = next(text for text in texts if text.endswith("KL 3 nats"))
+    assert "…" in shown
+    assert texts[shown].x1 < left
+    assert all(box.x1 <= figure.bbox.x1 and box.y0 >= 0 for text, box in texts.items())
+
+
+def _is_there(pixels, tile, top, left):
+    part = pixels[top : top + tile.shape[0], left : left + tile.shape[1]]
+    return part.shape == tile.shape and np.abs(part - tile).max() < 1.1 / 255

@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from kerasae.reports.tables import runs_table, score_table, sweep_table
+from kerasae.records import ComparedScore, Difference, RunComparison
+from kerasae.reports.tables import run_comparison_table, run_difference_table, runs_table, score_table, sweep_table
 from tests.reports.made_up import record, score, sweep
 
 
@@ -94,3 +95,42 @@ def test_runs(width):
     ]:
         assert part in text, part
     assert ("17,217,417" in text) == (width == 140)
+
+
+def test_a_comparison_writes_signs_counts_and_what_is_missing():
+    def row(run, psnr, count=14000, against=None, **difference):
+        units = {"mse": 0.01, "psnr": 1.0, "ssim": 0.05} if difference else {}
+        gap = {
+            name: Difference(**{key: unit * value for key, value in difference.items()}) for name, unit in units.items()
+        }
+        one = score(run, "mean", 0.15, psnr, count=count, split="validation")
+        return ComparedScore(one, against, count if difference.get("low") else None, **gap)
+
+    comparison = RunComparison(
+        ("one", "two", "three"),
+        {
+            "model.hidden": ([512], None, [64, 32]),
+            "training.flip": (False, True, None),
+            "training.epochs": (1000, 2, 3),
+        },
+        (
+            row("one", 20.0),
+            row("two", 19.5, against="latents", mean=-0.5, low=-0.75, high=0.000004),
+            row("two", 9.5, against="latents", mean=-10.5, low=-10.75, high=-10.25),
+            row("three", 20.0, count=361, against="latents", mean=0.0),
+        ),
+        (),
+    )
+    for width in (80, 140):
+        text = rendered(run_comparison_table(comparison, width=width), width)
+        assert "−0.50" in text
+        assert "[−0.75, 0.00]" in text
+        assert "[−10.75, −10.25]" in text or width == 80
+        assert "−10.75," in text
+        assert "−10.25]" in text
+        assert "361 im." in text
+        assert "validation" in text
+        assert "14,000" in text
+    text = rendered(run_difference_table(comparison), 80)
+    for part in ("[512]", "[64, 32]", "–", "false", "true", "1,000"):
+        assert part in text, part

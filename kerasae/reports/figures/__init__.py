@@ -1,6 +1,7 @@
 """Figures as PNG files, each written whole or not at all. matplotlib loads when one is drawn, without global state."""
 
 from kerasae.reports.figures.crop_sheet import crop_sheet
+from kerasae.reports.figures.labelled_grid import labelled_grid
 from kerasae.reports.figures.loss_curves import loss_curves
 from kerasae.reports.figures.metric_histograms import metric_histograms
 from kerasae.reports.figures.noise_sweep import noise_sweep
@@ -9,6 +10,7 @@ from kerasae.reports.figures.reconstruction_grid import reconstruction_grid
 
 __all__ = [
     "crop_sheet",
+    "labelled_grid",
     "loss_curves",
     "metric_histograms",
     "noise_sweep",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def train_and_score(recipe: "Recipe", *, runs: str | None, force: bool, as_json: bool) -> "Run":
     """Train ``recipe``, evaluate and freeze it where that is not done, print the table and return the run."""
     run = trained(recipe, runs=runs, force=force)
+    if not _scores_runs():
+        return run
     loaded = None if run.scores() else score_and_draw(run)
     if as_json:
         print(json_module.dumps([score.as_dict() for score in run.scores()], indent=1))
@@ -36,10 +38,14 @@ def train_and_score(recipe: "Recipe", *, runs: str | None, force: bool, as_json:
 def trained(recipe: "Recipe", *, runs: str | None, force: bool = False) -> "Run":
     """Return the finished run of ``recipe``, training what is not there yet, with progress on standard error."""
     from kerasae.errors import TrainingError
-    from kerasae.runtime import choose_backend
+    from kerasae.runtime import choose_backend, wanted_backend
+    from kerasae.training.distribution import asked_for, join_processes
 
+    # Before seconds go into loading a backend that cannot do it.
+    asked_for(recipe, wanted_backend())
     with waiting("loading the backend"):
         backend = choose_backend()
+        join_processes()
         import keras
 
         from kerasae.runtime import describe_device
@@ -57,6 +63,15 @@ def trained(recipe: "Recipe", *, runs: str | None, force: bool = False) -> "Run"
         raise
     finally:
         progress.close()
+
+
+def _scores_runs() -> bool:
+    """Return whether this process goes on to evaluate: of several that trained together, the first alone does."""
+    from kerasae.training.distribution import is_first_process, leave_processes
+
+    # The others may end while this one still works.
+    leave_processes()
+    return is_first_process()
 
 
 def score_and_draw(run: "Run") -> "tuple[ImageSet, Compressor]":

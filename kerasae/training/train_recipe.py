@@ -48,7 +48,11 @@ def train(
     """
     reporter = reporter or Reporter()
     devices = choose_devices(recipe)
-    folder = runs_folder(runs) / run_name(recipe)
+    with devices.watch():
+        return _train_on(devices, recipe, runs_folder(runs) / run_name(recipe), force, reporter)
+
+
+def _train_on(devices: OneDevice, recipe: Recipe, folder: Path, force: bool, reporter: Reporter) -> Run:
     devices.agree("run", f"{folder.name}{' with --force' if force else ''}")
     if devices.first_says(lambda: b"finished" if not force and _finished(folder) else b""):
         reporter.note(f"{folder.name} is trained already; --force trains it again")

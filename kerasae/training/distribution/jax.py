@@ -1,6 +1,10 @@
 """Many devices on JAX: Keras' ``DataParallel`` and what several processes have to tell each other."""
 
-from collections.abc import Callable
+import atexit
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import jax
@@ -9,7 +13,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from kerasae.data.sharded_feed import ShardedFeed
-from kerasae.errors import BackendError, KerasaeError, RunError
+from kerasae.errors import BackendError, KerasaeError, RunError, TrainingError
 from kerasae.runtime import describe_device
 from kerasae.training.distribution.asked import Asked
 from kerasae.training.distribution.one_device import OneDevice
@@ -21,6 +25,7 @@ def join() -> None:
         return
     # Without it a CPU has no way to sum over processes; other devices bring their own.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    _native_output_to_stderr()
     try:
         keras.distribution.initialize()
     except (RuntimeError, ValueError) as error:
@@ -64,6 +69,25 @@ class ManyDevices(OneDevice):
     def feed(self, feed) -> ShardedFeed:
         """Return this process's part of the batches of ``feed``."""
         return ShardedFeed(feed, devices=self.devices, processes=self.processes, process=self.process)
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """See to it that a process which stops in the middle ends at once, and that the others say so and end too."""
+        try:
+            yield
+        except KerasaeError:
+            # All processes were told the same and part in good order.
+            raise
+        except BaseException as error:
+            if self.processes == 1:
+                raise
+            _end_without_parting(130 if isinstance(error, KeyboardInterrupt) else 2)
+            if not _speaks_of_a_lost_process(error):
+                raise
+            raise TrainingError(
+                f"process {self.process} of {self.processes} lost the others ({str(error).splitlines()[0]}); start all "
+                "of them again with the same command: it goes on where the last checkpoint was"
+            ) from error
 
     def together(self, work: Callable[[], Any]) -> Any:
         """Return ``work()``; what a process is refused, all are refused, so that none waits for one that left."""
@@ -115,6 +139,33 @@ class ManyDevices(OneDevice):
     def as_dict(self) -> dict[str, int]:
         """Return how many devices and processes take part."""
         return {"devices": self.devices, "processes": self.processes}
+
+
+def _speaks_of_a_lost_process(error: BaseException) -> bool:
+    # The same loss comes as either of two errors, depending on where it was noticed.
+    transport = ("Gloo", "NCCL", "Connection reset", "coordination")
+    return isinstance(error, jax.errors.JaxRuntimeError | ValueError) and any(word in str(error) for word in transport)
+
+
+def _end_without_parting(code: int) -> None:
+    """Let this program end with ``code`` as soon as it wants to end; JAX would wait for processes that are gone."""
+
+    def end():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+    # What is registered last is called first.
+    atexit.register(end)
+
+
+def _native_output_to_stderr() -> None:
+    """Keep gloo's greetings out of the standard output, where a program may read JSON; Python's own stays there."""
+    with suppress(OSError, ValueError, AttributeError):
+        if sys.stdout.fileno() == 1:
+            sys.stdout.flush()
+            sys.stdout = open(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)  # noqa: SIM115
+            os.dup2(2, 1)
 
 
 def _first_of_each_process(asked: Asked) -> list[str]:

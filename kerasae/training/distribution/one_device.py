@@ -30,6 +30,10 @@ class OneDevice:
         """Return ``feed`` as this process has to feed it."""
         return feed
 
+    def watch(self) -> AbstractContextManager:
+        """Return the context in which several processes work together."""
+        return nullcontext()
+
     def together(self, work: Callable[[], Any]) -> Any:
         """Return ``work()``; what it raises in one process is raised in all."""
         return work()

@@ -18,6 +18,8 @@ from kerasae.runtime import describe_device
 from kerasae.training.distribution.asked import Asked
 from kerasae.training.distribution.one_device import OneDevice
 
+_FORCE = "--xla_force_host_platform_device_count"
+
 
 def join() -> None:
     """Meet the other processes, once, over ``keras.distribution.initialize``."""
@@ -171,6 +173,13 @@ def _native_output_to_stderr() -> None:
 def _first_of_each_process(asked: Asked) -> list[str]:
     """Return the names of the devices to use, those of each process together."""
     wanted = asked.devices // asked.processes
+    cpus = sum(device.platform == "cpu" for device in jax.devices())
+    if asked.processes > 1 and cpus > asked.processes:
+        # Two processes of two forced devices each stopped for good in four of six tries (JAX 0.10.2, gloo).
+        raise BackendError(
+            f"{asked.processes} processes show {cpus} CPU devices; on CPUs each of several processes has to show one, "
+            "since JAX can come to a stop with more; unset XLA_FLAGS"
+        )
     names = []
     for process in range(asked.processes):
         there = [device for device in jax.devices() if device.process_index == process]
@@ -183,8 +192,9 @@ def _first_of_each_process(asked: Asked) -> list[str]:
 def _too_few(asked: Asked, wanted: int, there: int, process: int) -> str:
     where = f"process {process} of {asked.processes}" if asked.processes > 1 else "this machine"
     needs = f", {wanted} in each of {asked.processes} processes," if asked.processes > 1 else ""
+    # Only a process by itself can show CPUs it does not have.
+    forced = f", or for a try on the CPU make it show more with XLA_FLAGS={_FORCE}={wanted}"
     return (
         f"training.devices = {asked.devices}{needs} is more than there are: {where} has {there} ({describe_device()}); "
-        f"take at most {there * asked.processes}, or for a try on the CPU make it show more with "
-        f"XLA_FLAGS=--xla_force_host_platform_device_count={wanted}"
+        f"take at most {there * asked.processes}{forced if asked.processes == 1 else ''}"
     )

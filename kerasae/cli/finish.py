@@ -39,12 +39,14 @@ def trained(recipe: "Recipe", *, runs: str | None, force: bool = False) -> "Run"
     """Return the finished run of ``recipe``, training what is not there yet, with progress on standard error."""
     from kerasae.errors import TrainingError
     from kerasae.runtime import choose_backend, wanted_backend
-    from kerasae.training.distribution import asked_for, join_processes
+    from kerasae.training.distribution import ask_for_threads, asked_for, join_processes
 
     # Before seconds go into loading a backend that cannot do it.
-    asked_for(recipe, wanted_backend())
+    asked = asked_for(recipe, wanted_backend())
     with waiting("loading the backend"):
         backend = choose_backend()
+        # Both before anything asks JAX for its devices.
+        ask_for_threads(asked.devices)
         join_processes()
         import keras
 

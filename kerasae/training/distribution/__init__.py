@@ -7,3 +7,4 @@ from kerasae.training.distribution.asked import refuse_several_processes as refu
 from kerasae.training.distribution.choose import choose_devices as choose_devices
 from kerasae.training.distribution.processes import join_processes as join_processes
 from kerasae.training.distribution.processes import leave_processes as leave_processes
+from kerasae.training.distribution.threads import ask_for_threads as ask_for_threads

@@ -47,7 +47,7 @@ HOMES = {
         "training/steps/tensorflow.py",
     },
     "tensorflow_datasets": {"data/prepared_tfds.py", "data/tfds.py", "data/thumbnails_builder"},
-    "jax": {"training/steps/jax.py", "runtime.py", "layers"},
+    "jax": {"training/distribution/jax.py", "training/steps/jax.py", "runtime.py", "layers"},
     "torch": {"training/steps/torch.py", "runtime.py", "bench"},
     "PIL": {"data/images.py", "rate_distortion/classical.py", "reports/page/pictures"},
     "jinja2": {"reports/page/assemble.py"},

@@ -22,6 +22,8 @@ def train_and_score(
 ) -> "Run":
     """Train ``recipe``, evaluate and freeze it where that is not done, print the table and return the run."""
     run = trained(recipe, runs=runs, force=force, tensorboard=tensorboard)
+    if not _scores_runs():
+        return run
     loaded = None if run.scores() else score_and_draw(run)
     if not (run.folder / "figures").is_dir():
         # Runs of a study are scored, but not drawn.
@@ -42,10 +44,16 @@ def train_and_score(
 def trained(recipe: "Recipe", *, runs: str | None, force: bool = False, tensorboard: bool = False) -> "Run":
     """Return the finished run of ``recipe``, training what is not there yet, with progress on standard error."""
     from kerasae.errors import TrainingError
-    from kerasae.runtime import choose_backend
+    from kerasae.runtime import choose_backend, wanted_backend
+    from kerasae.training.distribution import ask_for_threads, asked_for, join_processes
 
+    # Before seconds go into loading a backend that cannot do it.
+    asked = asked_for(recipe, wanted_backend())
     with waiting("loading the backend"):
         backend = choose_backend()
+        # Both before anything asks JAX for its devices.
+        ask_for_threads(asked.devices)
+        join_processes()
         import keras
 
         from kerasae.runtime import describe_device
@@ -63,6 +71,15 @@ def trained(recipe: "Recipe", *, runs: str | None, force: bool = False, tensorbo
         raise
     finally:
         progress.close()
+
+
+def _scores_runs() -> bool:
+    """Return whether this process goes on to evaluate: of several that trained together, the first alone does."""
+    from kerasae.training.distribution import is_first_process, leave_processes
+
+    # The others may end while this one still works.
+    leave_processes()
+    return is_first_process()
 
 
 def score_and_draw(run: "Run") -> "tuple[ImageSet, Compressor]":

@@ -34,7 +34,9 @@ def noise_sweep(
     from kerasae.evaluation.save_scores import save_scores
     from kerasae.recipe import load_recipe
     from kerasae.runtime import choose_backend
+    from kerasae.training.distribution import refuse_several_processes
 
+    refuse_several_processes("noise-sweep")
     sweep, named = _plan(targets or ["noise_sweep"], sigmas, split, runs)
     overrides = {"data": data, "epochs": epochs, "seed": seed, "set": set or ()}
     # Every recipe is read before the first is trained: a fault in the last should not cost an hour.

@@ -34,31 +34,26 @@ class TrainingFeed:
         """Batches from ``first_epoch`` to the end."""
         return self.steps_per_epoch * (self.epochs - self.first_epoch)
 
-    def batch(self, step: int) -> np.ndarray:
-        """Return batch ``step``: ``(batch, height, width, channels)`` uint8."""
+    def chosen(self, step: int) -> np.ndarray:
+        """Return which images make up batch ``step``: indexes into ``images``, ``(batch,)``."""
         epoch, place = divmod(int(step), self.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
             order = epoch_order(len(self.indexes), seed=self.seed, epoch=self.first_epoch + epoch)
             self._order = (epoch, self.indexes[order])
-        chosen = self._order[1][place * self.batch_size : (place + 1) * self.batch_size]
-        return np.asarray(self.images[chosen])
+        return self._order[1][place * self.batch_size : (place + 1) * self.batch_size]
+
+    def batch(self, step: int) -> np.ndarray:
+        """Return batch ``step``: ``(batch, height, width, channels)`` uint8."""
+        return np.asarray(self.images[self.chosen(step)])
 
     def dataset(self, kind: Literal["auto", "tf.data", "numpy"]):
         """Return what Keras' ``fit`` takes: ``auto`` is tf.data on TensorFlow and NumPy elsewhere.
 
         JAX and PyTorch then run where TensorFlow is not installed, and do not spend seconds on importing it.
         """
-        import keras
+        from kerasae.data.fit_dataset import fit_dataset
 
-        if kind == "auto":
-            kind = "tf.data" if keras.backend.backend() == "tensorflow" else "numpy"
-        if kind == "tf.data":
-            from kerasae.data.pipeline import tf_dataset
-
-            return tf_dataset(self)
-        from kerasae.data.numpy_dataset import numpy_dataset
-
-        return numpy_dataset(self)
+        return fit_dataset(self, kind)
 
 
 class ValidationFeed(TrainingFeed):

@@ -12,9 +12,10 @@ class _NumpyDataset(keras.utils.PyDataset):
         return self.feed.steps
 
     def __getitem__(self, step):
-        return (self.feed.batch(step),)
+        batch = self.feed.batch(step)
+        return batch if isinstance(batch, tuple) else (batch,)
 
 
 def numpy_dataset(feed) -> keras.utils.PyDataset:
-    """Return the batches of ``feed`` for ``fit``, in order, as ``(images,)``."""
+    """Return the batches of ``feed`` for ``fit``, in order, as ``(images,)``, or with their weights."""
     return _NumpyDataset(feed)

@@ -15,5 +15,8 @@ def fingerprint(recipe: Recipe) -> str:
     plain.pop("name")
     for key in _WITHOUT_EFFECT:
         plain["training"].pop(key)
+    # Sums in another order are other bits; one device is what there was before recipes could name a number.
+    if plain["training"]["devices"] == 1:
+        plain["training"].pop("devices")
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:8]

@@ -42,7 +42,8 @@ class Training(Section):
     drawn anew in every step. ``best_by`` names what the kept epoch is chosen by: the validation MSE of the decoded
     posterior mean, or (variational models) of a sample.
     ``checkpoint_seconds`` is the least time between two checkpoints, 0 for one after each epoch; it changes nothing in
-    the result.
+    the result. ``devices`` is over how many devices each batch is split, those of all processes together (JAX alone);
+    more than one gives the result of one within float tolerance, not to the bit.
     """
 
     epochs: int = Field(200, ge=1)
@@ -56,3 +57,4 @@ class Training(Section):
     best_by: Literal["val_mse", "val_mse_sample"] = "val_mse"
     feed: Literal["auto", "tf.data", "numpy"] = "auto"
     checkpoint_seconds: float = Field(30.0, ge=0)
+    devices: int = Field(1, ge=1)

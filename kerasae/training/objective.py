@@ -22,10 +22,21 @@ from keras import ops
 LEAST_VARIANCE = math.exp(-12.0)
 
 
-def distortion(images, reconstructions, convention: str):
+def batch_mean(values, weights=None):
+    """Return the mean of ``values`` ``(batch,)``, a scalar; with ``weights`` ``(batch,)``, the weighted mean.
+
+    A batch that is filled up to divide over devices has weight 1 for each image and 0 for what fills it up.
+    """
+    if weights is None:
+        return ops.mean(values)
+    return ops.sum(values * weights) / ops.sum(weights)
+
+
+def distortion(images, reconstructions, convention: str, weights=None):
     """Return the distortion of each image, ``(batch,)``, under ``convention``.
 
-    ``images`` and ``reconstructions`` are ``(batch, height, width, channels)`` in [0, 1].
+    ``images`` and ``reconstructions`` are ``(batch, height, width, channels)`` in [0, 1]; ``weights`` are those of
+    ``batch_mean``, which decide here what counts as the batch's own variance.
     """
     squared = ops.square(images - reconstructions)
     if convention == "mean_squared_error":
@@ -33,17 +44,17 @@ def distortion(images, reconstructions, convention: str):
     summed = ops.sum(squared, axis=(1, 2, 3))
     if convention == "unit":
         return summed
-    return _calibrated(summed, numbers=math.prod(images.shape[1:]))
+    return _calibrated(summed, weights, numbers=math.prod(images.shape[1:]))
 
 
-def _calibrated(summed, numbers: int):
+def _calibrated(summed, weights, numbers: int):
     """Negative log-likelihood in nats under the variance that maximises it over the batch.
 
     Rybkin, Daniilidis & Levine 2021, "Simple and Effective VAE Training with Calibrated Decoders": the optimal shared
     variance is the mean squared error. The gradient through the variance is part of theirs and of ours: the sum over
     the batch is numbers/2 · log(mse) up to a constant.
     """
-    variance = ops.maximum(ops.mean(summed) / numbers, LEAST_VARIANCE)
+    variance = ops.maximum(batch_mean(summed, weights) / numbers, LEAST_VARIANCE)
     return 0.5 * (numbers * ops.log(2 * math.pi * variance) + summed / variance)
 
 

@@ -25,13 +25,17 @@ class Reporter:
 
 
 class Announcer(keras.callbacks.Callback):
-    """Passes what ``fit`` reports to a ``Reporter``, and ends an epoch whose loss is no number any more."""
+    """Passes what ``fit`` reports to a ``Reporter``, and ends an epoch whose loss is no number any more.
+
+    Not so without ``may_stop``: where one of several processes stops by itself, the others wait for its next step.
+    """
 
     # Reading the terms waits for the accelerator; Keras then calls from a thread of its own while steps go on.
     async_safe = True
 
-    def __init__(self, reporter: Reporter, history: list[dict[str, float]]):
+    def __init__(self, reporter: Reporter, history: list[dict[str, float]], *, may_stop: bool = True):
         super().__init__()
+        self.may_stop = may_stop
         self.reporter = reporter
         self.history = history
         self._epoch = 0
@@ -52,7 +56,7 @@ class Announcer(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Report a step."""
-        if logs and logs["first_non_finite"]:
+        if self.may_stop and logs and logs["first_non_finite"]:
             self._trainer.stop_training = True
         self.reporter.step(self._epoch, batch + 1, logs or {})
 

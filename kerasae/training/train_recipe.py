@@ -14,12 +14,14 @@ from kerasae.data.feed import TrainingFeed, ValidationFeed
 from kerasae.errors import RunError, TrainingError
 from kerasae.recipe import Recipe, fingerprint, to_toml
 from kerasae.records import RunRecord
-from kerasae.runtime import describe_device, versions
+from kerasae.runtime import versions
 from kerasae.training.checkpoint import Progress, load_checkpoint
+from kerasae.training.distribution import choose_devices
+from kerasae.training.distribution.one_device import OneDevice
 from kerasae.training.find import runs_folder
 from kerasae.training.keeper import Keeper
-from kerasae.training.lock import locked
 from kerasae.training.name import run_name
+from kerasae.training.own_folder import own_folder
 from kerasae.training.prepare import build_trainer, objective_sentence
 from kerasae.training.reporter import Announcer, Reporter
 from kerasae.training.run import Run
@@ -40,40 +42,53 @@ def train(
     where its last checkpoint was, to the same bits as if it had never stopped. ``force`` starts from nothing.
     ``tensorboard`` logs every epoch to the run's folder ``tensorboard`` and changes nothing in the result.
 
-    Raises ``BackendError`` where ``tensorboard`` lacks a package, ``DataError`` for images that cannot be had,
-    ``RunError`` for a folder that is in use or broken, ``TrainingError`` where the loss stops being finite;
-    ``KeyboardInterrupt`` passes through after the run is marked as stopped.
+    Raises ``BackendError`` where ``training.devices`` cannot be had or ``tensorboard`` lacks a package, ``DataError``
+    for images that cannot be had, ``RunError`` for a folder that is in use or broken, ``TrainingError`` where the loss
+    stops being finite; ``KeyboardInterrupt`` passes through after the run is marked as stopped.
+
+    Several processes (``KERAS_DISTRIBUTION_…``) each call this with the same recipe; the first writes the run, and
+    what one of them is refused, all are.
     """
     reporter = reporter or Reporter()
     if tensorboard:
         refuse_without_tensorboard()
+    devices = choose_devices(recipe)
     folder = runs_folder(runs) / run_name(recipe, keras.backend.backend())
-    # Images first: a source that is missing leaves no folder behind.
-    images = load_images(recipe.data, progress=reporter.loading) if force or not _finished(folder) else None
-    if images is None:
+    with devices.watch():
+        return _train_on(devices, recipe, folder, force, reporter, tensorboard)
+
+
+def _train_on(
+    devices: OneDevice, recipe: Recipe, folder: Path, force: bool, reporter: Reporter, tensorboard: bool
+) -> Run:
+    devices.agree("run", f"{folder.name}{' with --force' if force else ''}")
+    if devices.first_says(lambda: b"finished" if not force and _finished(folder) else b""):
         reporter.note(f"{folder.name} is trained already; --force trains it again")
         return Run(folder)
-    splits = split_indices(images, recipe.data)
+    # Images first: a source that is missing leaves no folder behind.
+    images = devices.together(lambda: load_images(recipe.data, progress=reporter.loading))
+    splits = devices.together(lambda: split_indices(images, recipe.data))
+    devices.agree("fingerprint of the images", images.fingerprint)
     if images.skipped:
         reporter.note(f"{len(images.skipped)} broken files left out, the first: {images.skipped[0]}")
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
-        if force:
-            _empty(folder)
-        return _train(recipe, folder, images, splits, reporter, tensorboard)
+    with own_folder(folder, devices, force=force) as own, devices.scope():
+        _train(recipe, own, images, splits, reporter, devices, tensorboard)
+    return Run(folder)
 
 
 def _finished(folder: Path) -> bool:
     return (folder / "run.json").is_file() and Run(folder).is_finished
 
 
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.name != ".lock":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _train(recipe: Recipe, folder: Path, images: ImageSet, splits, reporter: Reporter, tensorboard: bool) -> Run:
+def _train(
+    recipe: Recipe,
+    folder: Path,
+    images: ImageSet,
+    splits,
+    reporter: Reporter,
+    devices: OneDevice,
+    tensorboard: bool,
+) -> None:
     training, run = recipe.training, Run(folder)
     steps_per_epoch = TrainingFeed(
         images.images, splits["train"], batch_size=training.batch_size, seed=0, first_epoch=0, epochs=1
@@ -81,7 +96,7 @@ def _train(recipe: Recipe, folder: Path, images: ImageSet, splits, reporter: Rep
     trainer = build_trainer(recipe, steps_per_epoch=steps_per_epoch)
     checkpoint = folder / "state" / "checkpoint.npz"
     progress = Progress()
-    record = _new_record(recipe, folder.name, trainer.compressor, images, splits)
+    record = _new_record(recipe, folder.name, trainer.compressor, images, splits, devices)
     if checkpoint.is_file():
         _refuse_other_images(run, record)
         progress = load_checkpoint(checkpoint, trainer)
@@ -115,25 +130,24 @@ def _train(recipe: Recipe, folder: Path, images: ImageSet, splits, reporter: Rep
                 images=len(splits["train"]),
             )
             trainer.fit(
-                feed.dataset(training.feed),
-                validation_data=validation.dataset(training.feed),
+                devices.feed(feed).dataset(training.feed),
+                validation_data=devices.feed(validation).dataset(training.feed),
                 epochs=training.epochs,
                 initial_epoch=progress.epochs_done,
                 steps_per_epoch=steps_per_epoch,
                 shuffle=False,
                 verbose=0,
-                callbacks=[keeper, Announcer(reporter, progress.history), *logs],
+                callbacks=[keeper, Announcer(reporter, progress.history, may_stop=devices.processes == 1), *logs],
             )
         status = "finished"
     except TrainingError as error:
         status, message = "failed", str(error)
         raise
     finally:
-        run = _leave(run, trainer, progress, status, message)
-    return run
+        _leave(run, trainer, progress, status, message)
 
 
-def _leave(run: Run, trainer, progress: Progress, status: str, message: str) -> Run:
+def _leave(run: Run, trainer, progress: Progress, status: str, message: str) -> None:
     """Write what is known when training ends, however it ends."""
     _write_history(run.folder / "history.csv", progress.history)
     if progress.best_weights is not None and status != "stopped":
@@ -147,7 +161,7 @@ def _leave(run: Run, trainer, progress: Progress, status: str, message: str) -> 
             named.replace(partial)
     seconds = sum(row["seconds"] for row in progress.history)
     speeds = sorted(row["images_per_second"] for row in progress.history)
-    run = run.write_record(
+    run.write_record(
         replace(
             run.record,
             status=status,
@@ -160,7 +174,6 @@ def _leave(run: Run, trainer, progress: Progress, status: str, message: str) -> 
     )
     if status == "finished":
         shutil.rmtree(run.folder / "state", ignore_errors=True)
-    return run
 
 
 def _write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -181,7 +194,7 @@ def _refuse_other_images(run: Run, record: RunRecord) -> None:
         )
 
 
-def _new_record(recipe: Recipe, name: str, compressor, images: ImageSet, splits) -> RunRecord:
+def _new_record(recipe: Recipe, name: str, compressor, images: ImageSet, splits, devices: OneDevice) -> RunRecord:
     backend = keras.backend.backend()
     packages = ("kerasae", "keras", backend, "numpy", "scikit-image", "pillow")
     return RunRecord(
@@ -191,11 +204,12 @@ def _new_record(recipe: Recipe, name: str, compressor, images: ImageSet, splits)
         fingerprint=fingerprint(recipe),
         seed=recipe.training.seed,
         backend=backend,
-        device=describe_device(),
+        device=devices.describe(),
         versions={"python": sys.version.split()[0]} | versions(*packages),
         data_fingerprint=images.fingerprint,
         image_counts={split: len(indexes) for split, indexes in splits.items()},
         parameters=compressor.count_params(),
         latent_ratio=compressor.latent_ratio,
         objective=objective_sentence(recipe),
+        extra=devices.as_dict(),
     )

@@ -6,7 +6,7 @@ from keras import ops
 from kerasae.layers import GaussianCorruption, RandomFlip
 from kerasae.models import Compressor
 from kerasae.training.first_non_finite import FirstNonFinite
-from kerasae.training.objective import distortion, weight_penalty
+from kerasae.training.objective import batch_mean, distortion, weight_penalty
 from kerasae.training.steps import Step
 
 _TERMS = ("loss", "distortion", "rate", "penalty", "mse")
@@ -24,7 +24,8 @@ class Trainer(Step, keras.Model):
     device that trains. ``convention`` is one of those of ``training.objective``. ``fit`` logs the means over images of
     ``loss``, ``distortion``, ``rate`` (nats), ``penalty`` and ``mse``; validation adds ``val_`` and, for variational
     models, ``val_mse_sample``: there the distortion and ``val_mse`` are those of the posterior mean, under the same
-    noise as in training.
+    noise as in training. Where batches are split over devices they come with weights ``(batch,)``, 0 for images that
+    only fill a batch up and take no part in loss, gradient or means.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Trainer(Step, keras.Model):
         """The trackers, which ``fit`` resets at every epoch."""
         return [*self.trackers.values(), self.watch]
 
-    def forward(self, images):
+    def forward(self, images, weights=None):
         """Return ``(loss, terms)`` of one batch of uint8 images, with fresh noise and a fresh sample."""
         clean = ops.cast(images, "float32") / 255.0
         if self.flip is not None:
@@ -65,34 +66,34 @@ class Trainer(Step, keras.Model):
         encoded = self.compressor.encoder(self.noise(clean), training=True)
         latents, rate = self.compressor.bottleneck(encoded, sample=True)
         reconstructions = self.compressor.decoder(latents, training=True)
-        terms = self._terms(clean, reconstructions, rate)
+        terms = self._terms(clean, reconstructions, rate, weights)
         return terms["loss"], terms
 
-    def validate(self, images):
+    def validate(self, images, weights=None):
         """Return the terms of one batch of uint8 images, of the posterior mean, and ``mse_sample``."""
         clean = ops.cast(images, "float32") / 255.0
         encoded = self.compressor.encoder(self.validation_noise(clean))
         latents, rate = self.compressor.bottleneck(encoded)
-        terms = self._terms(clean, self.compressor.decoder(latents), rate)
+        terms = self._terms(clean, self.compressor.decoder(latents), rate, weights)
         if self.compressor.is_variational:
             sample, _ = self.compressor.bottleneck(encoded, sample=True)
             terms["mse_sample"] = distortion(clean, self.compressor.decoder(sample), "mean_squared_error")
         return terms
 
-    def _terms(self, clean, reconstructions, rate):
-        per_image = distortion(clean, reconstructions, self.convention)
+    def _terms(self, clean, reconstructions, rate, weights):
+        per_image = distortion(clean, reconstructions, self.convention, weights)
         penalty = weight_penalty(self.compressor.trainable_variables)
-        loss = ops.mean(per_image) + self.rate_weight * ops.mean(rate) + penalty
+        loss = batch_mean(per_image, weights) + self.rate_weight * batch_mean(rate, weights) + penalty
         mse = per_image
         if self.convention != "mean_squared_error":
             mse = distortion(clean, reconstructions, "mean_squared_error")
         return {"loss": loss, "distortion": per_image, "rate": rate, "penalty": penalty, "mse": mse}
 
-    def track(self, terms):
+    def track(self, terms, weights=None):
         """Update the trackers and return their values so far; a scalar term counts once for every image."""
         images = ops.ones_like(terms["mse"])
         for name, term in terms.items():
-            self.trackers[name].update_state(term * images)
+            self.trackers[name].update_state(term * images, sample_weight=weights)
         self.watch.update_state(terms["loss"])
         shown = {name: self.trackers[name].result() for name in terms}
         return shown | {self.watch.name: self.watch.result()}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerasae.training.objective import distortion, weight_penalty
+from kerasae.training.objective import batch_mean, distortion, weight_penalty
 
 
 def pair(seed=0, shape=(4, 8, 8, 1)):
@@ -39,6 +39,18 @@ def test_calibrated_is_up_to_a_constant_half_the_numbers_times_the_log_of_the_er
     # Half the error in every pixel is a quarter of the squared error.
     second = ops.convert_to_numpy(distortion(x, (x + y) / 2, "calibrated")).mean()
     np.testing.assert_allclose(first - second, 0.5 * 64 * math.log(4), rtol=1e-4)
+
+
+@pytest.mark.parametrize("convention", ["mean_squared_error", "unit", "calibrated"])
+def test_what_fills_a_batch_up_with_weight_0_changes_nothing(convention):
+    x, y = pair()
+    filled_x, filled_y = np.concatenate([x, x[:1]]), np.concatenate([y, 1 - y[:1]])
+    weights = np.array([1, 1, 1, 1, 0], "float32")
+    alone = distortion(x, y, convention)
+    filled = distortion(filled_x, filled_y, convention, weights)
+    np.testing.assert_allclose(ops.convert_to_numpy(filled)[:4], ops.convert_to_numpy(alone), rtol=1e-5)
+    means = (batch_mean(filled, weights), batch_mean(alone))
+    np.testing.assert_allclose(*(ops.convert_to_numpy(mean) for mean in means), rtol=1e-5)
 
 
 def test_calibrated_stays_finite_for_a_perfect_reconstruction():

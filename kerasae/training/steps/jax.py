@@ -4,6 +4,7 @@ import jax
 import keras
 
 from kerasae.training.steps.images_of import images_of
+from kerasae.training.steps.weights_of import weights_of
 
 
 class Step:
@@ -18,10 +19,10 @@ class Step:
             variable.assign(value)
         return gradients, terms
 
-    def _value_and_gradients(self, trainable, non_trainable, images):
+    def _value_and_gradients(self, trainable, non_trainable, images, weights=None):
         def loss_of(trainable, non_trainable):
             with self._scope(trainable, non_trainable) as scope:
-                loss, terms = self.forward(images)
+                loss, terms = self.forward(images, weights)
             return loss, (terms, _read(scope, self.non_trainable_variables))
 
         return jax.value_and_grad(loss_of, has_aux=True)(trainable, non_trainable)
@@ -30,25 +31,26 @@ class Step:
         variables = [*self.trainable_variables, *self.non_trainable_variables]
         return keras.StatelessScope(list(zip(variables, [*trainable, *non_trainable], strict=True)))
 
-    def _tracked(self, terms, metrics):
+    def _tracked(self, terms, weights, metrics):
         with keras.StatelessScope(list(zip(self.metrics_variables, metrics, strict=True))) as scope:
-            logs = self.track(terms)
+            logs = self.track(terms, weights)
         return logs, _read(scope, self.metrics_variables)
 
     def train_step(self, state, data):
         """Return logs and the state after one batch of uint8 images."""
         trainable, non_trainable, optimizer, metrics = state
-        (_, (terms, non_trainable)), gradients = self._value_and_gradients(trainable, non_trainable, images_of(data))
+        images, weights = images_of(data), weights_of(data)
+        (_, (terms, non_trainable)), gradients = self._value_and_gradients(trainable, non_trainable, images, weights)
         trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
-        logs, metrics = self._tracked(terms, metrics)
+        logs, metrics = self._tracked(terms, weights, metrics)
         return logs, (trainable, non_trainable, optimizer, metrics)
 
     def test_step(self, state, data):
         """Return logs and the state after one batch of uint8 images."""
         trainable, non_trainable, metrics = state
         with self._scope(trainable, non_trainable) as scope:
-            terms = self.validate(images_of(data))
-        logs, metrics = self._tracked(terms, metrics)
+            terms = self.validate(images_of(data), weights_of(data))
+        logs, metrics = self._tracked(terms, weights_of(data), metrics)
         return logs, (trainable, _read(scope, self.non_trainable_variables), metrics)
 
 

@@ -1,0 +1,198 @@
+"""A real cluster of two nodes on this machine, on the loopback interface."""
+
+import socket
+from collections import Counter
+from importlib.util import find_spec
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kerasae.errors import StudyError
+from kerasae.studies.engines import ray_cluster
+from kerasae.studies.engines.ray import RayEngine
+from kerasae.studies.engines.ray_cluster import connected, could_do
+from kerasae.studies.job import Job
+from kerasae.studies.perform import perform
+from kerasae.training import Run
+from tests.conftest import BACKEND
+from tests.studies.tiny_jobs import tiny_job
+
+if find_spec("ray") is None:
+    pytest.skip("Ray is not installed", allow_module_level=True)
+# Not imported here: what it makes of 127.0.0.1 is decided before.
+once = pytest.mark.skipif(
+    BACKEND != "torch", reason="the cluster is the same on each backend, and PyTorch loads fastest"
+)
+
+NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80_000_000, "node_ip_address": "127.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two nodes with a CPU each; the first is the head, which the driver connects to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback only
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args=NODE | {"include_dashboard": False})
+        try:
+            cluster.add_node(**NODE)
+            yield cluster
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
+
+
+class Heard:
+    """Listens, and keeps what it hears."""
+
+    def __init__(self, then=lambda event: None):
+        self.events = []
+        self.then = then
+
+    def __call__(self, event):
+        self.events.append(event)
+        self.then(event)
+
+    def count(self, kind):
+        return Counter(event.job for event in self.events if event.kind == kind)
+
+
+@once
+def test_results_come_home_through_a_storage_and_a_failed_job_fails_alone(cluster, image_folder, tmp_path):
+    good = tiny_job(image_folder, tmp_path / "runs")
+    bad = tiny_job(image_folder, tmp_path / "runs", changes=["training.learning_rate=1e30"])
+    nothing = tiny_job(image_folder, tmp_path / "runs", kind="do nothing", name="do nothing")
+    jobs, heard, storage = [bad, good, nothing], Heard(), tmp_path / "storage"
+    outcomes = RayEngine(cluster.address, storage=f"file://{storage}")(jobs, heard)
+    assert {name: outcome.status for name, outcome in outcomes.items()} == {
+        bad.name: "failed",
+        good.name: "finished",
+        nothing.name: "finished",
+    }
+    assert "the loss stopped being a finite number" in outcomes[bad.name].message
+    assert heard.count("started") == heard.count("ended") == Counter(job.name for job in jobs), "a failed job ran again"
+    assert heard.count("progress")[good.name] == 3
+    assert Run(tmp_path / "runs" / bad.name).record.status == "failed"
+    run = Run(tmp_path / "runs" / good.name)
+    assert run.is_finished
+    assert run.image_scores(split="test", sigma=0.1)
+    assert (tmp_path / "runs" / "study-tiny" / "evaluations" / "test_sigma_0.1_seed_0.npz").is_file()
+    assert {path.name for path in storage.iterdir()} == {f"{good.name}.tar", f"{bad.name}.tar", "do-nothing.tar"}
+
+
+@once
+def test_a_node_dies_and_the_study_ends_complete(cluster, image_folder, tmp_path):
+    long = [tiny_job(image_folder, tmp_path / "runs", seed=seed, epochs=120) for seed in (0, 1)]
+    short = tiny_job(image_folder, tmp_path / "runs", seed=2)
+    jobs, training, killed = [*long, short], set(), []
+
+    def kill_when_both_nodes_train(event):
+        if event.kind == "progress" and event.done < 100:
+            training.add(event.job)
+        if event.kind == "ended":
+            training.discard(event.job)
+        # A CPU a node and a CPU a job: two that train are on two nodes.
+        if len(training) == 2 and not killed:
+            killed.append(next(iter(cluster.worker_nodes)))
+            cluster.remove_node(killed[0], allow_graceful=False)
+
+    heard = Heard(kill_when_both_nodes_train)
+    outcomes = RayEngine(cluster.address)(jobs, heard)
+    assert killed
+    assert {name: outcome.status for name, outcome in outcomes.items()} == {job.name: "finished" for job in jobs}
+    assert heard.count("ended") == Counter(job.name for job in jobs)
+    starts = heard.count("started")
+    lost = [name for name, count in starts.items() if count == 2]
+    assert len(lost) == 1, starts
+    assert sum(starts.values()) == 4
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {job.name for job in jobs}
+    for job in jobs:
+        run = Run(tmp_path / "runs" / job.name)
+        assert run.is_finished
+        assert run.scores()
+        assert [row["epoch"] for row in run.history()] == list(range(1, run.recipe.training.epochs + 1))
+    equal_to_one_made_here(next(job for job in jobs if job.name == lost[0]), tmp_path)
+
+
+def equal_to_one_made_here(job, tmp_path):
+    here = Job.from_dict(job.as_dict() | {"runs": str(tmp_path / "here")})
+    assert perform(here).status == "finished"
+    there, here = Run(tmp_path / "runs" / job.name), Run(tmp_path / "here" / job.name)
+    weights = [run.load_model().get_weights() for run in (there, here)]
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    for sigma in job.sigmas:
+        for one, other in zip(*(run.image_scores(split="test", sigma=sigma) for run in (there, here)), strict=True):
+            assert one.names == other.names
+            np.testing.assert_allclose(one.psnr, other.psnr, atol=0.02)
+
+
+@once
+def test_without_an_address_a_cluster_of_this_machine_is_started_and_ended(image_folder, tmp_path):
+    import ray
+
+    job = tiny_job(image_folder, tmp_path / "runs", kind="do nothing", name="do nothing")
+    outcomes = RayEngine()([job], Heard())
+    assert outcomes["do nothing"].status == "finished", outcomes
+    assert (tmp_path / "runs" / "study-tiny" / "evaluations" / "test_sigma_0.1_seed_0.npz").is_file()
+    assert not ray.is_initialized()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def test_an_address_where_nobody_listens():
+    port = free_port()
+    with pytest.raises(StudyError, match=f"no Ray cluster answers at 127.0.0.1:{port} .*refused"):
+        RayEngine(f"127.0.0.1:{port}")([], Heard())
+
+
+@once
+def test_an_address_where_something_else_listens(monkeypatch):
+    monkeypatch.setattr(ray_cluster, "_PATIENCE_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(StudyError, match=f"what listens at {address} does not answer as a Ray cluster does"):
+            RayEngine(address)([], Heard())
+
+
+@pytest.mark.parametrize("address", ["here", "ray://10.0.0.1:10001", "10.0.0.1:port"])
+def test_what_is_no_address(address):
+    with pytest.raises(StudyError, match="is not an address; it is host:port"):
+        RayEngine(address)([], Heard())
+
+
+def test_no_cluster_to_be_found(monkeypatch, tmp_path):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    with pytest.raises(StudyError, match="found no Ray cluster on this machine; start one with: ray start --head"):
+        RayEngine("auto")([], Heard())
+
+
+def test_without_ray(monkeypatch):
+    monkeypatch.setattr(ray_cluster.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(StudyError, match=r"pip install 'kerasae\[ray\]'"), connected(None):
+        pass
+
+
+def test_what_no_node_could_do():
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 2.0}},
+        {"Alive": True, "Resources": {"CPU": 1.0, "GPU": 1.0}},
+        {"Alive": False, "Resources": {"CPU": 64.0}},
+    ]
+    ray = SimpleNamespace(nodes=lambda: nodes)
+
+    def wants(cpus, gpus):
+        return could_do(ray, Job("run", "x", "jax", {}, "", "", "test", (0.0,), cpus=cpus, gpus=gpus))
+
+    assert wants(2, 0)
+    assert wants(1, 0.5)
+    assert not wants(2, 1)
+    assert not wants(3, 0)

@@ -59,7 +59,8 @@ def connected(address: str | None) -> Iterator[ModuleType]:
         where = "a cluster on this machine" if address is None else f"the cluster at {address}"
         raise StudyError(f"Ray cannot use {where}: {' '.join(str(error).split())}") from None
     try:
-        yield ray
+        with _nothing_on_stdout(ray):
+            yield ray
     finally:
         ray.shutdown()
 
@@ -84,14 +85,29 @@ def _refuse_silence(address: str) -> None:
     if not host or not port.isdigit() or "/" in host:
         raise StudyError(f"--address {where!r} is not an address; it is host:port, such as 10.0.0.1:6379, or auto")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_SECONDS).close()
+        _connect(host.strip("[]"), int(port))
     except (OSError, OverflowError) as error:
         raise StudyError(
             f"no Ray cluster answers at {where} ({error}); start one there with: ray start --head --port {port}"
         ) from None
-    if host in ("127.0.0.1", "localhost", "[::1]"):
+    if host in ("127.0.0.1", "localhost", "[::1]") and not _is_on_network(int(port)):
         os.environ.setdefault(_LOOPBACK, "0")
-    _try_out(where)
+    _try_out(address)
+
+
+def _connect(host: str, port: int) -> None:
+    socket.create_connection((host, port), timeout=_PATIENCE_SECONDS).close()
+
+
+def _is_on_network(port: int) -> bool:
+    """Return whether what listens here on ``port`` does so at the machine's own address too."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(("10.255.255.255", 1))  # sends nothing, but finds the card that would
+            _connect(asking.getsockname()[0], port)
+        except OSError:
+            return False
+    return True
 
 
 def _try_out(address: str) -> None:
@@ -104,9 +120,28 @@ def _try_out(address: str) -> None:
         raise StudyError(
             f"what listens at {address} does not answer as a Ray cluster does; give the address that `ray status` shows"
         ) from None
+    if "InvalidAuthToken" in done.stderr:
+        raise StudyError(
+            f"the Ray cluster at {address} asks for a token; set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH where "
+            "the token is not in ~/.ray/auth_token"
+        )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise StudyError(f"Ray cannot use the cluster at {address}: {last}")
+
+
+@contextlib.contextmanager
+def _nothing_on_stdout(ray: ModuleType) -> Iterator[None]:
+    """Keep Ray from writing of lost nodes, and the end of their logs, among a study's own lines; no setting does."""
+    worker = getattr(getattr(ray, "_private", None), "worker", None)
+    if not hasattr(worker, "print_to_stdstream"):
+        yield
+        return
+    kept, worker.print_to_stdstream = worker.print_to_stdstream, lambda *_, **__: None
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = kept
 
 
 def _last_started() -> str | None:

@@ -110,7 +110,8 @@ class RaySession:
         try:
             result = self.ray.get(reference)
         except errors.RayTaskError as error:
-            self._end(job, Outcome("failed", f"its task failed: {_last_line(error)}"))
+            cure = f"; install kerasae {kerasae.__version__} on every node" if "named 'kerasae" in str(error) else ""
+            self._end(job, Outcome("failed", f"its task failed: {_last_line(error)}{cure}"))
         except errors.RayError as error:
             if self._tries[job.name] <= self.retries:
                 self._send(job)

@@ -55,6 +55,8 @@ HOMES = {
     "constriction": {"codec/entropy_coder.py"},
     "bjontegaard": {"rate_distortion/bd_rate.py"},
     "matplotlib": {"reports"},
+    "ray": {"studies/engines/ray_cluster.py"},
+    "fsspec": {"studies/engines/artifacts.py"},
     "skimage": {"bench", "rate_distortion/picture_quality.py"},
 }
 
@@ -115,7 +117,7 @@ def test_every_file_is_of_a_readable_length():
     assert not long
 
 
-HEAVY = ("keras", "tensorflow", "jax", "torch", "matplotlib", "skimage")
+HEAVY = ("keras", "tensorflow", "jax", "torch", "matplotlib", "skimage", "ray")
 
 
 @pytest.mark.parametrize(

@@ -88,15 +88,13 @@ def show_study(record, console) -> None:
 
 def _engine(name: str, workers: int | None, address: str | None, storage: str | None):
     from kerasae.errors import StudyError
-    from kerasae.studies.engines import ProcessEngine
+    from kerasae.studies.engines import ProcessEngine, RayEngine
 
     if name == "process":
         if address or storage:
             raise StudyError("--address and --storage are for --engine ray")
         return ProcessEngine(workers)
     if name == "ray":
-        from kerasae.studies.engines.ray import RayEngine
-
         return RayEngine(address=address, storage=storage)
     raise StudyError(f"--engine {name!r} is neither process nor ray")
 

@@ -5,3 +5,4 @@ on and end, and returns name → ``Outcome``.
 """
 
 from kerasae.studies.engines.process import ProcessEngine as ProcessEngine
+from kerasae.studies.engines.ray import RayEngine as RayEngine

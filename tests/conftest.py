@@ -26,8 +26,14 @@ def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the tests that take minutes")
 
 
+# What is tested here loads no Keras; one backend is enough where time is short.
+BACKEND_FREE = {"comparison", "recipe", "reports", "statistics"}
+
+
 def pytest_collection_modifyitems(config, items):
     for item in items:
+        if item.path.parent.name in BACKEND_FREE:
+            item.add_marker(pytest.mark.backend_free)
         if "slow" in item.keywords and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))
         if "gpu" in item.keywords and not _has_accelerator():

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from kerasae.recipe import header, is_noise_sweep, load_noise_sweep, load_recipe, shipped_recipes
+from kerasae.recipe import header, is_noise_sweep, load_noise_sweep, load_recipe, load_study, shipped_recipes
+from kerasae.studies.plan import plan_study
 from kerasae.training import load_run
 
 EXPECTED = {
@@ -78,3 +79,31 @@ def test_the_regularisers_are_the_study_s(family):
     }
     assert penalties == {"baseline": (0, 0), "l1": (1e-5, 0), "l2": (0, 1e-5), "elastic_net": (1e-5, 1e-5)}
     assert load_recipe(f"{family}_noise").noise.sigma == 0.1
+
+
+@pytest.mark.parametrize("path", shipped_recipes("studies"), ids=lambda path: path.stem)
+def test_a_study_s_header_names_its_command_and_its_grid_is_sound(path, tmp_path):
+    assert f"kerasae study recipes/studies/{path.stem}.toml" in header(path)
+    study = load_study(path)
+    assert study.settings.question.endswith("?")
+    assert len(study.settings.seeds) >= 3, "fewer seeds say too little"
+    plan = plan_study(study, backend="jax", runs=tmp_path)
+    assert len(plan.run_jobs()) == len(plan.cells) * len(study.settings.seeds)
+
+
+def test_the_shipped_studies_are_these():
+    names = {"latent_size", "noise", "quick", "regularization", "regularization_strength"}
+    assert {path.stem for path in shipped_recipes("studies")} == names
+
+
+def test_the_regularization_study_is_the_reference_study_s_table(tmp_path):
+    plan = plan_study(load_study("regularization"), backend="jax", runs=tmp_path)
+    penalties = {"none": (0, 0), "L1": (1e-5, 0), "L2": (0, 1e-5), "elastic net": (1e-5, 1e-5)}
+    kinds = {"AE": "conv_autoencoder", "VAE": "mlp_vae"}
+    sigmas = {"clean-trained": 0.0, "noise-trained": 0.1}
+    assert len(plan.cells) == 16
+    for cell in plan.cells:
+        recipe, levels = cell.recipes[0], cell.levels
+        assert recipe.model.kind == kinds[levels["model"]]
+        assert (recipe.regularizer.l1, recipe.regularizer.l2) == penalties[levels["regularizer"]]
+        assert recipe.noise.sigma == sigmas[levels["training"]]

@@ -25,7 +25,7 @@ def train_and_score(
     if not _scores_runs():
         return run
     loaded = None if run.scores() else score_and_draw(run)
-    if not (run.folder / "figures").is_dir():
+    if not (run.folder / "figures" / "loss_curves.png").is_file():
         # Runs of a study are scored, but not drawn.
         draw_figures(run)
     if as_json:

@@ -60,7 +60,11 @@ def study(
     left = todo(plan)
     with StudyProgress(err, plan.study.name, jobs=[*left.runs, *left.yardsticks], done=len(left.done)) as progress:
         command = shlex.join(["kerasae", *sys.argv[1:]])
-        record = conduct(plan, chosen, command=command, listen=progress.hear)
+        try:
+            record = conduct(plan, chosen, command=command, listen=progress.hear)
+        except KeyboardInterrupt:
+            err.print("stopped; the same command goes on, and reuses what is finished", highlight=False)
+            raise
     if json:
         print(json_module.dumps(record.as_dict(), indent=1))
     else:

@@ -21,6 +21,7 @@ LADDER = [
     ["codec", "evaluation"],
     ["training"],
     ["models", "data"],
+    ["entropy"],
     ["layers", "metrics", "reports", "statistics"],
     ["recipe"],
     ["atomic", "records", "runtime", "shipped"],
@@ -33,7 +34,8 @@ ONLY = {
     "statistics": {"records", "errors"},
     "reports": {"records", "errors", "atomic"},
     "recipe": {"errors", "shipped"},
-    "models": {"layers", "recipe", "errors"},
+    "entropy": {"layers", "errors"},
+    "models": {"entropy", "layers", "recipe", "errors"},
     "data": {"recipe", "errors", "shipped", "atomic"},
 }
 # Libraries that one place alone may import, whether at the head of a file or inside a function.

@@ -30,7 +30,7 @@ class FactorizedBottleneck(keras.layers.Layer):
     """
 
     def __init__(self, density: Density, *, seed: int = 0, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**kwargs | {"dtype": "float32"})
         self.density = density
         self.seed = seed
         self.noise = UniformNoise(seed=seed, dtype="float32", name="noise")
@@ -45,7 +45,7 @@ class FactorizedBottleneck(keras.layers.Layer):
         self.built = True
 
     def call(self, encoded, sample=False):
-        """Return ``(latents, rate)``; the latents are rounded, or with ``sample`` noisy; both are float32."""
+        """Return ``(latents, rate)``, both float32; the latents are rounded, or with ``sample`` noisy."""
         encoded = ops.cast(encoded, "float32")
         latents = self.noise(encoded) if sample else self.round(encoded)
         return latents, math.log(2) * self.density.bits(latents)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerasae.entropy import integer_probabilities, integer_support, medians
+from kerasae.entropy import FactorizedBottleneck, integer_probabilities, integer_support, medians
 from kerasae.errors import ModelError
 from tests.entropy.densities import KINDS, mass, trained, weights_of
 from tests.gradients import central_differences, evaluate, gradients
@@ -110,14 +110,27 @@ def test_latents_of_other_channels_are_refused(kind):
         kind(4).log_cumulatives(np.zeros((2, 3)))
 
 
+@pytest.fixture
+def mixed_precision():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
 @PER_KIND
+@pytest.mark.usefixtures("mixed_precision")
 def test_float32_inside_a_model_of_mixed_precision(kind):
-    density = kind(2, dtype="mixed_bfloat16")
-    latents = np.array([[1000.0, 1001.0]], "float32")
-    # A bfloat16 would take both for 1000.
-    bits = bits_of(density, latents)
+    bottleneck = FactorizedBottleneck(kind(2))
+    # A bfloat16 would take them for 1000 and 1000.
+    model = keras.Sequential([keras.Input((1, 2)), bottleneck.density])
+    bits = ops.convert_to_numpy(model(np.array([[[1000.0, 0.0]], [[1001.0, 0.0]]], "float32")))
     assert bits.dtype == np.float32
-    assert bits[0, 0] != bits[0, 1]
+    assert bits[1] > bits[0]
+    latents, rate = bottleneck(np.array([[[1001.0, 0.0]]], "float32"))
+    np.testing.assert_allclose(ops.convert_to_numpy(rate), bits[1:] * np.log(2), rtol=1e-6)
+    assert ops.convert_to_numpy(latents)[0, 0, 0] == 1001
+    assert {weight.dtype for weight in bottleneck.weights} == {"float32"}
 
 
 @PER_KIND

@@ -21,6 +21,7 @@ LADDER = [
     ["codec", "comparison", "evaluation", "generation"],
     ["training"],
     ["models", "data"],
+    ["entropy"],
     ["layers", "metrics", "reports", "statistics"],
     ["recipe"],
     ["atomic", "records", "runtime", "shipped"],
@@ -34,7 +35,8 @@ ONLY = {
     "reports": {"records", "errors", "atomic"},
     "recipe": {"errors", "shipped"},
     "comparison": {"training", "statistics", "records", "errors"},
-    "models": {"layers", "recipe", "errors"},
+    "entropy": {"layers", "errors"},
+    "models": {"entropy", "layers", "recipe", "errors"},
     "data": {"recipe", "errors", "shipped", "atomic"},
 }
 # Libraries that one place alone may import, whether at the head of a file or inside a function.

@@ -4,8 +4,12 @@ from kerasae.layers.depth_to_space import DepthToSpace as DepthToSpace
 from kerasae.layers.gaussian_bottleneck import GaussianBottleneck as GaussianBottleneck
 from kerasae.layers.gaussian_bottleneck import kl_divergence as kl_divergence
 from kerasae.layers.gaussian_corruption import GaussianCorruption as GaussianCorruption
+from kerasae.layers.gdn import GDN as GDN
 from kerasae.layers.identity_bottleneck import IdentityBottleneck as IdentityBottleneck
+from kerasae.layers.lower_bound import lower_bound as lower_bound
 from kerasae.layers.random_flip import RandomFlip as RandomFlip
 from kerasae.layers.space_to_depth import SpaceToDepth as SpaceToDepth
+from kerasae.layers.straight_through_round import straight_through_round as straight_through_round
 from kerasae.layers.strided_conv2d import StridedConv2D as StridedConv2D
 from kerasae.layers.strided_conv2d_transpose import StridedConv2DTranspose as StridedConv2DTranspose
+from kerasae.layers.uniform_noise import UniformNoise as UniformNoise

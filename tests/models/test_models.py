@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kerasae.entropy import FactorizedDensity
 from kerasae.errors import ModelError
+from kerasae.layers import GDN
 from kerasae.models import MODELS, ConvAutoencoder, ConvVae, MlpVae, initialise
 from kerasae.recipe import KINDS
 
@@ -100,6 +102,14 @@ def test_starting_weights_are_glorot_and_depend_on_the_seed_alone():
     assert abs(kernel.std() - limit / np.sqrt(3)) < 0.01 * limit
     np.testing.assert_array_equal(kernel, again.get_weights()[0])
     assert not np.array_equal(kernel, other.get_weights()[0])
+
+
+def test_what_is_not_a_kernel_keeps_the_start_its_layer_gave_it():
+    bent = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Conv2D(3, 1), GDN(), FactorizedDensity(3)])
+    before = bent.get_weights()
+    initialise(bent, 0)
+    for variable, old, new in zip(bent.weights, before, bent.get_weights(), strict=True):
+        assert np.array_equal(old, new) == (variable.name != "kernel"), variable.path
 
 
 def test_starting_weights_are_these_numbers_on_every_backend():

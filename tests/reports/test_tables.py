@@ -1,13 +1,24 @@
 """Tables hold the numbers asked for, and fit the terminal."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from kerasae.records import ComparedScore, Difference, RunComparison
-from kerasae.reports.tables import run_comparison_table, run_difference_table, runs_table, score_table, sweep_table
+from kerasae.reports.tables import (
+    comparison_table,
+    plan_table,
+    run_comparison_table,
+    run_difference_table,
+    runs_table,
+    score_table,
+    study_table,
+    sweep_table,
+)
 from tests.reports.made_up import record, score, sweep
+from tests.reports.made_up_report import study as made_up_study
 
 
 def rendered(table, width):
@@ -134,3 +145,47 @@ def test_a_comparison_writes_signs_counts_and_what_is_missing():
     text = rendered(run_difference_table(comparison), 80)
     for part in ("[512]", "[64, 32]", "–", "false", "true", "1,000"):
         assert part in text, part
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_study_has_a_row_for_each_cell_and_decoding_and_one_for_doing_nothing(width):
+    study = made_up_study(hostile=False).study
+    text = rendered(study_table(study, width=width), width)
+    for row in study.scores:
+        assert f"{row.psnr.mean:.2f}" in text
+        assert row.psnr.std_over_seeds is None or f"± {row.psnr.std_over_seeds:.2f}" in text
+        assert f"{row.ssim.mean:.3f}" in text
+    assert "do nothing" in text
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_comparisons_are_counted_and_what_was_seen_is_written_out(width):
+    study = made_up_study(hostile=False).study
+    flat = " ".join(rendered(comparison_table(study), width).split())
+    questions = {(one.metric, one.axis) for one in study.comparisons}
+    for metric, axis in questions:
+        asked = [one for one in study.comparisons if (one.metric, one.axis) == (metric, axis)]
+        assert f"{axis}, {metric.upper()}: of {len(asked)}" in flat
+    seen = [one for one in study.comparisons if one.verdict in ("higher", "lower", "hint")]
+    assert seen
+    assert all(" ".join(one.sentence.split()) in flat for one in seen)
+
+
+def test_of_a_question_with_many_comparisons_only_the_count_tells_of_those_that_show_nothing():
+    study = made_up_study(hostile=False).study
+    nothing = replace(study.comparisons[0], verdict="none", sentence="Nothing to be seen.")
+    text = rendered(comparison_table(replace(study, comparisons=(nothing,) * 7)), 80)
+    assert "of 7, 7 show nothing" in text
+    assert "Nothing to be seen." not in text
+    assert "Nothing to be seen." in rendered(comparison_table(replace(study, comparisons=(nothing,) * 6)), 80)
+
+
+def test_a_plan_says_what_is_done_and_how_long_the_rest_takes():
+    rows = [
+        {"run": "a", "backend": "jax", "done": True, "seconds": None},
+        {"run": "b", "backend": "torch", "done": False, "seconds": 41.7},
+        {"run": "c", "backend": "torch", "done": False, "seconds": None},
+    ]
+    lines = rendered(plan_table(rows, title="tiny"), 80).splitlines()
+    ends = [line.split()[-2:] for line in lines[-3:]]
+    assert ends == [["jax", "done"], ["42", "s"], ["to", "do"]]

@@ -1,0 +1,49 @@
+"""The contract every density keeps."""
+
+from abc import abstractmethod
+
+import keras
+from keras import ops
+
+
+class Density(keras.layers.Layer):
+    """What a rounded or noisy latent costs: −log₂ of the mass between half below and half above it.
+
+    ::
+
+        training (any backend, float32)    latents ──bits──▶ (batch,) bits
+        freezing (NumPy, float64)          values ──log_cumulatives──▶ support, probabilities ──▶ integer tables
+
+    Latents are ``(batch, …, channels)``: integers, or in training latents with noise that is uniform on [−½, ½], whose
+    density at ``y`` is that same mass (Ballé, Laparra, Simoncelli 2017, "End-to-end optimized image compression").
+    Channels and positions are independent given ``conditions``, the parameters that a conditional density takes from
+    elsewhere; most densities take none. Computed in float32 whatever the dtype policy, since a bfloat16 cannot tell two
+    neighbouring integers above 256 apart. Finite, as is its gradient, for every finite latent of a trained codec's
+    size: |y| up to 10⁶.
+
+    Subclasses are final.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs | {"dtype": "float32"})
+
+    @abstractmethod
+    def element_bits(self, latents, *conditions):
+        """Return the cost of each element in bits, in the shape of ``latents``."""
+
+    @abstractmethod
+    def log_cumulatives(self, values, *conditions):
+        """Return ln F and ln (1 − F) of the cumulative F at ``values``, both in their shape; NumPy float64 throughout.
+
+        ``values`` is ``(…, channels)``, or without channels where the density has none of its own. Reads the weights
+        once and calls no backend after that: equal weights give equal numbers whatever trained them.
+        """
+
+    def bits(self, latents, *conditions):
+        """Return the cost of each image's latents in bits, ``(batch,)``."""
+        bits = self.element_bits(latents, *conditions)
+        return ops.sum(bits, axis=tuple(range(1, len(bits.shape))))
+
+    def call(self, latents, *conditions):
+        """Return ``bits(latents)``: a density in a functional model is its rate."""
+        return self.bits(latents, *conditions)

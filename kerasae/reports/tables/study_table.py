@@ -10,9 +10,9 @@ from kerasae.reports.tables.numbers import WIDE, columns_of_terminal, noise, pla
 def study_table(record: StudyRecord, *, width: int | None = None) -> Table:
     """Return PSNR and SSIM of every cell of a study at every sigma, with the spread over seeds.
 
-    A cell of the table holds PSNR ± its standard deviation over seeds, and beneath it SSIM; where there is room also the
-    95 % interval that counts seeds and images, and where there is little the deviation takes a line of its own. The
-    do-nothing row comes last.
+    A cell of the table holds PSNR ± its standard deviation over seeds, and beneath it SSIM; where there is room also
+    the 95 % interval that counts seeds and images, and where there is little the deviation takes a line of its own.
+    The do-nothing row comes last.
 
     Args:
         record: the study.

@@ -1,11 +1,13 @@
 """How far the mean of one kind of trained model can be trusted."""
 
+import math
+
 from kerasae.records import SeedSummary
 from kerasae.statistics.bootstrap import bootstrap_interval
 from kerasae.statistics.difference import checked_scores, mean_variance, t_interval
 
 
-def seed_interval(scores, *, level: float = 0.95) -> SeedSummary:
+def seed_interval(scores, *, level: float = 0.95, within: tuple[float, float] = (-math.inf, math.inf)) -> SeedSummary:
     """Return mean, spread and interval of scores over seeds and images.
 
     The interval counts both, as that of ``paired_difference`` does: other seeds (variance of the seeds' means / seeds),
@@ -15,6 +17,7 @@ def seed_interval(scores, *, level: float = 0.95) -> SeedSummary:
     Args:
         scores: one number per seed and image, ``(seeds, images)``.
         level: coverage of the interval, between 0 and 1.
+        within: the metric's own range; the interval is cut to it, which cuts no truth away.
 
     Raises:
         StatisticsError: another shape, numbers that are not finite, fewer than two images.
@@ -28,4 +31,5 @@ def seed_interval(scores, *, level: float = 0.95) -> SeedSummary:
     else:
         low, high = bootstrap_interval(per_image, level=level)
         std = None
+    low, high = max(low, within[0]), min(high, within[1])
     return SeedSummary(mean, std, float(per_image.std(ddof=1)), low, high, tuple(float(one) for one in per_seed))

@@ -56,14 +56,20 @@ def _differences(record: StudyRecord) -> str:
     psnr = [one for one in record.comparisons if one.metric == "psnr"]
     if all(one.verdict == "one seed" for one in psnr):
         return f"With one seed a side, none of the {len(psnr)} comparisons says anything of another training."
-    sure = [one for one in psnr if one.verdict in ("higher", "lower")]
-    hints = sum(one.verdict == "hint" for one in psnr)
-    blind = len(psnr) - len(sure) - hints
-    head = f"Of {len(psnr)} comparisons in PSNR along {record.comparisons_along}, {len(sure)} show a difference"
+    axes = dict.fromkeys(one.axis for one in psnr)
+    parts = [_along(axis, [one for one in psnr if one.axis == axis]) for axis in axes]
+    return f"Of the comparisons in PSNR, {'; '.join(parts)}. Where none is seen, more seeds would tell."
+
+
+def _along(axis: str, comparisons: list[Comparison]) -> str:
+    sure = [one for one in comparisons if one.verdict in ("higher", "lower")]
+    hints = sum(one.verdict == "hint" for one in comparisons)
+    words = f"{len(sure)} of {len(comparisons)} along {axis} show a difference"
+    if hints:
+        words += f" and {hints} give{'s' * (hints == 1)} a hint"
     if sure:
-        largest = max(sure, key=lambda one: abs(one.difference))
-        head += f", the largest {_named(largest)}"
-    return f"{head}; {hints} give a hint and {blind} show none that this study can see."
+        words += f", the largest {_named(max(sure, key=lambda one: abs(one.difference)))}"
+    return words
 
 
 def _named(one: Comparison) -> str:

@@ -1,5 +1,6 @@
 """Finished runs on disk → the record of a study. Loads no Keras."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,8 @@ from kerasae.training import Run
 from kerasae.training.image_scores import image_scores_path, load_image_scores
 from kerasae.training.name import equal_run, run_name
 
-METRICS = ("mse", "psnr", "ssim")
+# Each metric's own range.
+METRICS = {"mse": (0.0, math.inf), "psnr": (-math.inf, math.inf), "ssim": (-1.0, 1.0)}
 _LEAST_MSE = 1e-10
 
 
@@ -131,7 +133,7 @@ def _cell_score(levels, sigma: float, decoded_from: str, scores: Mapping[str, np
         decoded_from=decoded_from,
         seeds=seeds,
         images=images,
-        **{metric: seed_interval(scores[metric]) for metric in METRICS},
+        **{metric: seed_interval(scores[metric], within=within) for metric, within in METRICS.items()},
         psnr_of_mean_mse=float(-10 * np.log10(max(scores["mse"].mean(), _LEAST_MSE))),
     )
 

@@ -152,3 +152,11 @@ def test_a_cell_with_one_seed_has_the_bootstrap_interval():
     assert found.std_over_seeds is None
     assert found.per_seed == (side.mean(),)
     assert found.high - found.low == pytest.approx(2 * 1.96 * 2 / 20, rel=0.15)
+
+
+def test_an_interval_does_not_leave_the_metric_s_own_range():
+    side = 0.97 + np.array([-0.02, 0.0, 0.02])[:, None] + np.zeros((3, 10))
+    assert seed_interval(side).high > 1
+    cut = seed_interval(side, within=(-1.0, 1.0))
+    assert cut.high == 1
+    assert cut.low == seed_interval(side).low

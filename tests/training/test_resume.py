@@ -63,6 +63,15 @@ class StopAt(Reporter):
             raise KeyboardInterrupt
 
 
+@pytest.fixture
+def ctrl_c_interrupts():
+    """Undo what a shell does to jobs in its background: SIGINT is ignored there, and Python then leaves it so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("stop", [(1, None), (3, None), (3, 2)], ids=["epoch_1", "epoch_3", "inside_epoch_3"])
 def test_interrupted_and_resumed_equals_uninterrupted(name, stop, image_folder, tmp_path):

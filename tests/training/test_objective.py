@@ -45,7 +45,7 @@ def test_calibrated_is_up_to_a_constant_half_the_numbers_times_the_log_of_the_er
 def test_what_fills_a_batch_up_with_weight_0_changes_nothing(convention):
     x, y = pair()
     filled_x, filled_y = np.concatenate([x, x[:1]]), np.concatenate([y, 1 - y[:1]])
-    weights = np.array([1, 1, 1, 1, 0], "float32")
+    weights = ops.convert_to_tensor(np.array([1, 1, 1, 1, 0], "float32"))
     alone = distortion(x, y, convention)
     filled = distortion(filled_x, filled_y, convention, weights)
     np.testing.assert_allclose(ops.convert_to_numpy(filled)[:4], ops.convert_to_numpy(alone), rtol=1e-5)

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from kerasae.errors import StudyError
+from kerasae.recipe import Recipe
 from kerasae.records import CellScore, ImageScores, StudyCell, StudyRecord
 from kerasae.statistics import seed_interval
 from kerasae.studies.answer import answer
 from kerasae.studies.comparisons import compare_levels, with_verdicts
 from kerasae.studies.evidence import is_done
+from kerasae.studies.job import Job
 from kerasae.studies.plan import Plan, PlannedCell
 from kerasae.training import Run
 from kerasae.training.image_scores import image_scores_path, load_image_scores
@@ -45,8 +47,9 @@ def collect(
     """
     settings = plan.study.settings
     evidence, runs, names = [], [], None
+    jobs = plan.run_jobs()
     for cell in plan.cells:
-        finished = _finished_runs(plan, cell)
+        finished = _finished_runs(plan, cell, jobs)
         if finished:
             names = names or _names(finished[0], plan)
             evidence.append(_evidence_of(cell, finished, plan, names))
@@ -81,8 +84,8 @@ def collect(
     return replace(record, answer=tuple(answer(record)))
 
 
-def _finished_runs(plan: Plan, cell: PlannedCell) -> list[Run]:
-    jobs, found = plan.run_jobs(), []
+def _finished_runs(plan: Plan, cell: PlannedCell, jobs: Mapping[str, tuple[Job, Recipe]]) -> list[Run]:
+    found = []
     for recipe in cell.recipes:
         run = equal_run(recipe, cell.backend, plan.runs)
         if is_done(run, jobs[run_name(recipe, cell.backend)][0]):

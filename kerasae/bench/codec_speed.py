@@ -26,14 +26,14 @@ def codec_speed(
 ) -> list[Speed]:
     """Measure the codec at its default step on uint8 ``(images, height, width, channels)``, after a warm-up.
 
-    The coding stage alone (residuals ↔ payload, checks left out), images ↔ bytes in memory, PNG files ↔ ``.kae`` files
+    The coding stage alone (integers ↔ payload, checks left out), images ↔ bytes in memory, PNG files ↔ ``.kae`` files
     on disk, one image at a time through the Python API, and Pillow's WebP at its best effort for scale. The tasks take
     turns within each round.
     """
     say = on_progress or (lambda message: None)
     level = codec.frozen.levels[codec.frozen.default]
-    residuals = level.residuals(level.quantiser.quantise(codec.network.encode(images)))
-    payloads = [level.coder.encode(one)[0] for one in residuals]
+    integers = level.quantise(codec.network.encode(images))
+    payloads = [payload for payload, _ in level.encode(integers)]
     files = codec.encode(images)
     with tempfile.TemporaryDirectory() as folder:
         pngs, kaes, back = (Path(folder) / name for name in ("png", "kae", "back"))
@@ -42,11 +42,8 @@ def codec_speed(
             write_image(pngs / f"{place:05}.png", image)
         few = images[:50]
         tasks: dict[str, tuple[Callable[[], object], int]] = {
-            "coding stage, encode": (lambda: [level.coder.encode(one) for one in residuals], len(images)),
-            "coding stage, decode": (
-                lambda: [level.coder.decode(one, residuals.shape[1]) for one in payloads],
-                len(images),
-            ),
+            "coding stage, encode": (lambda: level.encode(integers), len(images)),
+            "coding stage, decode": (lambda: level.decode(payloads, *integers.shape[1:3]), len(images)),
             "images to bytes": (lambda: codec.encode(images), len(images)),
             "bytes to images": (lambda: codec.decode(files), len(images)),
             "PNG files to .kae files": (lambda: compress_files(codec, [pngs], kaes, force=True), len(images)),

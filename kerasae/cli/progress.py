@@ -1,5 +1,6 @@
 """How training looks while it goes on."""
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 
@@ -87,6 +88,8 @@ class TrainingProgress:
             self._bar = None
 
     def _terms(self, terms: Mapping[str, float]) -> str:
+        if "bits_per_pixel" in terms:
+            return self._rate_terms(terms)
         shown = [f"distortion {terms['distortion']:.4g}"]
         if terms.get("rate"):
             shown.append(f"rate {terms['rate']:.4g} nats")
@@ -94,6 +97,14 @@ class TrainingProgress:
             shown.append(f"penalty {terms['penalty']:.3g}")
         if "val_mse" in self._row:
             shown.append(f"val MSE {self._row['val_mse']:.4g}")
+        return " · ".join(shown)
+
+    def _rate_terms(self, terms: Mapping[str, float]) -> str:
+        """Return rate and PSNR of a learned codec: means over all qualities, the PSNR that of the mean MSE."""
+        shown = [f"{terms['bits_per_pixel']:.3f} bpp", f"{_psnr(terms['mse']):.2f} dB"]
+        if "val_mse" in self._row:
+            shown.append(f"val {self._row['val_bits_per_pixel']:.3f} bpp · {_psnr(self._row['val_mse']):.2f} dB")
+            shown.append(f"val loss {self._row['val_loss']:.4f}")
         return " · ".join(shown)
 
     def _start(self, title: str, total: int, completed: int = 0) -> None:
@@ -110,3 +121,7 @@ class TrainingProgress:
         )
         self._task = self._bar.add_task(title, total=total, completed=completed, note="", terms="")
         self._bar.start()
+
+
+def _psnr(mse: float) -> float:
+    return -10 * math.log10(max(mse, 1e-10))

@@ -138,13 +138,16 @@ def _models(found, steps: str):
     models = []
     for run in found:
         codec = Codec.load(run)
-        ladder = range(len(codec.frozen.levels))
-        chosen = list(dict.fromkeys(_numbers(steps, "--steps"))) if steps else list(ladder)
+        qualities = codec.frozen.qualities
+        chosen = list(dict.fromkeys(_numbers(steps, "--steps"))) if steps else list(range(len(codec.frozen.levels)))
         for step in chosen:
             codec.checked_step(step)
+        if qualities:
+            # A curve needs no more than the whole qualities.
+            chosen = [qualities[step] for step in chosen if steps or qualities[step] % 1 == 0]
         name = run.record.recipe_name
         taken = {model.name for model in models}
-        models.append(ModelContender(run.name if name in taken else name, codec, sorted(chosen, reverse=True)))
+        models.append(ModelContender(run.name if name in taken else name, codec, sorted(chosen, reverse=not qualities)))
     return models
 
 
@@ -207,9 +210,10 @@ def _crops(path: Path, contenders, images, names, label: str) -> None:
     from kerasae.reports import crop_sheet
 
     first = contenders[0]
-    default = (
-        first.codec.frozen.default if hasattr(first.codec, "frozen") else first.qualities[len(first.qualities) // 2]
-    )
+    default = first.qualities[len(first.qualities) // 2]
+    if hasattr(first.codec, "frozen"):
+        frozen = first.codec.frozen
+        default = frozen.qualities[frozen.default] if frozen.qualities else frozen.default
     files = first.encode(images, default)
     bits = [len(file) / (image.shape[0] * image.shape[1]) for file, image in zip(files, images, strict=True)]
     order = np.argsort(bits, kind="stable")

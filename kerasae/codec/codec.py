@@ -56,17 +56,19 @@ class Codec:
         """Colour channels of the images: 1 or 3."""
         return self.model.channels
 
-    def encode(self, images, *, step: int | None = None) -> bytes | list[bytes]:
+    def encode(self, images, *, step: int | None = None, quality: float | None = None) -> bytes | list[bytes]:
         """Return the ``.kae`` file of an image, or of a list or batch of images a list of files.
 
         An image is uint8 ``(height, width, channels)``, or ``(height, width)`` where the model is gray; of any size
-        from 1×1. ``step`` is an index into the ladder, 0 the finest; None is the default one. Each file is decoded
-        again and compared before it is returned.
+        from 1×1. ``step`` is an index into the ladder, 0 the finest; ``quality`` says the same of a learned codec, from
+        1, the fewest bits, in quarters; without either the default step is taken. Each file is decoded again and
+        compared before it is returned.
 
-        Raises ``CodecError`` for another type or number of channels, an image beyond the format's size, a step out of
-        range, and where what was coded does not come back.
+        Raises ``CodecError`` for another type or number of channels, an image beyond the format's size, a step or
+        quality out of range, and where what was coded does not come back.
         """
         one = _is_one(images)
+        step = step if quality is None else self.step_of(quality)
         files = [pack(packed) for packed in self.pack([images] if one else list(images), step=step)]
         return files[0] if one else files
 
@@ -80,33 +82,39 @@ class Codec:
         images = self.unpack([unpack(file) for file in files])
         return images[0] if one else images
 
-    def pack(self, images: Sequence[np.ndarray], *, step: int | None = None) -> list[Packed]:
-        """Return what ``encode`` puts into files, for containers of another kind."""
-        step = self.checked_step(step)
-        shaped = [self._checked(image) for image in images]
-        level = self.frozen.levels[step]
+    def pack(self, images: Sequence[np.ndarray], *, step: int | Sequence[int] | None = None) -> list[Packed]:
+        """Return what ``encode`` puts into files; ``step`` may be one for each image."""
+        shaped = [self.checked(image) for image in images]
+        steps = self._step_of_each(step, len(shaped))
         packed: list[Packed | None] = [None] * len(shaped)
-        for (height, width), places in self._batches([(*image.shape[:2],) for image in shaped]):
+        forms = [(*image.shape[:2], step) for image, step in zip(shaped, steps, strict=True)]
+        for (height, width, step), places in self._batches(forms):
             latents = self.network.encode(np.stack([shaped[place] for place in places]))
-            residuals = level.residuals(level.quantiser.quantise(latents))
-            for place, rest in zip(places, residuals, strict=True):
-                payload, escapes = level.coder.encode(rest)
-                if not np.array_equal(level.coder.decode(payload, len(rest)), rest):
-                    raise CodecError(
-                        f"image {place} did not decode to what was coded; nothing was written: please report this"
-                    )
-                packed[place] = Packed(
-                    self.frozen.fingerprint, height, width, self.channels, step, payload, escapes=escapes
-                )
+            for place, one in zip(places, self.pack_latents(latents, height, width, step), strict=True):
+                packed[place] = one
         return packed
+
+    def pack_latents(self, latents: np.ndarray, height: int, width: int, step: int) -> list[Packed]:
+        """Return what ``pack`` does, of latents ``(images, rows, columns, channels)`` that ``network.encode`` gave."""
+        level = self.frozen.levels[step]
+        integers = level.quantise(latents)
+        coded = level.encode(integers)
+        if not np.array_equal(level.decode([payload for payload, _ in coded], *integers.shape[1:3]), integers):
+            raise CodecError("an image did not decode to what was coded; nothing was written: please report this")
+        fingerprint = self.frozen.fingerprint
+        return [
+            Packed(fingerprint, height, width, self.channels, step, payload, escapes=escapes)
+            for payload, escapes in coded
+        ]
 
     def unpack(self, packed: Sequence[Packed]) -> list[np.ndarray]:
         """Return the images of what ``pack`` returned."""
-        integers = [self.integers(one) for one in packed]
         images: list[np.ndarray | None] = [None] * len(packed)
-        for (height, width, step), places in self._batches([(one.height, one.width, one.step) for one in packed]):
-            quantiser = self.frozen.levels[step].quantiser
-            latents = quantiser.dequantise(np.stack([integers[place] for place in places]))
+        for (height, width, _, step), places in self._batches(
+            [(one.height, one.width, one.fingerprint, one.step) for one in packed]
+        ):
+            integers = integers_of([packed[place] for place in places], self.frozen)
+            latents = self.frozen.levels[step].dequantise(integers)
             for place, image in zip(places, self.network.decode(latents, height, width), strict=True):
                 images[place] = image
         return images
@@ -116,16 +124,16 @@ class Codec:
 
         Raises ``CodecError`` where the payload is damaged or of another model.
         """
-        return integers_of(packed, self.frozen)
+        return integers_of([packed], self.frozen)[0]
 
     def estimated_bits(self, images: Sequence[np.ndarray], *, step: int | None = None) -> np.ndarray:
         """Return for each image the information of its symbols under the frozen tables, in bits: ``(images,)``."""
         level = self.frozen.levels[self.checked_step(step)]
         bits = np.zeros(len(images))
-        shaped = [self._checked(image) for image in images]
+        shaped = [self.checked(image) for image in images]
         for _, places in self._batches([(*image.shape[:2],) for image in shaped]):
             latents = self.network.encode(np.stack([shaped[place] for place in places]))
-            bits[places] = level.estimated_bits(level.residuals(level.quantiser.quantise(latents)))
+            bits[places] = level.estimated_bits(level.quantise(latents))
         return bits
 
     def _batches(self, forms: list[tuple[int, ...]]) -> Iterator[tuple[tuple[int, ...], list[int]]]:
@@ -140,6 +148,31 @@ class Codec:
             for start in range(0, len(places), most):
                 yield form, places[start : start + most]
 
+    def _step_of_each(self, step: int | Sequence[int] | None, count: int) -> list[int]:
+        if step is None or isinstance(step, int | np.integer):
+            return [self.checked_step(step)] * count
+        if len(step) != count:
+            raise CodecError(f"{len(step)} steps arrived for {count} images; give one for all or one for each")
+        return [self.checked_step(one) for one in step]
+
+    def step_of(self, quality: float) -> int:
+        """Return the index of the step nearest to ``quality``.
+
+        Raises ``CodecError`` where the model has no qualities, being no learned codec, or none so low or high.
+        """
+        qualities = self.frozen.qualities
+        if not qualities:
+            raise CodecError(
+                f"{self.model.name} was not trained for qualities, it has steps from 0 (finest) to "
+                f"{len(self.frozen.levels) - 1}; pass step, --step on the command line"
+            )
+        if not qualities[-1] <= quality <= qualities[0]:
+            raise CodecError(
+                f"quality {quality:g} is out of range; {self.model.name} has qualities from {qualities[-1]:g} (fewest "
+                f"bits) to {qualities[0]:g}"
+            )
+        return int(np.argmin(np.abs(np.asarray(qualities) - quality)))
+
     def checked_step(self, step: int | None) -> int:
         """Return ``step``, the default one for None. Raises ``CodecError`` where the ladder has no such step."""
         if step is None:
@@ -149,7 +182,8 @@ class Codec:
             raise CodecError(f"step {step} is out of range; the ladder goes from 0 (finest) to {last}")
         return int(step)
 
-    def _checked(self, image: np.ndarray) -> np.ndarray:
+    def checked(self, image: np.ndarray) -> np.ndarray:
+        """Return an image as ``(height, width, channels)``; raises ``CodecError`` where it is none for this model."""
         image = np.asarray(image)
         if image.ndim == 2 and self.channels == 1:
             image = image[..., np.newaxis]

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from kerasae.codec.archive import pack_archive
 from kerasae.codec.codec import Codec
 from kerasae.codec.container import Packed, pack
 from kerasae.codec.image_paths import SUFFIXES, image_paths
+from kerasae.codec.target import pack_to_bytes, pack_to_psnr
 from kerasae.data.images import read_image
 from kerasae.errors import CodecError
 
@@ -24,13 +26,17 @@ _PIXELS_AT_ONCE = 2**25
 
 @dataclass(frozen=True)
 class Compressed:
-    """What became of the images: ``bytes_written`` of all files, ``pixels`` and ``escapes`` summed over images."""
+    """What became of the images: ``bytes_written`` of all files, ``pixels`` and ``escapes`` summed over images.
+
+    ``steps`` are the finest and the coarsest step that was taken.
+    """
 
     images: int
     pixels: int
     raw_bytes: int
     bytes_written: int
     escapes: int
+    steps: tuple[int, int]
     outputs: tuple[Path, ...]
 
 
@@ -40,6 +46,8 @@ def compress_files(
     out: str | Path,
     *,
     step: int | None = None,
+    target_bytes: int | None = None,
+    target_psnr: float | None = None,
     gray: bool = False,
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -48,7 +56,9 @@ def compress_files(
 
     Where ``out`` ends in ``.kae`` it is the file of the one image, or an archive of several. Colour images are refused
     by a gray model unless ``gray`` takes their luma; transparent pixels are laid over white, EXIF orientation is
-    honoured, 16-bit gray becomes 8-bit. Every file is complete under its name or not there.
+    honoured, 16-bit gray becomes 8-bit. Every file is complete under its name or not there. ``target_bytes`` is what
+    each file may have at most, ``target_psnr`` the dB that each image is to reach; the step is then searched for every
+    image.
 
     Raises ``CodecError`` where an output exists and not ``force``, before anything is read; ``DataError`` for a file
     that is no image, is broken or animated, and then what was written so far stays.
@@ -61,11 +71,13 @@ def compress_files(
     targets = {name: out if out.suffix == ".kae" else out / f"{name}.kae" for name in paths}
     if not force:
         refuse_existing(dict.fromkeys(targets.values()))
+    packing = _packing(codec, step, target_bytes, target_psnr)
     gathered: dict[str, Packed] = {}
     done = written = raw = pixels = escapes = 0
+    steps: set[int] = set()
     with ThreadPoolExecutor() as pool:
         for names, images in _batches(paths, pool, channels=codec.channels, gray=gray):
-            packed = dict(zip(names, codec.pack(images, step=step), strict=True))
+            packed = dict(zip(names, packing(images), strict=True))
             raw += sum(image.size for image in images)
             pixels += sum(image.shape[0] * image.shape[1] for image in images)
             escapes += sum(one.escapes for one in packed.values())
@@ -74,12 +86,24 @@ def compress_files(
             else:
                 files = {targets[name]: pack(one) for name, one in packed.items()}
                 written += sum(pool.map(_write, files, files.values()))
+            steps |= {one.step for one in packed.values()}
             done += len(names)
             if progress:
                 progress(done, len(paths))
     if archive:
         written = _write(out, pack_archive(gathered))
-    return Compressed(done, pixels, raw, written, escapes, (out,) if archive else tuple(targets.values()))
+    outputs = (out,) if archive else tuple(targets.values())
+    return Compressed(done, pixels, raw, written, escapes, (min(steps), max(steps)), outputs)
+
+
+def _packing(
+    codec: Codec, step: int | None, target_bytes: int | None, target_psnr: float | None
+) -> Callable[[list[np.ndarray]], list[Packed]]:
+    if target_bytes is not None:
+        return partial(pack_to_bytes, codec, most=target_bytes)
+    if target_psnr is not None:
+        return partial(pack_to_psnr, codec, least=target_psnr)
+    return partial(codec.pack, step=step)
 
 
 def refuse_existing(targets) -> None:

@@ -6,12 +6,15 @@ sum(w)) + index``; given ``frequency − 1`` as weights, whose sum is ``2^24 −
 number an integer below 2^24, which float32 holds exactly. So the coder's frequencies are the stored integers, and no
 rounding of any float has a say in them; ``tests/codec/reference_decoder.py`` decodes the same bytes in plain integers.
 
-**Order.** Channel after channel, each over all positions. Then, for every escape in that order, the number of bits of
-its code (uniform over 24), then for every escape those bits (uniform). The code of an integer ``a`` places beyond the
-table's end is ``2a + 1``, before its beginning ``2a + 2`` (both with ``a`` from 0), written without its leading 1.
+**Order.** Table after table (for most models a channel each), each over all its positions. Then, for every escape in
+that order, the number of bits of its code (uniform over 24), then for every escape those bits (uniform). The code of an
+integer ``a`` places beyond the table's end is ``2a + 1``, before its beginning ``2a + 2`` (both with ``a`` from 0),
+written without its leading 1.
 
 **End.** Of all byte strings in the coder's final interval the shortest is written; the decoder reads zeros behind it.
 """
+
+from collections.abc import Sequence
 
 import constriction
 import numpy as np
@@ -27,7 +30,7 @@ ESCAPE_LENGTH_BITS = float(np.log2(_LENGTHS))
 
 
 class EntropyCoder:
-    """Codes integers ``(positions, channels)`` under one set of tables."""
+    """Codes integers under one set of tables: a table per channel, or any table for each integer."""
 
     def __init__(self, tables: Tables):
         self.tables = tables
@@ -40,20 +43,9 @@ class EntropyCoder:
 
     def encode(self, integers: np.ndarray) -> tuple[bytes, int]:
         """Return the bytes of ``integers`` ``(positions, channels)`` and how many of them were escapes."""
-        by_channel = np.ascontiguousarray(integers.T, dtype=np.int32)
-        symbols = by_channel - self.tables.lowest[:, None]
-        outside = (symbols < 0) | (symbols >= self.tables.escape)
-        beyond = symbols[outside]
-        symbols[outside] = self.tables.escape
-        encoder = _queue.RangeEncoder()
-        if symbols.shape[1] == 1:
-            encoder.encode(np.ascontiguousarray(symbols[:, 0]), self._family, self._weights)
-        else:
-            for row, model in zip(symbols, self._models, strict=True):
-                encoder.encode(row, model)
-        if beyond.size:
-            self._encode_escapes(encoder, beyond)
-        return _shortest(encoder), int(beyond.size)
+        encoder = new_encoder()
+        escapes = self.write(encoder, np.ascontiguousarray(integers.T, dtype=np.int32))
+        return shortest(encoder), escapes
 
     def decode(self, payload: bytes, positions: int) -> np.ndarray:
         """Return int32 integers ``(positions, channels)``.
@@ -65,31 +57,50 @@ class EntropyCoder:
             raise CodecError(
                 f"the payload of {len(payload)} bytes is shorter than any image of its size; the file is damaged"
             )
-        words = np.frombuffer(payload + bytes(8 + -len(payload) % 4), dtype=">u4").astype(np.uint32)
-        decoder = _queue.RangeDecoder(words)
-        channels = len(self._models)
+        by_channel = self.read(new_decoder(payload), [positions] * len(self._models))
+        return np.ascontiguousarray(np.stack(by_channel, axis=1))
+
+    def write(self, encoder, by_table: Sequence[np.ndarray]) -> int:
+        """Add int32 integers, one array ``(count,)`` per table, to a stream; return how many of them were escapes."""
+        symbols = [part - low for part, low in zip(by_table, self.tables.lowest, strict=True)]
+        outside = [(part < 0) | (part >= self.tables.escape) for part in symbols]
+        beyond = [part[where] for part, where in zip(symbols, outside, strict=True)]
+        for part, where in zip(symbols, outside, strict=True):
+            part[where] = self.tables.escape
+        if all(len(part) == 1 for part in symbols):
+            encoder.encode(np.concatenate(symbols), self._family, self._weights)
+        else:
+            for part, model in zip(symbols, self._models, strict=True):
+                if len(part):
+                    encoder.encode(np.ascontiguousarray(part), model)
+        escapes = np.concatenate(beyond)
+        if escapes.size:
+            self._encode_escapes(encoder, escapes)
+        return int(escapes.size)
+
+    def read(self, decoder, counts: Sequence[int]) -> list[np.ndarray]:
+        """Return int32 integers, an array of each count, that ``write`` added to the stream.
+
+        Raises ``CodecError`` where the stream holds none such.
+        """
         try:
-            if positions == 1:
-                symbols = decoder.decode(self._family, self._weights)[:, None]
+            if all(count == 1 for count in counts):
+                symbols = list(decoder.decode(self._family, self._weights)[:, None])
             else:
-                symbols = np.empty((channels, positions), np.int32)
-                for channel, model in enumerate(self._models):
-                    symbols[channel] = decoder.decode(model, positions)
-            integers = symbols + self.tables.lowest[:, None]
-            escaped = symbols == self.tables.escape
-            if escaped.any():
-                integers[escaped] = self._decode_escapes(decoder, np.nonzero(escaped)[0])
+                symbols = [
+                    decoder.decode(model, int(count)) if count else np.zeros(0, np.int32)
+                    for model, count in zip(self._models, counts, strict=True)
+                ]
+            escaped = [part == self.tables.escape for part in symbols]
+            by_table = [part + low for part, low in zip(symbols, self.tables.lowest, strict=True)]
+            numbers = [int(where.sum()) for where in escaped]
+            if any(numbers):
+                values = self._decode_escapes(decoder, np.repeat(np.arange(len(numbers)), numbers))
+                for part, where, some in zip(by_table, escaped, np.split(values, np.cumsum(numbers)[:-1]), strict=True):
+                    part[where] = some
         except (AssertionError, ValueError):
             raise CodecError("the payload does not decode under this model's tables; the file is damaged") from None
-        return np.ascontiguousarray(integers.T)
-
-    def check(self, payload: bytes, integers: np.ndarray) -> None:
-        """Raise ``CodecError`` unless ``payload`` is, to the byte, what ``encode`` writes for ``integers``.
-
-        Nearly every damaged payload decodes to something; this is what tells it from an image.
-        """
-        if self.encode(integers)[0] != payload:
-            raise CodecError("the payload holds no image that this model could have written; the file is damaged")
+        return by_table
 
     def _encode_escapes(self, encoder, symbols: np.ndarray) -> None:
         beyond = symbols.astype(np.int64)
@@ -110,7 +121,18 @@ class EntropyCoder:
         return (symbols + self.tables.lowest[channels]).astype(np.int32)
 
 
-def _shortest(encoder) -> bytes:
+def new_encoder():
+    """Return an empty stream to write to."""
+    return _queue.RangeEncoder()
+
+
+def new_decoder(payload: bytes):
+    """Return a stream to read what ``shortest`` gave."""
+    words = np.frombuffer(payload + bytes(8 + -len(payload) % 4), dtype=">u4").astype(np.uint32)
+    return _queue.RangeDecoder(words)
+
+
+def shortest(encoder) -> bytes:
     """Return the fewest bytes that, followed by zeros, lie in the interval the encoder has narrowed down."""
     if encoder.is_empty():
         return b""

@@ -1,17 +1,19 @@
 """Trained model + training images → steps, predictors and tables."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from kerasae.codec.fit_tables import fit_tables
+from kerasae.codec.freeze_codec import freeze_codec
 from kerasae.codec.frozen import Frozen, weights_digest
 from kerasae.codec.level import Level
 from kerasae.codec.network import Network
 from kerasae.codec.predictor import Predictor, differences
 from kerasae.codec.quantiser import fit_quantiser
 from kerasae.codec.sensitivity import sensitivity
+from kerasae.codec.training_sample import mean_psnr, squared_errors, training_sample
 from kerasae.errors import CodecError
 
 MOST_LEVELS = 24
@@ -23,9 +25,6 @@ DEFAULT_LOSS_DB = 0.3
 # No coarser step follows one that costs more than this, and none that leaves fewer bits to an image.
 MOST_LOSS_DB = 10.0
 LEAST_BITS = 8.0
-# Beyond these, more training images would not change a table that matters.
-_MOST_LATENTS = 2**24
-_MOST_IMAGES = 8192
 _SENSITIVITY_IMAGES = 48
 _PSNR_IMAGES = 256
 # A channel that moves the picture this much less than the strongest is as good as dead: its step ends here.
@@ -37,6 +36,7 @@ def freeze(
     images: np.ndarray,
     indexes: np.ndarray | None = None,
     *,
+    lambdas: Sequence[float] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Frozen:
     """Return the frozen ladder of a model, from ``images`` of its training split alone.
@@ -46,18 +46,21 @@ def freeze(
     move the picture, so that a unit of error costs the same in each: what minimises the squared error of the image at a
     given entropy where quantisation is fine (Gersho & Gray 1992, section 8.3). The ladder's steps grow by √2 from one
     at which quantisation adds 0.2 % to the mean squared error, until one costs 10 dB or leaves not a byte to code.
-    ``progress(done, total)`` counts levels.
+    ``progress(done, total)`` counts levels. A learned codec has its levels already: ``freeze_codec``, for which
+    ``lambdas`` are.
 
     Raises ``CodecError`` where there are fewer than two images.
     """
     indexes = np.arange(len(images)) if indexes is None else np.asarray(indexes)
     if len(indexes) < 2:
         raise CodecError(f"freezing needs at least 2 training images; got {len(indexes)}")
-    chosen = _chosen(images, indexes, network)
+    if network.model.has_entropy_model:
+        return freeze_codec(network, images, indexes, lambdas=lambdas, progress=progress)
+    chosen = training_sample(network, images, indexes)
     latents = np.concatenate([network.encode(chosen[start : start + 256]) for start in range(0, len(chosen), 256)])
     height, width = images.shape[1:3]
     few, originals = latents[:_PSNR_IMAGES], chosen[:_PSNR_IMAGES]
-    exact = _squared_errors(network, few, originals)
+    exact = squared_errors(network, few, originals)
     factors = sensitivity(network, latents[:_SENSITIVITY_IMAGES], height, width)
     if not factors.any():
         # Every latent is dead, as in a VAE that has collapsed altogether: one picture for all.
@@ -65,16 +68,16 @@ def freeze(
     factors = np.maximum(factors, _LEAST_SENSITIVITY * factors.max())
     added = FINEST_SHARE * exact.mean() * images[0].size
     finest = math.sqrt(12 * max(added, 1e-9) / latents[0].size)
-    unquantised = _mean_psnr(exact)
+    unquantised = mean_psnr(exact)
     levels, psnr = [], []
     for place in range(MOST_LEVELS):
         level = _level(latents, finest * RATIO**place / factors)
-        nothing_left = level.tables.entropy().sum() * latents[0, ..., 0].size < LEAST_BITS
+        nothing_left = level.entropy(latents[0, ..., 0].size) < LEAST_BITS
         if levels and (nothing_left or psnr[-1] < unquantised - MOST_LOSS_DB):
             break
         levels.append(level)
         quantised = level.quantiser.dequantise(level.quantiser.quantise(few))
-        psnr.append(_mean_psnr(_squared_errors(network, quantised, originals)))
+        psnr.append(mean_psnr(squared_errors(network, quantised, originals)))
         if progress:
             progress(place + 1, MOST_LEVELS)
     good = [place for place, value in enumerate(psnr) if value >= unquantised - DEFAULT_LOSS_DB]
@@ -87,16 +90,6 @@ def freeze(
         unquantised,
         len(chosen),
     )
-
-
-def _chosen(images: np.ndarray, indexes: np.ndarray, network: Network) -> np.ndarray:
-    """Return the training images, of many as many as are needed, shuffled: parts of them stand for the whole."""
-    rows, columns = network.geometry.grid(*images.shape[1:3])
-    most = max(2, min(_MOST_IMAGES, _MOST_LATENTS // (rows * columns * network.channels)))
-    order = np.random.default_rng(0).permutation(len(indexes))[:most]
-    # Read in the order they lie in, which a memory map is fast at.
-    ordered = np.sort(indexes[order])
-    return np.asarray(images[ordered])[np.argsort(np.argsort(indexes[order]))]
 
 
 def _level(latents: np.ndarray, steps: np.ndarray) -> Level:
@@ -120,17 +113,3 @@ def _entropy(values: np.ndarray) -> float:
     _, counts = np.unique(values, return_counts=True)
     shares = counts / values.size
     return float(-(shares * np.log2(shares)).sum())
-
-
-def _squared_errors(network: Network, latents: np.ndarray, originals: np.ndarray) -> np.ndarray:
-    """Return the mean squared error of each 8-bit reconstruction, in [0, 1] intensity."""
-    errors = []
-    for start in range(0, len(latents), 64):
-        decoded = network.decode(latents[start : start + 64], *originals.shape[1:3])
-        difference = decoded.astype(np.float64) - originals[start : start + 64]
-        errors.append((difference**2).mean(axis=(1, 2, 3)) / 255**2)
-    return np.concatenate(errors)
-
-
-def _mean_psnr(squared_errors: np.ndarray) -> float:
-    return float((-10 * np.log10(np.maximum(squared_errors, 1e-10))).mean())

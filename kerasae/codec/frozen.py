@@ -11,14 +11,12 @@ import numpy as np
 from kerasae.atomic import replacing
 from kerasae.codec.geometry import Geometry
 from kerasae.codec.level import Level
-from kerasae.codec.quantiser import Quantiser
-from kerasae.codec.tables import TOTAL, Tables
+from kerasae.codec.tables import TOTAL
 from kerasae.errors import CodecError
 
 # Its name in a run folder.
 FILE = "codec.npz"
-_FORMAT = 1
-_ARRAYS = ("steps", "lowest_point", "points", "predictors", "centres", "lowest_symbol", "frequencies")
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +25,7 @@ class Frozen:
 
     ``weights`` is the hash of the weights that it was frozen for. ``psnr`` holds for each level the mean PSNR in dB of
     8-bit training images, ``unquantised_psnr`` that without quantisation; ``images`` counts the training images the
-    tables come from.
+    tables come from. ``qualities`` are those of a learned codec's levels; other models have none.
     """
 
     levels: tuple[Level, ...]
@@ -37,13 +35,14 @@ class Frozen:
     psnr: tuple[float, ...]
     unquantised_psnr: float
     images: int
+    qualities: tuple[float, ...] = ()
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over weights and all that decides what a file decodes to, 64 hexadecimal digits."""
         hasher = hashlib.sha256(f"kerasae frozen {_FORMAT} {self.weights} {astuple(self.geometry)}".encode())
         for level in self.levels:
-            for name, array in _arrays_of(level).items():
+            for name, array in level.arrays().items():
                 hasher.update(f"|{name}{array.shape}|".encode() + np.ascontiguousarray(array).tobytes())
         return hasher.hexdigest()
 
@@ -57,15 +56,15 @@ class Frozen:
         """Whether the model's latents round to one value each, so that its files hold no picture: it has collapsed."""
         positions = self.geometry.rows * self.geometry.columns
         # An image of 128×128 pixels of a model that takes any size has many such units; a collapsed one has none.
-        return len(self.levels) == 1 and float(self.levels[0].tables.entropy().sum()) * positions < 0.01
+        return len(self.levels) == 1 and self.levels[0].entropy(positions) < 0.01
 
     def bits_per_latent(self) -> list[float]:
         """Return for each level the entropy of its tables in bits, the mean over channels."""
-        return [float(level.tables.entropy().mean()) for level in self.levels]
+        return [level.entropy(1) / level.channels for level in self.levels]
 
     def size_bytes(self) -> int:
         """Return the bytes of all arrays, as they lie in memory."""
-        return sum(array.nbytes for level in self.levels for array in _arrays_of(level).values())
+        return sum(array.nbytes for level in self.levels for array in level.arrays().values())
 
     def save(self, path: Path) -> None:
         """Write a ``.npz`` file, atomically."""
@@ -79,9 +78,10 @@ class Frozen:
             "psnr": np.array(self.psnr),
             "unquantised_psnr": self.unquantised_psnr,
             "images": self.images,
+            "qualities": np.array(self.qualities),
         }
         for place, level in enumerate(self.levels):
-            content |= {f"{place}/{name}": array for name, array in _arrays_of(level).items()}
+            content |= {f"{place}/{name}": array for name, array in level.arrays().items()}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **content)
         with replacing(path) as partial:
@@ -105,6 +105,7 @@ class Frozen:
                 tuple(content["psnr"].tolist()),
                 float(content["unquantised_psnr"]),
                 int(content["images"]),
+                tuple(content["qualities"].tolist()),
             )
         except CodecError:
             raise
@@ -125,22 +126,6 @@ def weights_digest(weights: list[np.ndarray]) -> str:
     return hasher.hexdigest()
 
 
-def _arrays_of(level: Level) -> dict[str, np.ndarray]:
-    quantiser, tables = level.quantiser, level.tables
-    arrays = (
-        quantiser.steps.astype("<f4"),
-        quantiser.lowest.astype("<i4"),
-        quantiser.points.astype("<f4"),
-        level.predictors.astype("u1"),
-        level.centres.astype("<i4"),
-        tables.lowest.astype("<i4"),
-        tables.frequencies.astype("<i4"),
-    )
-    return dict(zip(_ARRAYS, arrays, strict=True))
-
-
 def _level_of(content: dict[str, np.ndarray], place: int) -> Level:
-    steps, lowest_point, points, predictors, centres, lowest_symbol, frequencies = (
-        content[f"{place}/{name}"] for name in _ARRAYS
-    )
-    return Level(Quantiser(steps, lowest_point, points), predictors, centres, Tables(frequencies, lowest_symbol))
+    prefix = f"{place}/"
+    return Level.from_arrays({name[len(prefix) :]: array for name, array in content.items() if name.startswith(prefix)})

@@ -36,12 +36,18 @@ def freeze_run(
             f"{images.fingerprint}, then {run.record.data_fingerprint}); train again to compress with it"
         )
     train = split_indices(images, run.recipe.data)["train"]
-    frozen = freeze(Network(model), images.images, train, progress=progress)
+    frozen = freeze(Network(model), images.images, train, lambdas=_lambdas(run), progress=progress)
     if path.is_file() and not force:
         # Another process froze the run meanwhile; files may have been written by its tables already.
         return Frozen.load(path)
     frozen.save(path)
     return frozen
+
+
+def _lambdas(run: Run) -> tuple[float, ...]:
+    objective = run.recipe.objective
+    # Under another distortion λ weighs something else than the squared error, by which the dead zone is chosen.
+    return objective.lambdas if run.recipe.model.has_entropy_model and objective.distortion == "mse" else ()
 
 
 def _images_of(run: Run) -> ImageSet:

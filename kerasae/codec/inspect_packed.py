@@ -4,7 +4,7 @@ from typing import Any
 
 from kerasae.codec.container import Packed, pack
 from kerasae.codec.frozen import Frozen
-from kerasae.codec.symbols import residuals_of
+from kerasae.codec.symbols import integers_of
 
 
 def inspect_packed(name: str, packed: Packed, frozen: Frozen | None) -> dict[str, Any]:
@@ -26,10 +26,10 @@ def inspect_packed(name: str, packed: Packed, frozen: Frozen | None) -> dict[str
     }
     if frozen is None:
         return row
-    residuals, level = residuals_of(packed, frozen), frozen.levels[packed.step]
-    bits, escapes = level.estimated_bits_and_escapes(residuals[None])
+    integers = integers_of([packed], frozen)
+    bits, escapes = frozen.levels[packed.step].bits_and_escapes(integers)
     return row | {
-        "positions": len(residuals),
+        "positions": integers.shape[1] * integers.shape[2],
         "escapes": int(escapes.sum()),
         "estimated_bits": float(bits.sum()),
         "bits_per_channel": [round(float(value), 2) for value in bits[0]],

@@ -72,7 +72,14 @@ class Network:
         if (height, width) != self.model.image_shape[:2]:
             encoder = _for_shape(encoder, (height, width, self.model.channels))
             decoder = _for_shape(decoder, encoder.output_shape[1:])
-        return _Part(encoder, self.model.bottleneck), _Part(decoder, None)
+        # The latents of a learned codec are rounded by its frozen quantiser, not by its bottleneck.
+        bottleneck = _Pass() if self.model.has_entropy_model else self.model.bottleneck
+        return _Part(encoder, bottleneck), _Part(decoder, None)
+
+
+class _Pass(keras.layers.Layer):
+    def call(self, encoded):
+        return encoded, None
 
 
 class _Part(keras.Model):

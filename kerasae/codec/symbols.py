@@ -1,4 +1,6 @@
-"""A packed image → its integers, without the network: the part that must be equal everywhere."""
+"""Packed images → their integers, without the network: the part that must be equal everywhere."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -7,11 +9,22 @@ from kerasae.codec.frozen import Frozen
 from kerasae.errors import CodecError
 
 
-def residuals_of(packed: Packed, frozen: Frozen) -> np.ndarray:
-    """Return what was coded of an image, int32 ``(positions, channels)``.
+def integers_of(packed: Sequence[Packed], frozen: Frozen) -> np.ndarray:
+    """Return the quantised latents of images of one size and step, int32 ``(images, rows, columns, channels)``.
 
-    Raises ``CodecError`` where the payload is damaged or of another model.
+    Raises ``CodecError`` where a payload is damaged or of another model.
     """
+    for one in packed:
+        _refuse_other(one, frozen)
+    first = packed[0]
+    level = frozen.levels[first.step]
+    payloads = [one.payload for one in packed]
+    integers = level.decode(payloads, *frozen.geometry.grid(first.height, first.width))
+    level.check(payloads, integers)
+    return integers
+
+
+def _refuse_other(packed: Packed, frozen: Frozen) -> None:
     if packed.fingerprint != frozen.fingerprint:
         raise CodecError(
             f"the file was written by the model {packed.fingerprint.hex()}, this one is {frozen.fingerprint.hex()}; "
@@ -22,15 +35,3 @@ def residuals_of(packed: Packed, frozen: Frozen) -> np.ndarray:
             f"the file is damaged: step {packed.step} and {packed.channels} channels; the model has steps up to "
             f"{len(frozen.levels) - 1} and {frozen.geometry.channels} channels"
         )
-    coder = frozen.levels[packed.step].coder
-    rows, columns = frozen.geometry.grid(packed.height, packed.width)
-    residuals = coder.decode(packed.payload, rows * columns)
-    coder.check(packed.payload, residuals)
-    return residuals
-
-
-def integers_of(packed: Packed, frozen: Frozen) -> np.ndarray:
-    """Return the quantised latents of an image, int32 ``(rows, columns, channels)``; raises as ``residuals_of``."""
-    rows, columns = frozen.geometry.grid(packed.height, packed.width)
-    residuals = residuals_of(packed, frozen)
-    return frozen.levels[packed.step].integers(residuals[np.newaxis], rows, columns)[0]

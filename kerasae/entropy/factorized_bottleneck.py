@@ -8,7 +8,7 @@ from keras import ops
 
 from kerasae.entropy.density import Density
 from kerasae.entropy.medians import medians
-from kerasae.layers import UniformNoise, straight_through_round
+from kerasae.layers import QualityGains, UniformNoise, straight_through_round
 
 
 @keras.saving.register_keras_serializable(package="kerasae")
@@ -17,21 +17,29 @@ class FactorizedBottleneck(keras.layers.Layer):
 
     ::
 
-        encoded ──┬─ sample ── + U(−½, ½) ──────────────────┐
-        (batch, …,│                                         ├──▶ latents ──density──▶ rate
-         channels)└─ else ── round(encoded − m) + m ────────┘    (batch, …, channels)  (batch,) nats
+        encoded ──┬─ sample ── + s · U(−½, ½) ──────────────────────────┐ · correction
+        (batch, …,│                                                     ├──▶ latents
+         channels)└─ else ── s · round((encoded − m) / s) + m ──────────┤    (batch, …, channels)
+                                                                        └─density─▶ rate (batch,) nats
 
     Ballé, Laparra, Simoncelli 2017, "End-to-end optimized image compression". The rate is in nats, as every
     bottleneck's is: bits · ln 2. ``density`` is one that takes no conditions, a ``FactorizedDensity`` or a
-    ``LogisticMixtureDensity``.
+    ``LogisticMixtureDensity``; it is that of the encoded latents, whatever the step.
+
+    Step s and correction come from ``gains`` at the wanted ``quality``, ``(batch,)`` from 1 to ``gains.levels``;
+    without gains both are 1. ``default_quality`` is used where none is given.
 
     ``centres``, the m above, are 0 until ``centre`` sets them to the medians of the density. A channel that carries
-    nothing may rest anywhere: on ½ its rounded latents would cost a bit each, on its median they cost next to none.
+    nothing may rest anywhere: on half a step its rounded latents would cost a bit each, on its median next to none.
     """
 
-    def __init__(self, density: Density, *, seed: int = 0, **kwargs):
+    def __init__(
+        self, density: Density, *, gains: QualityGains | None = None, default_quality: float = 1.0, seed=0, **kwargs
+    ):
         super().__init__(**kwargs | {"dtype": "float32"})
         self.density = density
+        self.gains = gains
+        self.default_quality = default_quality
         self.seed = seed
         self.noise = UniformNoise(seed=seed, dtype="float32", name="noise")
         self.centres = self.add_weight(
@@ -44,25 +52,40 @@ class FactorizedBottleneck(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, encoded, sample=False):
+    def call(self, encoded, sample=False, quality=None):
         """Return ``(latents, rate)``, both float32; the latents are rounded, or with ``sample`` noisy."""
         encoded = ops.cast(encoded, "float32")
-        latents = self.noise(encoded) if sample else self.round(encoded)
-        return latents, math.log(2) * self.density.bits(latents)
+        steps, corrections = self.steps_at(encoded, quality)
+        latents = self.noise(encoded / steps) * steps if sample else self.round(encoded, steps)
+        return latents * corrections, math.log(2) * self.density.bits(latents, width=steps)
 
-    def round(self, encoded):
-        """Return ``encoded`` rounded to whole steps from ``centres``, with the gradient of the identity."""
-        return straight_through_round(encoded - self.centres) + self.centres
+    def steps_at(self, encoded, quality=None):
+        """Return steps and corrections of each image, of a shape that broadcasts to that of ``encoded``."""
+        if self.gains is None:
+            return 1.0, 1.0
+        if quality is None:
+            quality = ops.full((ops.shape(encoded)[0],), self.default_quality, dtype="float32")
+        return self.gains(quality)
+
+    def round(self, encoded, steps=1.0):
+        """Return ``encoded`` rounded to whole ``steps`` from ``centres``, with the gradient of the identity."""
+        return straight_through_round((encoded - self.centres) / steps) * steps + self.centres
 
     def centre(self) -> None:
         """Set ``centres`` to the medians of the density as it now is: after training, before rounded latents count."""
-        self.centres.assign(medians(self.density.log_cumulatives, self.density.channels).astype(np.float32))
+        self.centres.assign(self.density_medians())
+
+    def density_medians(self) -> np.ndarray:
+        """Return the medians of the density as it now is, ``(channels,)`` float32."""
+        return medians(self.density.log_cumulatives, self.density.channels).astype(np.float32)
 
     def get_config(self):
         """Return what is needed to build the layer again."""
-        return super().get_config() | {"density": keras.saving.serialize_keras_object(self.density), "seed": self.seed}
+        parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("density", "gains")}
+        return super().get_config() | parts | {"default_quality": self.default_quality, "seed": self.seed}
 
     @classmethod
     def from_config(cls, config):
         """Return the layer that ``config`` describes."""
-        return cls(keras.saving.deserialize_keras_object(config.pop("density")), **config)
+        parts = {name: keras.saving.deserialize_keras_object(config.pop(name)) for name in ("density", "gains")}
+        return cls(**parts, **config)

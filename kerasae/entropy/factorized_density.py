@@ -30,8 +30,8 @@ class FactorizedDensity(Density):
 
         σ(l + r) − σ(l) = σ(l + r) · σ(−l) · (1 − e^−r)
 
-    and ``r`` goes through the network beside ``l``, starting from 1, instead of being the difference of two large
-    numbers. So a float32 still knows bits and gradient 10⁴ from the middle.
+    and ``r`` goes through the network beside ``l``, starting from the width, instead of being the difference of two
+    large numbers. So a float32 still knows bits and gradient 10⁴ from the middle.
 
     The start is near a logistic density of scale ``initial_scale`` around 0, the same for all channels and on all
     backends: biases are spread evenly over [−½, ½] within a layer rather than drawn.
@@ -55,19 +55,27 @@ class FactorizedDensity(Density):
                 self.factors.append(add_channel_weight(self, f"factor_{place}", (channels, outputs, 1), 0.0))
         self.built = True
 
-    def element_bits(self, latents):
-        """Return −log₂ (F(y + ½) − F(y − ½)) of each element, in the shape of ``latents`` ``(batch, …, channels)``."""
+    def element_bits(self, latents, width=1.0):
+        """Return −log₂ (F(y + w/2) − F(y − w/2)) of each element, in the shape of ``latents`` ``(batch, …, channels)``.
+
+        w is ``width``, 1 unless said.
+        """
         latents = ops.cast(latents, "float32")
         check_channels(self, latents.shape)
-        flat = ops.transpose(ops.reshape(latents, (-1, self.channels)))[:, None, :]
-        logits, rise = self._logits_and_rise(flat - 0.5)
+        width = ops.cast(width, "float32")
+        flat = self._by_channel(latents - 0.5 * width)
+        # One number where the width is one: the network is then run on a single rise a channel.
+        rise = self._by_channel(ops.broadcast_to(width, ops.shape(latents))) if len(width.shape) else width
+        logits, rise = self._logits_and_rise(flat, rise * ops.ones_like(flat[..., :1]))
         rise = lower_bound(rise, _LEAST_RISE)
         nats = ops.softplus(-(logits + rise)) + ops.softplus(logits) - log1mexp(rise)
         return ops.reshape(ops.transpose(nats[:, 0, :]), ops.shape(latents)) / math.log(2)
 
-    def _logits_and_rise(self, x):
-        """Return the logits of F at ``x`` ``(channels, 1, elements)`` and what they rise by up to ``x + 1``."""
-        rise = ops.ones_like(x[..., :1])
+    def _by_channel(self, elements):
+        return ops.transpose(ops.reshape(elements, (-1, self.channels)))[:, None, :]
+
+    def _logits_and_rise(self, x, rise):
+        """Return the logits of F at ``x`` ``(channels, 1, elements)`` and what they rise by up to ``x + rise``."""
         for place, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
             slopes = ops.softplus(matrix)
             x, rise = ops.matmul(slopes, x) + bias, ops.matmul(slopes, rise)

@@ -23,8 +23,8 @@ class GaussianDensity(Density):
     P(y) = Φ((y − mean + ½) / scale) − Φ((y − mean − ½) / scale). Zero mean: Ballé, Minnen, Singh, Hwang, Johnston
     2018, "Variational image compression with a scale hyperprior"; with a mean: Minnen, Ballé, Toderici 2018, "Joint
     autoregressive and hierarchical priors for learned image compression". The conditions ``scale`` and ``mean`` have
-    the shape of the latents, or one that broadcasts to it. A scale under ``lowest_scale`` counts as ``lowest_scale``,
-    with a gradient that may still raise it.
+    the shape of the latents, or one that broadcasts to it. A scale under ``lowest_scale`` of the width counts
+    as that, with a gradient that may still raise it.
 
     **Tails.** Both ends of the interval are moved to the left of the mean by symmetry, and the mass is taken in the
     log domain: ln P = ln Φ(u) + ln (1 − Φ(l)/Φ(u)) for l < u. It has no weights.
@@ -37,11 +37,12 @@ class GaussianDensity(Density):
         self.lowest_scale = float(lowest_scale)
         self.built = True
 
-    def element_bits(self, latents, scale, mean=0.0):
+    def element_bits(self, latents, scale, mean=0.0, width=1.0):
         """Return −log₂ P of each element, in the shape of ``latents``."""
-        latents, scale, mean = (ops.cast(part, "float32") for part in (latents, scale, mean))
-        scale = lower_bound(scale, self.lowest_scale)
-        distance = ops.abs(latents - mean)
+        latents, scale, mean, width = (ops.cast(part, "float32") for part in (latents, scale, mean, width))
+        # In steps of the quantiser.
+        scale = lower_bound(scale / width, self.lowest_scale)
+        distance = ops.abs(latents - mean) / width
         upper, lower = log_ndtr((0.5 - distance) / scale), log_ndtr((-0.5 - distance) / scale)
         # Far out float32 may round two neighbours to one; their difference matters little there, but not if it is 0.
         rise = ops.maximum(upper - lower, _LEAST_RISE)

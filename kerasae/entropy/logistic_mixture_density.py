@@ -30,7 +30,7 @@ class LogisticMixtureDensity(Density):
     The same interface as ``FactorizedDensity``, and about half its time on a CPU.
 
     **Tails.** The mass of one component comes in the log domain from its logit ``l`` at the lower end and the rise
-    r = 1/s to the upper end, σ(l + r) − σ(l) = σ(l + r) · σ(−l) · (1 − e^−r), and components are added by logsumexp.
+    r = w/s to the upper end, σ(l + r) − σ(l) = σ(l + r) · σ(−l) · (1 − e^−r), and components are added by logsumexp.
 
     The start is the same for all channels and on all backends: equal weights, means spread evenly over ±½
     ``initial_scale``, scales in equal ratios from half of it to twice. Starts that are wider, or of one scale, were
@@ -52,14 +52,18 @@ class LogisticMixtureDensity(Density):
         self.log_scales = add_channel_weight(self, "log_scales", shape, log_scales)
         self.built = True
 
-    def element_bits(self, latents):
-        """Return −log₂ (F(y + ½) − F(y − ½)) of each element, in the shape of ``latents`` ``(batch, …, channels)``."""
-        latents = ops.cast(latents, "float32")
+    def element_bits(self, latents, width=1.0):
+        """Return −log₂ (F(y + w/2) − F(y − w/2)) of each element, in the shape of ``latents`` ``(batch, …, channels)``.
+
+        w is ``width``, 1 unless said.
+        """
+        latents, width = ops.cast(latents, "float32"), ops.cast(width, "float32")
         check_channels(self, latents.shape)
-        rise = ops.exp(-lower_bound(self.log_scales, _LEAST_LOG_SCALE))
-        # What does not depend on the latents is computed once per channel.
+        steepness = ops.exp(-lower_bound(self.log_scales, _LEAST_LOG_SCALE))
+        # What does not depend on the latents is computed once per channel, or once per channel and width.
+        rise = steepness * (width[..., None] if len(width.shape) else width)
         weights = ops.log_softmax(self.logits, axis=-1) + log1mexp(rise)
-        lower = (latents[..., None] - 0.5 - self.means) * rise
+        lower = ((latents - 0.5 * width)[..., None] - self.means) * steepness
         masses = weights - ops.softplus(-(lower + rise)) - ops.softplus(lower)
         return ops.logsumexp(masses, axis=-1) / -math.log(2)
 

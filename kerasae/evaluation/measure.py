@@ -17,7 +17,7 @@ class Measured:
     """Metrics of every image: ``metrics[decoded_from][name]`` is ``(images,)``.
 
     ``kl`` ``(images,)``, ``kl_per_latent`` ``(images, latents)``, both in nats, and ``means`` ``(images, latents)`` are
-    those of variational models.
+    those of variational models; ``bits_per_pixel`` ``(images,)`` is the estimate of a learned codec's entropy model.
     """
 
     names: tuple[str, ...]
@@ -26,6 +26,7 @@ class Measured:
     kl_per_latent: np.ndarray | None
     means: np.ndarray | None
     images_per_second: float
+    bits_per_pixel: np.ndarray | None = None
 
 
 def measure(
@@ -62,7 +63,7 @@ def measure(
             metrics.setdefault(decoded_from, {})[metric] = values.astype("float64")
     names = tuple(images.names[index] for index in indexes)
     latents = (joined.get(name) for name in ("kl", "kl_per_latent", "mean"))
-    return Measured(names, metrics, *latents, len(indexes) / seconds)
+    return Measured(names, metrics, *latents, len(indexes) / seconds, joined.get("bits_per_pixel"))
 
 
 def _inputs(compressor: keras.Model | None, images: ImageSet, indexes: np.ndarray, sigma: float, seed: int):

@@ -16,9 +16,11 @@ def score_rows(measured: Measured, *, run: str, data: str, split: str, sigma: fl
     """Return one score for each thing that was decoded: ``latents``, or ``mean`` and ``sample``, or ``input``."""
     rows = []
     for decoded_from, metrics in measured.metrics.items():
-        variational = {}
+        extra = {}
         if measured.kl is not None:
-            variational = {"kl_nats": float(measured.kl.mean()), "active_units": active_units(measured.means)}
+            extra = {"kl_nats": float(measured.kl.mean()), "active_units": active_units(measured.means)}
+        if measured.bits_per_pixel is not None:
+            extra = {"bits_per_pixel": float(measured.bits_per_pixel.mean())}
         mean_mse = float(metrics["mse"].mean())
         rows.append(
             Score(
@@ -30,7 +32,7 @@ def score_rows(measured: Measured, *, run: str, data: str, split: str, sigma: fl
                 count=len(measured.names),
                 psnr_of_mean_mse=-10 * math.log10(max(mean_mse, 1e-10)),
                 **{name: summarise(values) for name, values in metrics.items()},
-                **variational,
+                **extra,
             )
         )
     return rows

@@ -1,5 +1,7 @@
 """Model and metrics as one compiled function."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -15,6 +17,7 @@ class Scorer(keras.Model):
     ``(batch,)``, where the input is to be noisy; ``epsilon`` ``(batch, latents)``, where a sample is wanted as well.
     Returns a flat dictionary: ``<decoded_from>/mse``, ``/psnr``, ``/ssim`` ``(batch,)`` against the clean image, and
     for variational models ``kl`` ``(batch,)`` in nats, ``kl_per_latent`` and ``mean``, both ``(batch, latents)``.
+    Learned codecs, at their default quality, have ``bits_per_pixel`` ``(batch,)`` beside ``latents/…``.
     Without a compressor the noisy input itself is scored: ``input/…``.
     """
 
@@ -35,6 +38,9 @@ class Scorer(keras.Model):
         encoded = self.compressor.encoder(given)
         latents, rate = self.compressor.bottleneck(encoded)
         reconstructions = self.compressor.decode(latents)
+        if self.compressor.has_entropy_model:
+            bits = rate / (math.log(2) * self.compressor.image_size**2)
+            return _compare(clean, reconstructions, "latents") | {"bits_per_pixel": bits}
         if not self.compressor.is_variational:
             return _compare(clean, reconstructions, "latents")
         scores = _compare(clean, reconstructions, "mean") | {"kl": rate, "mean": latents}

@@ -4,6 +4,7 @@ from kerasae import recipe as recipes
 from kerasae.models.compressor import Compressor
 from kerasae.models.conv_autoencoder import ConvAutoencoder
 from kerasae.models.conv_vae import ConvVae
+from kerasae.models.factorized_prior import FactorizedPrior
 from kerasae.models.initialise import initialise
 from kerasae.models.mlp_vae import MlpVae
 
@@ -11,12 +12,15 @@ MODELS: dict[type, type[Compressor]] = {
     recipes.ConvAutoencoder: ConvAutoencoder,
     recipes.MlpVae: MlpVae,
     recipes.ConvVae: ConvVae,
+    recipes.FactorizedPrior: FactorizedPrior,
 }
 
 
 def build_model(recipe: recipes.Recipe) -> Compressor:
     """Return the model of ``recipe``, its weights drawn from ``training.seed``, the same on every backend."""
     sizes = recipe.model.model_dump(exclude={"kind"})
+    if recipe.model.has_entropy_model:
+        sizes |= {"levels": recipe.objective.levels, "span": recipe.objective.step_span}
     model = MODELS[type(recipe.model)](
         image_size=recipe.data.image_size,
         channels=recipe.data.channels,

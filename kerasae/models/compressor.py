@@ -28,6 +28,8 @@ class Compressor(keras.Model):
     is_variational = False
     #: Whether encoder and decoder are convolutional throughout, so that images of any size can be coded in one piece.
     takes_any_size = False
+    #: Whether the bottleneck has an entropy model, so that there is a rate in bits and a quality: ``LearnedCodec``.
+    has_entropy_model = False
 
     def __init__(self, *, image_size: int, channels: int, seed: int, l1: float, l2: float, **kwargs):
         super().__init__(**kwargs)
@@ -71,6 +73,9 @@ class Compressor(keras.Model):
     def call(self, images, training=False):
         """Return the reconstructions of ``images``: decoded latents, nothing sampled."""
         return self.decode(self.encode(images))
+
+    def settle(self) -> None:
+        """Do what is left when training is over; nothing, for most models."""
 
     def kernel_regularizer(self) -> keras.regularizers.Regularizer | None:
         """Return a new regulariser for one kernel, or nothing where ``l1`` and ``l2`` are 0."""

@@ -67,7 +67,7 @@ class ClassicalContender:
 
 @dataclass(frozen=True)
 class ModelContender:
-    """A trained model; its qualities are the indexes of its steps."""
+    """A trained model; its qualities are the indexes of its steps, or a learned codec's own qualities."""
 
     name: str
     codec: Codec
@@ -75,7 +75,7 @@ class ModelContender:
 
     def encode(self, images: Sequence[np.ndarray], quality: float) -> list[bytes]:
         """Return a ``.kae`` file for each image."""
-        return [pack(one) for one in self.codec.pack(images, step=int(quality))]
+        return [pack(one) for one in self.codec.pack(images, step=self._step(quality))]
 
     def decode(self, files: Sequence[bytes], channels: int) -> list[np.ndarray]:
         """Return an image for each file."""
@@ -87,13 +87,12 @@ class ModelContender:
 
     def estimated_bits(self, images: Sequence[np.ndarray], quality: float) -> np.ndarray:
         """Return the information under the frozen tables, ``(images,)``."""
-        return self.codec.estimated_bits(images, step=int(quality))
+        return self.codec.estimated_bits(images, step=self._step(quality))
 
     def settings(self, quality: float, channels: int) -> dict[str, Any]:
         """Return the step and the model."""
-        frozen = self.codec.frozen
-        return {
-            "step": int(quality),
-            "default": int(quality) == frozen.default,
-            "fingerprint": frozen.fingerprint.hex(),
-        }
+        frozen, step = self.codec.frozen, self._step(quality)
+        return {"step": step, "default": step == frozen.default, "fingerprint": frozen.fingerprint.hex()}
+
+    def _step(self, quality: float) -> int:
+        return self.codec.step_of(quality) if self.codec.frozen.qualities else int(quality)

@@ -27,16 +27,23 @@ def matched(contenders: Sequence[Contender], image: np.ndarray, budget: int) -> 
     """
     found = []
     for contender in contenders:
-        low, high = int(min(contender.qualities)), int(max(contender.qualities))
-        if isinstance(contender, ClassicalContender):
-            low, high = contender.codec.span
-        files = _search(contender, image, list(range(low, high + 1)), budget)
+        files = _search(contender, image, _all_qualities(contender), budget)
         decoded = contender.decode([files], image.shape[-1])[0]
         found.append(Matched(contender.name, decoded, len(files), float(psnr_of(squared_error(image, decoded)))))
     return found
 
 
-def _search(contender: Contender, image: np.ndarray, qualities: list[int], budget: int) -> bytes:
+def _all_qualities(contender: Contender) -> list[float]:
+    if isinstance(contender, ClassicalContender):
+        low, high = contender.codec.span
+    elif contender.codec.frozen.qualities:
+        return sorted(contender.codec.frozen.qualities)
+    else:
+        low, high = int(min(contender.qualities)), int(max(contender.qualities))
+    return list(range(low, high + 1))
+
+
+def _search(contender: Contender, image: np.ndarray, qualities: list[float], budget: int) -> bytes:
     """Bisect for the largest file within the budget: sizes rise with quality, falling with a model's step."""
     tried: dict[int, bytes] = {}
 

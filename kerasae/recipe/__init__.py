@@ -16,6 +16,7 @@ from kerasae.recipe.load_study import load_study as load_study
 from kerasae.recipe.model import KINDS as KINDS
 from kerasae.recipe.model import ConvAutoencoder as ConvAutoencoder
 from kerasae.recipe.model import ConvVae as ConvVae
+from kerasae.recipe.model import FactorizedPrior as FactorizedPrior
 from kerasae.recipe.model import MlpVae as MlpVae
 from kerasae.recipe.noise_sweep import NoiseSweep as NoiseSweep
 from kerasae.recipe.noise_sweep import is_noise_sweep as is_noise_sweep

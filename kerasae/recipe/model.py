@@ -10,7 +10,19 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 Widths = Annotated[tuple[Width, ...], Field(strict=False, min_length=1, max_length=6)]
 
 
-class ConvAutoencoder(Section):
+class _Model(Section):
+    @property
+    def is_variational(self) -> bool:
+        """Whether the bottleneck is a distribution, so that the model has a KL divergence for its rate."""
+        return False
+
+    @property
+    def has_entropy_model(self) -> bool:
+        """Whether the bottleneck has an entropy model, so that the model has a rate in bits."""
+        return False
+
+
+class ConvAutoencoder(_Model):
     """The reference study's autoencoder: one stride-2 convolution per entry of ``filters``, mirrored back.
 
     The last entry is the number of latent channels.
@@ -26,13 +38,8 @@ class ConvAutoencoder(Section):
         """Pixels of a side per latent position."""
         return 2 ** len(self.filters)
 
-    @property
-    def is_variational(self) -> bool:
-        """Whether the bottleneck is a distribution, so that the model has a rate."""
-        return False
 
-
-class MlpVae(Section):
+class MlpVae(_Model):
     """The reference study's variational autoencoder: dense ``hidden`` layers around ``latent_size`` latents."""
 
     kind: Literal["mlp_vae"]
@@ -50,7 +57,7 @@ class MlpVae(Section):
         return True
 
 
-class ConvVae(Section):
+class ConvVae(_Model):
     """A variational autoencoder of strided convolutions and residual blocks around ``latent_size`` dense latents.
 
     A space-to-depth stem takes ``stem`` pixels a side at once; then one scale per entry of ``widths``, each half the
@@ -76,9 +83,45 @@ class ConvVae(Section):
         return True
 
 
-Model = Annotated[ConvAutoencoder | MlpVae | ConvVae, Field(discriminator="kind")]
+class _LearnedCodec(_Model):
+    """A codec trained for rate and distortion at once: transforms, and an entropy model of the rounded latents.
+
+    ``transform``: ``residual``, the fast pair (a space-to-depth stem of ``stem`` pixels a side, one scale per entry of
+    ``widths``, ``residual_blocks`` blocks each), or ``gdn``, the papers' 5×5 convolutions of stride 2 with GDN (one
+    stage per entry of ``widths`` and one more). ``density``: of each channel's latents (of the hyper-latents, where
+    there are any), a mixture of three logistics or the non-parametric density of Ballé et al. 2018.
+    """
+
+    transform: Literal["residual", "gdn"] = "residual"
+    stem: Literal[1, 2, 4, 8] = 4
+    widths: Widths = (32, 64, 128)
+    residual_blocks: int = Field(1, ge=0, le=16)
+    latent_channels: int = Field(64, ge=1, le=4096)
+    density: Literal["logistic_mixture", "factorized"] = "logistic_mixture"
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a side per position of the latents."""
+        if self.transform == "gdn":
+            return 2 ** (len(self.widths) + 1)
+        return self.stem * 2 ** (len(self.widths) - 1)
+
+    @property
+    def has_entropy_model(self) -> bool:
+        """Whether the bottleneck has an entropy model, so that the model has a rate in bits."""
+        return True
+
+
+class FactorizedPrior(_LearnedCodec):
+    """Latents are independent, each channel under a density of its own."""
+
+    kind: Literal["factorized_prior"]
+
+
+Model = Annotated[ConvAutoencoder | MlpVae | ConvVae | FactorizedPrior, Field(discriminator="kind")]
 KINDS: dict[str, type[Section]] = {
     "conv_autoencoder": ConvAutoencoder,
     "mlp_vae": MlpVae,
     "conv_vae": ConvVae,
+    "factorized_prior": FactorizedPrior,
 }

@@ -34,22 +34,40 @@ class Recipe(Section):
                 f"data.image_size = {size} does not divide by the stride {stride} of this {self.model.kind}; "
                 f"take {near}, or a model with fewer halvings"
             )
-        if not self.model.is_variational:
-            if self.objective.model_fields_set:
-                raise ValueError(
-                    f"[objective] is for variational models (mlp_vae, conv_vae); a {self.model.kind} minimises the "
-                    "mean squared error; remove the section"
-                )
-            if self.training.best_by == "val_mse_sample":
-                raise ValueError(
-                    f"training.best_by = 'val_mse_sample' is for variational models; a {self.model.kind} has no "
-                    "sample; take 'val_mse'"
-                )
+        self._objective_fits()
         return self
 
+    def _objective_fits(self) -> None:
+        kind = self.model.kind
+        given = self.objective.model_fields_set
+        variational, codec = self.objective.variational_keys, self.objective.codec_keys
+        if not self.model.is_variational and not self.model.has_entropy_model and given:
+            raise ValueError(
+                f"[objective] is for variational models (mlp_vae, conv_vae) and learned codecs; a {kind} minimises the "
+                "mean squared error; remove the section"
+            )
+        for key in sorted(given & codec) if self.model.is_variational else ():
+            raise ValueError(f"objective.{key} is for learned codecs; a {kind} takes {', '.join(sorted(variational))}")
+        for key in sorted(given & variational) if self.model.has_entropy_model else ():
+            raise ValueError(f"objective.{key} is for variational models; a {kind} takes {', '.join(sorted(codec))}")
+        if not self.model.is_variational and self.training.best_by == "val_mse_sample":
+            raise ValueError(
+                f"training.best_by = 'val_mse_sample' is for variational models; a {kind} has no sample; take 'val_mse'"
+            )
+        if self.model.has_entropy_model and "best_by" in self.training.model_fields_set:
+            raise ValueError(
+                f"training.best_by is not for a {kind}: its best epoch is always that of the lowest rate–distortion "
+                "loss on validation images; remove the key"
+            )
+
     def as_dict(self) -> dict[str, Any]:
-        """Return plain nested dictionaries, without the keys that are not set."""
+        """Return plain nested dictionaries, without the keys that are not set or not this kind of model's."""
         plain = self.model_dump(mode="json", exclude_none=True)
-        if not self.model.is_variational:
+        if self.model.is_variational or self.model.has_entropy_model:
+            others = self.objective.codec_keys if self.model.is_variational else self.objective.variational_keys
+            plain["objective"] = {key: value for key, value in plain["objective"].items() if key not in others}
+        else:
             plain.pop("objective")
+        if self.model.has_entropy_model:
+            plain["training"].pop("best_by")
         return plain

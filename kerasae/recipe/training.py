@@ -1,22 +1,55 @@
 """``[objective]``, ``[regularizer]``, ``[noise]`` and ``[training]``: what is minimised, on what, for how long."""
 
-from typing import Literal
+import math
+from itertools import pairwise
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from kerasae.recipe.section import Section
 
+Lambda = Annotated[float, Field(gt=0)]
+Lambdas = Annotated[tuple[Lambda, ...], Field(strict=False, min_length=1, max_length=32)]
+
 
 class Objective(Section):
-    """What a variational model minimises besides its weight penalty: ``distortion + rate_weight · rate``.
+    """What a model with a rate minimises besides its weight penalty.
 
-    ``unit``: the squared error summed over pixels, as the reference study has it. ``calibrated``: the negative
-    log-likelihood in nats under a Gaussian whose variance is the batch's own mean squared error (σ-VAE, Rybkin et
-    al. 2021). The rate is the KL divergence to N(0, 1) in nats, summed over latents; both are averaged over the batch.
+    **Variational models:** ``distortion + rate_weight · rate``. ``unit``: the squared error summed over pixels, as the
+    reference study has it. ``calibrated``: the negative log-likelihood in nats under a Gaussian whose variance is the
+    batch's own mean squared error (σ-VAE, Rybkin et al. 2021). The rate is the KL divergence to N(0, 1) in nats, summed
+    over latents; both are averaged over the batch.
+
+    **Learned codecs:** ``bits per pixel + λ · distortion``. Distortion ``mse`` is 255² times the mean squared error of
+    intensities in [0, 1]; ``ssim`` is 1 − SSIM. ``lambdas`` has one λ per quality level, rising; all levels are trained
+    at once, each image at a quality of its own. One λ alone gives a codec of a single rate.
     """
 
     likelihood: Literal["unit", "calibrated"] = "unit"
     rate_weight: float = Field(1.0, ge=0)
+    lambdas: Lambdas = (0.0012, 0.002, 0.0034, 0.0056, 0.0094, 0.016, 0.026, 0.044)
+    distortion: Literal["mse", "ssim"] = "mse"
+
+    # Which keys are for which models.
+    variational_keys: ClassVar[frozenset[str]] = frozenset({"likelihood", "rate_weight"})
+    codec_keys: ClassVar[frozenset[str]] = frozenset({"lambdas", "distortion"})
+
+    @field_validator("lambdas")
+    @classmethod
+    def _rise(cls, lambdas: tuple[float, ...]) -> tuple[float, ...]:
+        if any(after <= before for before, after in pairwise(lambdas)):
+            raise ValueError("does not rise; give the lambdas from the lowest quality to the highest")
+        return lambdas
+
+    @property
+    def levels(self) -> int:
+        """Quality levels of a learned codec."""
+        return len(self.lambdas)
+
+    @property
+    def step_span(self) -> float:
+        """Ratio of the quantiser's steps at both ends to start from: where bits are many, the error goes as step²."""
+        return math.sqrt(self.lambdas[-1] / self.lambdas[0])
 
 
 class Regularizer(Section):
@@ -39,8 +72,9 @@ class Training(Section):
     0 over the first twentieth of the training, then down to a hundredth (Loshchilov & Hutter 2017). The slow start
     matters: in full stride, the first steps of Adam push ReLU units below 0 for good, and of four latent channels
     each one counts. ``clip_norm`` bounds the global norm of the gradient. ``flip`` mirrors half of the training images,
-    drawn anew in every step. ``best_by`` names what the kept epoch is chosen by: the validation MSE of the decoded
-    posterior mean, or (variational models) of a sample.
+    drawn anew in every step; ``shift`` moves them by up to so many pixels each way, all of a batch alike, the edge
+    repeated. ``best_by`` names what the kept epoch is chosen by: the validation MSE of the decoded posterior mean, or
+    (variational models) of a sample; for learned codecs it is always the rate–distortion loss of the validation images.
     ``checkpoint_seconds`` is the least time between two checkpoints, 0 for one after each epoch; it changes nothing in
     the result. ``devices`` is over how many devices each batch is split, those of all processes together (JAX alone);
     more than one gives the result of one within float tolerance, not to the bit.
@@ -53,6 +87,7 @@ class Training(Section):
     weight_decay: float = Field(0.0, ge=0)
     clip_norm: float | None = Field(None, gt=0)
     flip: bool = False
+    shift: int | None = Field(None, ge=1, le=64)
     seed: int = Field(0, ge=0, lt=2**32)
     best_by: Literal["val_mse", "val_mse_sample"] = "val_mse"
     feed: Literal["auto", "tf.data", "numpy"] = "auto"

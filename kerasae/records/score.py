@@ -22,6 +22,7 @@ class Score:
     nothing was decoded. ``sigma`` is the standard deviation of the noise on the input, in [0, 1] intensity; metrics
     compare with the clean image. ``kl_nats`` is the mean KL divergence per image, ``active_units`` the number of
     latents u with Var_x(E[z_u|x]) > 0.01 (Burda et al. 2016); both only for variational models.
+    ``bits_per_pixel`` is the estimate of a learned codec's entropy model, at the quality it has unless asked.
     """
 
     run: str
@@ -36,6 +37,7 @@ class Score:
     ssim: Summary
     kl_nats: float | None = None
     active_units: int | None = None
+    bits_per_pixel: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested dictionaries fit for JSON, without the keys that do not apply."""

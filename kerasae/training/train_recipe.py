@@ -22,7 +22,7 @@ from kerasae.training.find import runs_folder
 from kerasae.training.keeper import Keeper
 from kerasae.training.name import run_name
 from kerasae.training.own_folder import own_folder
-from kerasae.training.prepare import build_trainer, objective_sentence
+from kerasae.training.prepare import best_by, build_trainer, objective_sentence
 from kerasae.training.reporter import Announcer, Reporter
 from kerasae.training.run import Run
 from kerasae.training.tensorboard import EpochScalars, refuse_without_tensorboard
@@ -105,7 +105,7 @@ def _train(
     run = run.write_record(replace(record, epochs_done=progress.epochs_done))
     keeper = Keeper(
         progress,
-        best_by=training.best_by,
+        best_by=best_by(recipe),
         path=checkpoint,
         checkpoint_seconds=training.checkpoint_seconds,
         images=len(splits["train"]),
@@ -152,6 +152,7 @@ def _leave(run: Run, trainer, progress: Progress, status: str, message: str) -> 
     _write_history(run.folder / "history.csv", progress.history)
     if progress.best_weights is not None and status != "stopped":
         trainer.compressor.set_weights(progress.best_weights)
+        trainer.compressor.settle()
         with replacing(run.folder / "model.keras") as partial:
             trainer.compressor.save(partial)
         with replacing(run.folder / "best.weights.h5") as partial:

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kerasae.layers import GaussianCorruption, RandomFlip
+from kerasae.layers import GaussianCorruption, RandomFlip, RandomShift
 from kerasae.models import Compressor
 from kerasae.training.first_non_finite import FirstNonFinite
 from kerasae.training.objective import batch_mean, distortion, weight_penalty
@@ -37,6 +37,7 @@ class Trainer(Step, keras.Model):
         sigma: float,
         seed: int,
         flip: bool = False,
+        shift: int | None = None,
     ):
         super().__init__(name="trainer")
         self.compressor = compressor
@@ -46,6 +47,7 @@ class Trainer(Step, keras.Model):
         self.noise = GaussianCorruption(sigma, seed=seed + 1, name="noise")
         self.validation_noise = GaussianCorruption(sigma, seed=seed + 2, name="validation_noise")
         self.flip = RandomFlip(seed=seed + 3, name="flip") if flip else None
+        self.shift = RandomShift(shift, seed=seed + 4, name="shift") if shift else None
         self.trackers = {name: keras.metrics.Mean(name=name) for name in _TERMS}
         if compressor.is_variational:
             self.trackers["mse_sample"] = keras.metrics.Mean(name="mse_sample")
@@ -60,14 +62,18 @@ class Trainer(Step, keras.Model):
 
     def forward(self, images, weights=None):
         """Return ``(loss, terms)`` of one batch of uint8 images, with fresh noise and a fresh sample."""
-        clean = ops.cast(images, "float32") / 255.0
-        if self.flip is not None:
-            clean = self.flip(clean)
+        clean = self.augmented(images)
         encoded = self.compressor.encoder(self.noise(clean), training=True)
         latents, rate = self.compressor.bottleneck(encoded, sample=True)
         reconstructions = self.compressor.decoder(latents, training=True)
         terms = self._terms(clean, reconstructions, rate, weights)
         return terms["loss"], terms
+
+    def augmented(self, images):
+        """Return uint8 images as float in [0, 1], mirrored and moved at random where training is to be."""
+        for layer in (self.flip, self.shift):
+            images = images if layer is None else layer(images)
+        return ops.cast(images, "float32") / 255.0
 
     def validate(self, images, weights=None):
         """Return the terms of one batch of uint8 images, of the posterior mean, and ``mse_sample``."""

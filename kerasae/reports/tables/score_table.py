@@ -35,6 +35,8 @@ def _caption(scores, width):
     parts = ["mean ± std over images, [95 % interval of the mean]"]
     if any(score.kl_nats is not None for score in scores):
         parts.append("KL in nats per image")
+    if any(score.bits_per_pixel is not None for score in scores):
+        parts.append("bits per pixel as the entropy model estimates them, at the middle quality")
     if width < WIDE and any(score.active_units is not None for score in scores):
         parts.append("AU active units")
     return "; ".join(parts)
@@ -61,6 +63,9 @@ def _wide(table, scores, several_runs):
     _metric_columns(table)
     with_kl = any(score.kl_nats is not None for score in scores)
     with_units = any(score.active_units is not None for score in scores)
+    with_bits = any(score.bits_per_pixel is not None for score in scores)
+    if with_bits:
+        table.add_column("bits per\npixel", justify="right")
     if with_kl:
         table.add_column("KL", justify="right")
     if with_units:
@@ -68,6 +73,8 @@ def _wide(table, scores, several_runs):
     for score in scores:
         cells = [score.run] if several_runs else []
         cells += [score.split, noise(score.sigma), score.decoded_from, f"{score.count:,}", *_metric_cells(score)]
+        if with_bits:
+            cells.append("" if score.bits_per_pixel is None else f"{score.bits_per_pixel:.3f}")
         if with_kl:
             cells.append("" if score.kl_nats is None else f"{score.kl_nats:.1f}")
         if with_units:
@@ -84,6 +91,7 @@ def _narrow(table, scores, several_runs):
         sigma = f"σ {score.sigma:g}" if score.sigma else "clean"
         about.append(f"\n{score.decoded_from}, {sigma}", style="not bold dim")
         cost = [f"KL {score.kl_nats:.1f}"] if score.kl_nats is not None else []
+        cost += [f"{score.bits_per_pixel:.3f} bpp"] if score.bits_per_pixel is not None else []
         cost += [f"AU {score.active_units}"] if score.active_units is not None else []
         if cost:
             about.append("\n" + ", ".join(cost), style="not bold dim")

@@ -1,0 +1,83 @@
+"""What an image is to cost or to look like → the step that does it."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from kerasae.codec.codec import Codec
+from kerasae.codec.container import Packed, pack
+from kerasae.errors import CodecError
+
+
+def pack_to_bytes(codec: Codec, images: Sequence[np.ndarray], most: int) -> list[Packed]:
+    """Return each image at the finest step found whose whole file has at most ``most`` bytes.
+
+    Found by bisection, file sizes falling from step to step of the ladder but for a byte now and then. Raises
+    ``CodecError`` where even the coarsest step of an image takes more.
+    """
+    return _search(codec, images, lambda packed, place: len(pack(packed)) <= most, _too_large(most), finest=True)
+
+
+def pack_to_psnr(codec: Codec, images: Sequence[np.ndarray], least: float) -> list[Packed]:
+    """Return each image at the coarsest step found whose decoded picture has a PSNR of at least ``least`` dB.
+
+    The PSNR is that of 8-bit images. Found by bisection, as in ``pack_to_bytes``. Raises ``CodecError`` where even the
+    finest step of an image stays below.
+    """
+
+    def reaches(decoded: np.ndarray, place: int) -> bool:
+        error = ((decoded.astype(np.float64) - images[place]) ** 2).mean() / 255**2
+        return -10 * np.log10(max(error, 1e-10)) >= least
+
+    return _search(codec, images, reaches, _too_coarse(least), finest=False)
+
+
+def _search(
+    codec: Codec,
+    images: Sequence[np.ndarray],
+    fits: Callable[..., bool],
+    explain: Callable[[int], str],
+    *,
+    finest: bool,
+) -> list[Packed]:
+    """Bisect for all images at once, so that each round goes through the network in batches."""
+    images = [codec.checked(image) for image in images]
+    count, last = len(images), len(codec.frozen.levels) - 1
+    # ``sure`` fits, or is the end where everything must; ``open_`` is the far end of what may be better still.
+    sure, limit = np.full(count, last if finest else 0), np.full(count, 0 if finest else last)
+    best = codec.pack(images, step=sure.tolist())
+    for place, good in enumerate(_judge(codec, best, fits, finest)):
+        if not good:
+            raise CodecError(explain(place))
+    while (unsettled := np.flatnonzero(sure != limit)).size:
+        towards = np.sign(limit - sure)
+        # Rounded towards what is not known yet, so that every round settles something.
+        tried = sure + towards * ((np.abs(limit - sure) + 1) // 2)
+        packed = codec.pack([images[place] for place in unsettled], step=tried[unsettled].tolist())
+        for place, one, good in zip(
+            unsettled, packed, _judge(codec, packed, fits, finest, places=unsettled), strict=True
+        ):
+            if good:
+                sure[place], best[place] = tried[place], one
+            else:
+                limit[place] = tried[place] - towards[place]
+    return best
+
+
+def _judge(codec: Codec, packed: list[Packed], fits, finest: bool, places: Sequence[int] | None = None) -> list[bool]:
+    places = range(len(packed)) if places is None else places
+    shown = packed if finest else codec.unpack(packed)
+    return [bool(fits(one, place)) for one, place in zip(shown, places, strict=True)]
+
+
+def _too_large(most: int) -> Callable[[int], str]:
+    return lambda place: (
+        f"image {place} takes more than {most:,} bytes even at the coarsest step; allow it more, or make it smaller"
+    )
+
+
+def _too_coarse(least: float) -> Callable[[int], str]:
+    return lambda place: (
+        f"image {place} stays below {least:g} dB even at the finest step; ask for less, or train a model for a higher "
+        "quality"
+    )

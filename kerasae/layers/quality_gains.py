@@ -1,0 +1,65 @@
+"""One model, every rate: what the latents are divided by at each quality."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasae.errors import ModelError
+
+
+@keras.saving.register_keras_serializable(package="kerasae")
+class QualityGains(keras.layers.Layer):
+    """A quantiser step per quality level and channel, and what the decoder multiplies by beyond undoing it.
+
+    Level vectors as in Cui, Wang, Gao, Guo, Feng, Bai 2021, "Asymmetric gained deep image compression with continuous
+    rate adaptation": the gain is 1 / ``step``, the inverse gain ``step · correction``. Between levels the logarithms
+    are interpolated, so any quality from 1 to ``levels`` has its vectors. The steps start in equal ratios: ``span`` is
+    the first level's over the last's, 1 in the geometric middle. Corrections start at 1.
+    """
+
+    def __init__(self, levels: int, channels: int, *, span: float = 1.0, **kwargs):
+        super().__init__(**kwargs | {"dtype": "float32"})
+        if levels < 1 or span <= 0:
+            raise ModelError(f"{levels} levels over a span of {span}; it needs 1 level or more and a span above 0")
+        self.levels = levels
+        self.channels = channels
+        self.span = float(span)
+        start = np.linspace(0.5, -0.5, levels) * np.log(self.span) if levels > 1 else np.zeros(1)
+
+        def initial(shape, dtype=None):
+            return ops.convert_to_tensor(np.broadcast_to(start[:, None], shape).astype("float32"))
+
+        shape = (levels, channels)
+        self.log_steps = self.add_weight(name="log_steps", shape=shape, initializer=initial, autocast=False)
+        self.log_corrections = self.add_weight(name="log_corrections", shape=shape, initializer="zeros", autocast=False)
+        self.built = True
+
+    def call(self, quality):
+        """Return ``(steps, corrections)``, both ``(batch, 1, 1, channels)``, for qualities ``(batch,)`` from 1 on."""
+        place = ops.clip(ops.cast(quality, "float32") - 1.0, 0.0, self.levels - 1.0)
+        distances = ops.abs(place[:, None] - ops.arange(self.levels, dtype="float32"))
+        shares = ops.relu(1.0 - distances)
+        return tuple(
+            ops.exp(ops.matmul(shares, ops.convert_to_tensor(logs)))[:, None, None, :]
+            for logs in (self.log_steps, self.log_corrections)
+        )
+
+    def steps(self, quality: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return what ``call`` does for one quality, ``(channels,)`` NumPy float64 each."""
+        place = min(max(quality - 1.0, 0.0), self.levels - 1.0)
+        low = min(int(place), max(self.levels - 2, 0))
+        share = place - low
+        both = []
+        for weight in (self.log_steps, self.log_corrections):
+            logs = ops.convert_to_numpy(weight).astype(np.float64)
+            both.append(np.exp((1 - share) * logs[low] + share * logs[min(low + 1, self.levels - 1)]))
+        return both[0], both[1]
+
+    def compute_output_shape(self, input_shape):
+        """Return the shapes of steps and corrections."""
+        shape = (input_shape[0], 1, 1, self.channels)
+        return shape, shape
+
+    def get_config(self):
+        """Return what is needed to build the layer again."""
+        return super().get_config() | {"levels": self.levels, "channels": self.channels, "span": self.span}

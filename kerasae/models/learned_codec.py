@@ -1,0 +1,101 @@
+"""What the learned codecs share: transforms, and one model for a range of rates."""
+
+from functools import partial
+
+import keras
+from keras import ops
+
+from kerasae.entropy import FactorizedDensity, LogisticMixtureDensity
+from kerasae.models.compressor import Compressor
+from kerasae.models.transforms import gdn_analysis, gdn_synthesis, residual_analysis, residual_synthesis
+
+DENSITIES = {"factorized": FactorizedDensity, "logistic_mixture": LogisticMixtureDensity}
+
+
+class LearnedCodec(Compressor):
+    """A compressor whose bottleneck has an entropy model, and with it a rate in bits.
+
+    ``levels`` quality levels are trained together; ``quality`` is a number from 1, the fewest bits, to ``levels``.
+    ``span`` is the ratio of the quantiser's steps at the two ends that training starts from.
+    ``transform`` is ``residual`` (sizes ``stem``, ``widths``, ``residual_blocks``) or ``gdn`` (``widths``); ``density``
+    is ``logistic_mixture`` or ``factorized``.
+    """
+
+    takes_any_size = True
+    has_entropy_model = True
+
+    def __init__(
+        self,
+        *,
+        image_size=128,
+        channels=1,
+        transform="residual",
+        stem=4,
+        widths=(32, 64, 128),
+        residual_blocks=1,
+        latent_channels=64,
+        density="logistic_mixture",
+        levels=8,
+        span=1.0,
+        seed=0,
+        l1=0.0,
+        l2=0.0,
+        name=None,
+        **kwargs,
+    ):
+        super().__init__(image_size=image_size, channels=channels, seed=seed, l1=l1, l2=l2, name=name, **kwargs)
+        self.transform = transform
+        self.stem = stem
+        self.widths = tuple(widths)
+        self.residual_blocks = residual_blocks
+        self.latent_channels = latent_channels
+        self.density = density
+        self.levels = levels
+        self.span = float(span)
+        shared = {"widths": self.widths, "regularizer": self.kernel_regularizer}
+        if transform == "residual":
+            shared |= {"stem": stem, "residual_blocks": residual_blocks}
+            analysis, synthesis = partial(residual_analysis, **shared), partial(residual_synthesis, **shared)
+        else:
+            analysis, synthesis = partial(gdn_analysis, **shared), partial(gdn_synthesis, **shared)
+        self.encoder = analysis(self.image_shape, latent_channels=latent_channels)
+        self.bottleneck = self._build_bottleneck()
+        self.decoder = synthesis(tuple(self.encoder.output_shape[1:]), colours=channels)
+        self.build()
+
+    def _build_bottleneck(self) -> keras.layers.Layer:
+        raise NotImplementedError
+
+    @property
+    def default_quality(self) -> float:
+        """The quality that is used where none is asked for: the middle one."""
+        return (self.levels + 1) / 2
+
+    @property
+    def latent_stride(self) -> int:
+        """Pixels of a side per position of the latents."""
+        if self.transform == "gdn":
+            return 2 ** (len(self.widths) + 1)
+        return self.stem * 2 ** (len(self.widths) - 1)
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a side per position of the coarsest scale."""
+        return self.latent_stride
+
+    def encode(self, images, quality=None):
+        """Return the rounded latents ``(batch, rows, columns, channels)`` at ``quality``, ``(batch,)`` or None."""
+        return self.bottleneck(self.encoder(images), quality=quality)[0]
+
+    def decode(self, latents):
+        """Return the images of latents, ``(batch, height, width, channels)`` in [0, 1]."""
+        return ops.clip(self.decoder(latents), 0.0, 1.0)
+
+    def settle(self) -> None:
+        """Round around the medians of the density from now on."""
+        self.bottleneck.centre()
+
+    def get_config(self):
+        """Return what is needed to build the model again."""
+        own = ("transform", "stem", "residual_blocks", "latent_channels", "density", "levels", "span")
+        return super().get_config() | {key: getattr(self, key) for key in own} | {"widths": list(self.widths)}

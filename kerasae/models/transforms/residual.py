@@ -1,0 +1,69 @@
+"""The fast pair of transforms: residual blocks, no strided or dilated convolution."""
+
+import keras
+from keras import layers
+
+from kerasae.layers import DepthToSpace, SpaceToDepth
+
+
+def residual_analysis(
+    image_shape, *, stem: int, widths, residual_blocks: int, latent_channels: int, regularizer
+) -> keras.Model:
+    """Return the encoder: images ``(batch, height, width, colours)`` in [0, 1] → ``(batch, rows, columns, channels)``.
+
+    ::
+
+        image ─space to depth by stem─▶ conv 3×3 ─▶ blocks ─[halve ─▶ blocks]…─▶ conv 3×3 ─▶ latents
+
+    A block is x + conv(gelu(conv(x))), ``residual_blocks`` of them a scale; halving is space-to-depth by 2 and a 1×1
+    convolution. ``rows`` and ``columns`` are the sides over ``stem`` · 2^(len(widths) − 1). ``regularizer()`` returns a
+    new kernel regulariser or None.
+    """
+    conv = _conv(regularizer)
+    images = keras.Input(image_shape, name="images")
+    x = layers.Rescaling(4.0, offset=-2.0, name="centre")(images)
+    x = SpaceToDepth(stem, name="stem")(x)
+    x = conv(widths[0], 3, "stem_conv")(x)
+    for index, width in enumerate(widths):
+        if index:
+            x = SpaceToDepth(2, name=f"halve_{index}")(x)
+            x = conv(width, 1, f"halve_{index}_conv")(x)
+        x = _blocks(conv, x, width, residual_blocks, f"down_{index}")
+    return keras.Model(images, conv(latent_channels, 3, "latents_conv")(x), name="encoder")
+
+
+def residual_synthesis(
+    latent_shape, *, stem: int, widths, residual_blocks: int, colours: int, regularizer
+) -> keras.Model:
+    """Return the decoder, the mirror of ``residual_analysis``; its images are not clipped to [0, 1].
+
+    Doubling is a 1×1 convolution and depth-to-space by 2 (sub-pixel convolution, Shi et al. 2016).
+    """
+    conv = _conv(regularizer)
+    latents = keras.Input(latent_shape, name="latents")
+    x = conv(widths[-1], 3, "latents_conv")(latents)
+    for index, width in reversed(list(enumerate(widths))):
+        x = _blocks(conv, x, width, residual_blocks, f"up_{index}")
+        if index:
+            x = conv(4 * widths[index - 1], 1, f"double_{index}_conv")(x)
+            x = DepthToSpace(2, name=f"double_{index}")(x)
+    x = conv(stem**2 * colours, 3, "stem_conv")(x)
+    x = DepthToSpace(stem, name="image")(x)
+    return keras.Model(latents, layers.Rescaling(0.25, offset=0.5, dtype="float32", name="uncentre")(x), name="decoder")
+
+
+def _conv(regularizer):
+    def conv(width, kernel_size, name, activation=None):
+        return layers.Conv2D(
+            width, kernel_size, padding="same", activation=activation, kernel_regularizer=regularizer(), name=name
+        )
+
+    return conv
+
+
+def _blocks(conv, x, width, count, name):
+    for index in range(count):
+        branch = conv(width, 3, f"{name}_{index}_first", "gelu")(x)
+        branch = conv(width, 3, f"{name}_{index}_second")(branch)
+        x = layers.Add(name=f"{name}_{index}_add")([x, branch])
+    return x

@@ -34,9 +34,11 @@ def freeze(
     with counting(err, "freezing") as progress:
         frozen = freeze_run(found, force=force, progress=progress)
     rows = [
-        {"step": place, "psnr": psnr, "bits_per_latent": bits, "default": place == frozen.default}
-        for place, (psnr, bits) in enumerate(zip(frozen.psnr, frozen.bits_per_latent(), strict=True))
+        {"step": place, "psnr": psnr, "bits_per_pixel": bits, "default": place == frozen.default}
+        for place, (psnr, bits) in enumerate(zip(frozen.psnr, frozen.bits_per_pixel, strict=True))
     ]
+    for row, quality in zip(rows, frozen.qualities, strict=False):
+        row["quality"] = quality
     if json:
         print(json_module.dumps(rows, indent=1))
         return

@@ -69,14 +69,16 @@ def freeze(
     added = FINEST_SHARE * exact.mean() * images[0].size
     finest = math.sqrt(12 * max(added, 1e-9) / latents[0].size)
     unquantised = mean_psnr(exact)
-    levels, psnr = [], []
+    levels, psnr, bits = [], [], []
     for place in range(MOST_LEVELS):
         level = _level(latents, finest * RATIO**place / factors)
         nothing_left = level.entropy(latents[0, ..., 0].size) < LEAST_BITS
         if levels and (nothing_left or psnr[-1] < unquantised - MOST_LOSS_DB):
             break
         levels.append(level)
-        quantised = level.quantiser.dequantise(level.quantiser.quantise(few))
+        integers = level.quantise(few)
+        quantised = level.dequantise(integers)
+        bits.append(float(level.estimated_bits(integers).mean() / originals[0, ..., 0].size))
         psnr.append(mean_psnr(squared_errors(network, quantised, originals)))
         if progress:
             progress(place + 1, MOST_LEVELS)
@@ -87,6 +89,7 @@ def freeze(
         max(good, default=0),
         weights_digest(network.model.get_weights()),
         tuple(psnr),
+        tuple(bits),
         unquantised,
         len(chosen),
     )

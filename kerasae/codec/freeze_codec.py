@@ -1,10 +1,13 @@
 """Learned codec + training images → quantisers and tables of its qualities."""
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from kerasae.codec.fit_tables import fit_tables
+from kerasae.codec.freeze_hyper import hyper_levels
 from kerasae.codec.frozen import Frozen, weights_digest
 from kerasae.codec.level import Level
 from kerasae.codec.network import Network
@@ -15,9 +18,9 @@ from kerasae.codec.training_sample import mean_psnr, squared_errors, training_sa
 # Qualities are frozen in these parts of one.
 PARTS = 4
 # Widths of the dead zone that are tried at each quality, in steps, and the images they are tried on.
-DEAD_ZONES = (0.0, 0.04, 0.08, 0.12, 0.16)
-_TRIED_IMAGES = 96
-_PSNR_IMAGES = 256
+DEAD_ZONES = (0.0, 0.05, 0.1, 0.15, 0.2)
+_TRIED_IMAGES = 64
+_PSNR_IMAGES = 64
 
 
 def freeze_codec(
@@ -38,21 +41,35 @@ def freeze_codec(
     chosen = training_sample(network, images, indexes)
     latents = np.concatenate([network.encode(chosen[start : start + 256]) for start in range(0, len(chosen), 256)])
     qualities = qualities_of(network.model.levels)
-    levels, psnr = [], []
     few, originals = latents[:_PSNR_IMAGES], chosen[:_PSNR_IMAGES]
-    for place, quality in enumerate(qualities):
-        levels.append(_level(network, latents, originals, quality, lambda_at(lambdas, quality)))
-        quantised = levels[-1].dequantise(levels[-1].quantise(few))
-        psnr.append(mean_psnr(squared_errors(network, quantised, originals)))
+
+    found: dict[int, float] = {}
+
+    def dead_zone(level_of: Callable[[float], Level], quality: float) -> float:
+        # It changes little from quality to quality: looked for at whole ones, from the highest down.
+        whole = math.ceil(quality)
+        if whole not in found:
+            weight = lambda_at(lambdas, quality)
+            tried = latents[:_TRIED_IMAGES], originals[:_TRIED_IMAGES]
+            found[whole] = _best_dead_zone(network, *tried, level_of, weight)
+        return found[whole]
+
+    levels = _levels(network.model.bottleneck, latents, qualities, dead_zone)
+    psnr, bits = [], []
+    for level in levels:
+        integers = level.quantise(few)
+        bits.append(float(level.estimated_bits(integers).mean() / originals[0, ..., 0].size))
+        psnr.append(mean_psnr(squared_errors(network, level.dequantise(integers), originals)))
         if progress:
-            progress(place + 1, len(qualities))
+            progress(len(psnr), len(qualities))
     return Frozen(
         tuple(levels),
         network.geometry,
         int(np.argmin(np.abs(np.array(qualities) - network.model.default_quality))),
         weights_digest(network.model.get_weights()),
         tuple(psnr),
-        mean_psnr(squared_errors(network, few, originals)),
+        tuple(bits),
+        mean_psnr(squared_errors(network, few[..., : network.channels], originals)),
         len(chosen),
         qualities,
     )
@@ -70,30 +87,32 @@ def lambda_at(lambdas: Sequence[float], quality: float) -> float | None:
     return float(np.exp(np.interp(quality - 1, np.arange(len(lambdas)), np.log(lambdas))))
 
 
-def _level(network: Network, latents: np.ndarray, originals: np.ndarray, quality: float, weight: float | None) -> Level:
-    made = {}
-    for dead_zone in DEAD_ZONES if weight else DEAD_ZONES[:1]:
-        some = _fitted(network, latents[:_TRIED_IMAGES], quality, dead_zone)
-        integers = some.quantise(latents[:_TRIED_IMAGES])
-        cost = 0.0
-        if weight:
-            bits = some.estimated_bits(integers).mean() / originals[0, ..., 0].size
-            errors = squared_errors(network, some.dequantise(integers), originals[:_TRIED_IMAGES])
-            cost = bits + weight * 255**2 * errors.mean()
-        made[cost] = dead_zone
-    return _fitted(network, latents, quality, made[min(made)])
+def _levels(bottleneck, latents: np.ndarray, qualities: Sequence[float], dead_zone) -> list:
+    if hasattr(bottleneck, "synthesis"):
+        return hyper_levels(bottleneck, latents, qualities, dead_zone)
+    medians = bottleneck.density_medians()
+
+    def fitted(some: np.ndarray, quality: float, zone: float) -> Level:
+        steps, corrections = bottleneck.gains.steps(quality)
+        flat = some.reshape(-1, len(steps))
+        quantiser = fit_quantiser(flat, steps, offsets=medians, corrections=corrections, dead_zone=zone)
+        none = np.full(len(steps), Predictor.NONE, "u1")
+        level = Level(quantiser, none, np.zeros(len(steps), np.int32), None)
+        return replace(level, tables=fit_tables(level.residuals(level.quantise(some))))
+
+    few = latents[:_TRIED_IMAGES]
+    zones = [dead_zone(lambda zone, quality=quality: fitted(few, quality, zone), quality) for quality in qualities]
+    return [fitted(latents, quality, zone) for quality, zone in zip(qualities, zones, strict=True)]
 
 
-def _fitted(network: Network, latents: np.ndarray, quality: float, dead_zone: float) -> Level:
-    bottleneck, channels = network.model.bottleneck, latents.shape[-1]
-    steps, corrections = bottleneck.gains.steps(quality)
-    quantiser = fit_quantiser(
-        latents.reshape(-1, channels),
-        steps,
-        offsets=np.asarray(bottleneck.density_medians(), np.float32),
-        corrections=corrections,
-        dead_zone=dead_zone,
-    )
-    none = np.full(channels, Predictor.NONE, "u1")
-    level = Level(quantiser, none, np.zeros(channels, np.int32), None)
-    return Level(quantiser, none, level.centres, fit_tables(level.residuals(level.quantise(latents))))
+def _best_dead_zone(network: Network, latents, originals, level_of, weight: float | None) -> float:
+    """Return the dead zone under which bits per pixel + ``weight`` · 255² · MSE is least; none without a weight."""
+    if weight is None:
+        return 0.0
+    costs = {}
+    for zone in DEAD_ZONES:
+        level = level_of(zone)
+        integers = level.quantise(latents)
+        bits = level.estimated_bits(integers).mean() / originals[0, ..., 0].size
+        costs[zone] = bits + weight * 255**2 * squared_errors(network, level.dequantise(integers), originals).mean()
+    return min(costs, key=costs.get)

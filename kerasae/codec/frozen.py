@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasae.atomic import replacing
 from kerasae.codec.geometry import Geometry
+from kerasae.codec.hyper_level import HyperLevel
 from kerasae.codec.level import Level
 from kerasae.codec.tables import TOTAL
 from kerasae.errors import CodecError
@@ -24,15 +25,17 @@ class Frozen:
     """The ladder of levels of one model, finest step first; ``default`` is the index that is used unless asked.
 
     ``weights`` is the hash of the weights that it was frozen for. ``psnr`` holds for each level the mean PSNR in dB of
-    8-bit training images, ``unquantised_psnr`` that without quantisation; ``images`` counts the training images the
+    8-bit training images, ``bits_per_pixel`` what they cost under the tables, ``unquantised_psnr`` is the PSNR without
+    quantisation; ``images`` counts the training images the
     tables come from. ``qualities`` are those of a learned codec's levels; other models have none.
     """
 
-    levels: tuple[Level, ...]
+    levels: tuple[Level | HyperLevel, ...]
     geometry: Geometry
     default: int
     weights: str
     psnr: tuple[float, ...]
+    bits_per_pixel: tuple[float, ...]
     unquantised_psnr: float
     images: int
     qualities: tuple[float, ...] = ()
@@ -41,8 +44,8 @@ class Frozen:
     def digest(self) -> str:
         """SHA-256 over weights and all that decides what a file decodes to, 64 hexadecimal digits."""
         hasher = hashlib.sha256(f"kerasae frozen {_FORMAT} {self.weights} {astuple(self.geometry)}".encode())
-        for level in self.levels:
-            for name, array in level.arrays().items():
+        for arrays in self._all_arrays():
+            for name, array in arrays.items():
                 hasher.update(f"|{name}{array.shape}|".encode() + np.ascontiguousarray(array).tobytes())
         return hasher.hexdigest()
 
@@ -58,13 +61,12 @@ class Frozen:
         # An image of 128×128 pixels of a model that takes any size has many such units; a collapsed one has none.
         return len(self.levels) == 1 and self.levels[0].entropy(positions) < 0.01
 
-    def bits_per_latent(self) -> list[float]:
-        """Return for each level the entropy of its tables in bits, the mean over channels."""
-        return [level.entropy(1) / level.channels for level in self.levels]
-
     def size_bytes(self) -> int:
         """Return the bytes of all arrays, as they lie in memory."""
-        return sum(array.nbytes for level in self.levels for array in level.arrays().values())
+        return sum(array.nbytes for arrays in self._all_arrays() for array in arrays.values())
+
+    def _all_arrays(self) -> list[dict[str, np.ndarray]]:
+        return [*(level.arrays() for level in self.levels), _shared_arrays(self.levels)]
 
     def save(self, path: Path) -> None:
         """Write a ``.npz`` file, atomically."""
@@ -76,12 +78,14 @@ class Frozen:
             "weights": self.weights,
             "digest": self.digest,
             "psnr": np.array(self.psnr),
+            "bits_per_pixel": np.array(self.bits_per_pixel),
             "unquantised_psnr": self.unquantised_psnr,
             "images": self.images,
             "qualities": np.array(self.qualities),
         }
         for place, level in enumerate(self.levels):
             content |= {f"{place}/{name}": array for name, array in level.arrays().items()}
+        content |= _shared_arrays(self.levels)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **content)
         with replacing(path) as partial:
@@ -103,6 +107,7 @@ class Frozen:
                 int(content["default"]),
                 str(content["weights"]),
                 tuple(content["psnr"].tolist()),
+                tuple(content["bits_per_pixel"].tolist()),
                 float(content["unquantised_psnr"]),
                 int(content["images"]),
                 tuple(content["qualities"].tolist()),
@@ -126,6 +131,16 @@ def weights_digest(weights: list[np.ndarray]) -> str:
     return hasher.hexdigest()
 
 
-def _level_of(content: dict[str, np.ndarray], place: int) -> Level:
-    prefix = f"{place}/"
-    return Level.from_arrays({name[len(prefix) :]: array for name, array in content.items() if name.startswith(prefix)})
+def _shared_arrays(levels: tuple[Level | HyperLevel, ...]) -> dict[str, np.ndarray]:
+    """Return by name what all levels have in common; the first speaks for all."""
+    first = levels[0]
+    return {f"shared/{name}": array for name, array in first.shared_arrays().items()}
+
+
+def _level_of(content: dict[str, np.ndarray], place: int) -> Level | HyperLevel:
+    own, shared = (_under(content, f"{prefix}/") for prefix in (place, "shared"))
+    return HyperLevel.from_arrays(own, shared) if shared else Level.from_arrays(own)
+
+
+def _under(content: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name[len(prefix) :]: array for name, array in content.items() if name.startswith(prefix)}

@@ -114,6 +114,10 @@ class Level:
         )
         return dict(zip(_ARRAYS, values, strict=True))
 
+    def shared_arrays(self) -> dict[str, np.ndarray]:
+        """Return what all levels of a model have in common: nothing."""
+        return {}
+
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Level":
         """Return the level that ``arrays`` are of."""

@@ -43,9 +43,7 @@ class Network:
             images = np.pad(images, ((0, 0), (0, -height % unit), (0, -width % unit), (0, 0)), mode="edge")
         if self._any_size:
             encoder, _ = self._parts(*images.shape[1:3])
-            return _run(encoder, images, images[0, ..., 0].size).reshape(
-                count, *geometry.grid(height, width), self.channels
-            )
+            return _run(encoder, images, images[0, ..., 0].size).reshape(count, *geometry.grid(height, width), -1)
         encoder, _ = self._parts(unit, unit)
         latents = _run(encoder, _cut(images, unit, unit), unit**2).reshape(
             -1, geometry.rows, geometry.columns, self.channels
@@ -73,13 +71,18 @@ class Network:
             encoder = _for_shape(encoder, (height, width, self.model.channels))
             decoder = _for_shape(decoder, encoder.output_shape[1:])
         # The latents of a learned codec are rounded by its frozen quantiser, not by its bottleneck.
-        bottleneck = _Pass() if self.model.has_entropy_model else self.model.bottleneck
+        bottleneck = _ToCode(self.model.bottleneck) if self.model.has_entropy_model else self.model.bottleneck
         return _Part(encoder, bottleneck), _Part(decoder, None)
 
 
-class _Pass(keras.layers.Layer):
+class _ToCode(keras.layers.Layer):
+    def __init__(self, bottleneck):
+        super().__init__(dtype="float32")
+        self.bottleneck = bottleneck
+        self.built = True
+
     def call(self, encoded):
-        return encoded, None
+        return self.bottleneck.to_code(encoded), None
 
 
 class _Part(keras.Model):

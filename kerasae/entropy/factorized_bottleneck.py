@@ -71,6 +71,10 @@ class FactorizedBottleneck(keras.layers.Layer):
         """Return ``encoded`` rounded to whole ``steps`` from ``centres``, with the gradient of the identity."""
         return straight_through_round((encoded - self.centres) / steps) * steps + self.centres
 
+    def to_code(self, encoded):
+        """Return what a file holds, before it is rounded: the latents."""
+        return encoded
+
     def centre(self) -> None:
         """Set ``centres`` to the medians of the density as it now is: after training, before rounded latents count."""
         self.centres.assign(self.density_medians())

@@ -8,4 +8,6 @@ from kerasae.models.conv_vae import ConvVae as ConvVae
 from kerasae.models.factorized_prior import FactorizedPrior as FactorizedPrior
 from kerasae.models.initialise import initialise as initialise
 from kerasae.models.learned_codec import LearnedCodec as LearnedCodec
+from kerasae.models.mean_scale_hyperprior import MeanScaleHyperprior as MeanScaleHyperprior
 from kerasae.models.mlp_vae import MlpVae as MlpVae
+from kerasae.models.scale_hyperprior import ScaleHyperprior as ScaleHyperprior

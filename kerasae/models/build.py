@@ -6,13 +6,17 @@ from kerasae.models.conv_autoencoder import ConvAutoencoder
 from kerasae.models.conv_vae import ConvVae
 from kerasae.models.factorized_prior import FactorizedPrior
 from kerasae.models.initialise import initialise
+from kerasae.models.mean_scale_hyperprior import MeanScaleHyperprior
 from kerasae.models.mlp_vae import MlpVae
+from kerasae.models.scale_hyperprior import ScaleHyperprior
 
 MODELS: dict[type, type[Compressor]] = {
     recipes.ConvAutoencoder: ConvAutoencoder,
     recipes.MlpVae: MlpVae,
     recipes.ConvVae: ConvVae,
     recipes.FactorizedPrior: FactorizedPrior,
+    recipes.ScaleHyperprior: ScaleHyperprior,
+    recipes.MeanScaleHyperprior: MeanScaleHyperprior,
 }
 
 

@@ -17,7 +17,9 @@ from kerasae.recipe.model import KINDS as KINDS
 from kerasae.recipe.model import ConvAutoencoder as ConvAutoencoder
 from kerasae.recipe.model import ConvVae as ConvVae
 from kerasae.recipe.model import FactorizedPrior as FactorizedPrior
+from kerasae.recipe.model import MeanScaleHyperprior as MeanScaleHyperprior
 from kerasae.recipe.model import MlpVae as MlpVae
+from kerasae.recipe.model import ScaleHyperprior as ScaleHyperprior
 from kerasae.recipe.noise_sweep import NoiseSweep as NoiseSweep
 from kerasae.recipe.noise_sweep import is_noise_sweep as is_noise_sweep
 from kerasae.recipe.noise_sweep import load_noise_sweep as load_noise_sweep

@@ -118,10 +118,43 @@ class FactorizedPrior(_LearnedCodec):
     kind: Literal["factorized_prior"]
 
 
-Model = Annotated[ConvAutoencoder | MlpVae | ConvVae | FactorizedPrior, Field(discriminator="kind")]
+class _Hyperprior(_LearnedCodec):
+    """``hyper_channels`` of side information at a quarter of the latents' resolution tell how latents are distributed.
+
+    They are made and read by layers of ``hyper_width`` channels.
+    """
+
+    hyper_width: Width = 64
+    # The file format lays them out over 4×4 blocks of latent positions.
+    hyper_channels: int = Field(32, ge=16, le=4096, multiple_of=16)
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a side per position of the hyper-latents."""
+        return 4 * super().stride
+
+
+class ScaleHyperprior(_Hyperprior):
+    """Latents are normal around 0, with scales that hyper-latents tell."""
+
+    kind: Literal["scale_hyperprior"]
+
+
+class MeanScaleHyperprior(_Hyperprior):
+    """Latents are normal with means and scales that hyper-latents tell."""
+
+    kind: Literal["mean_scale_hyperprior"]
+
+
+Model = Annotated[
+    ConvAutoencoder | MlpVae | ConvVae | FactorizedPrior | ScaleHyperprior | MeanScaleHyperprior,
+    Field(discriminator="kind"),
+]
 KINDS: dict[str, type[Section]] = {
     "conv_autoencoder": ConvAutoencoder,
     "mlp_vae": MlpVae,
     "conv_vae": ConvVae,
     "factorized_prior": FactorizedPrior,
+    "scale_hyperprior": ScaleHyperprior,
+    "mean_scale_hyperprior": MeanScaleHyperprior,
 }

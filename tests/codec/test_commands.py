@@ -150,7 +150,7 @@ def test_freeze_shows_the_ladder(run_command):
     rows = json.loads(out)
     assert [row["step"] for row in rows] == list(range(len(rows)))
     assert sum(row["default"] for row in rows) == 1
-    assert rows[0]["bits_per_latent"] > rows[-1]["bits_per_latent"]
+    assert rows[0]["bits_per_pixel"] > rows[-1]["bits_per_pixel"]
     assert "default" in run_command("freeze", "latest")[1]
 
 

@@ -1,0 +1,83 @@
+"""The hyper-synthesis in integers: the same numbers on every machine.
+
+Kernels, biases and activations are integers that stand for multiples of powers of two. They are held in float64 and
+multiplied by BLAS, which is exact whatever the order of its sums: every partial sum is an integer below 2^53, which is
+checked when a model is frozen. Ballé, Johnston, Minnen 2019, "Integer networks for data compression with latent-variable
+models", has the reason; here nothing is trained in integers, since 16 and more bits lose next to nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasae.errors import CodecError
+
+# Activations are multiples of 2^−12, kernels of 2^−14.
+ACTIVATION_BITS = 12
+KERNEL_BITS = 14
+# Activations saturate at ±2^21, which stands for ±512.
+LARGEST_ACTIVATION = 2.0**21
+_EXACT = 2.0**53
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerSynthesis:
+    """Kernels ``(k, k, inputs, outputs)`` and biases ``(outputs,)`` int32, in the order they are applied.
+
+    ReLU follows the convolutions 0, 2 and 4; depth-to-space by 2 the convolutions 1 and 3; as ``HyperSynthesis`` does.
+    """
+
+    kernels: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray, ...]
+
+    @classmethod
+    def from_weights(cls, weights: Sequence[tuple[np.ndarray, np.ndarray]]) -> "IntegerSynthesis":
+        """Return float kernels and biases in integers.
+
+        Raises ``CodecError`` where a sum could leave the exact range: weights of a model that is not sane.
+        """
+        kernels = tuple(np.rint(kernel * 2**KERNEL_BITS) for kernel, _ in weights)
+        biases = tuple(np.rint(bias * 2 ** (KERNEL_BITS + ACTIVATION_BITS)) for _, bias in weights)
+        for kernel, bias in zip(kernels, biases, strict=True):
+            largest = np.abs(kernel).sum(axis=(0, 1, 2)) * LARGEST_ACTIVATION + np.abs(bias)
+            if not largest.max() < _EXACT or np.abs(kernel).max() >= 2**31:
+                raise CodecError(
+                    "the weights of the hyper-synthesis are too large to be computed with exactly; the model has not "
+                    "been trained to anything sane: train it again with a lower learning rate"
+                )
+        return cls(tuple(kernel.astype(np.int32) for kernel in kernels), tuple(bias.astype("i8") for bias in biases))
+
+    def __call__(self, hyper_latents: np.ndarray) -> np.ndarray:
+        """Return ``(images, rows, columns, outputs)`` of ``(images, rows/4, columns/4, channels)``.
+
+        Both are integers in float64, multiples of 2^−12 of what they stand for.
+        """
+        x = np.clip(hyper_latents.astype(np.float64), -LARGEST_ACTIVATION, LARGEST_ACTIVATION)
+        last = len(self.kernels) - 1
+        for place, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            x = _convolved(x, kernel.astype(np.float64), bias.astype(np.float64))
+            if place == last:
+                return x
+            x = _doubled(x) if place % 2 else np.maximum(x, 0.0)
+        return x
+
+
+def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    size, _, inputs, outputs = kernel.shape
+    images, rows, columns, _ = x.shape
+    if size > 1:
+        x = np.pad(x, ((0, 0), (size // 2,) * 2, (size // 2,) * 2, (0, 0)))
+        x = np.concatenate(
+            [x[:, row : row + rows, column : column + columns] for row in range(size) for column in range(size)], -1
+        )
+    sums = x.reshape(-1, size * size * inputs) @ kernel.reshape(-1, outputs) + bias
+    # A division by a power of two and floor are exact; half a unit makes it rounding to nearest.
+    shifted = np.floor((sums + 2.0 ** (KERNEL_BITS - 1)) * 2.0**-KERNEL_BITS)
+    return np.clip(shifted, -LARGEST_ACTIVATION, LARGEST_ACTIVATION).reshape(images, rows, columns, outputs)
+
+
+def _doubled(x: np.ndarray) -> np.ndarray:
+    images, rows, columns, channels = x.shape
+    parts = x.reshape(images, rows, columns, 2, 2, channels // 4)
+    return parts.transpose(0, 1, 3, 2, 4, 5).reshape(images, 2 * rows, 2 * columns, channels // 4)

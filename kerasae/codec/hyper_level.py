@@ -26,8 +26,9 @@ class HyperLevel:
     Integers are ``(images, rows, columns, channels + hyper_channels / 16)``: those of the latents, then those of the
     hyper-latents, laid out over 4×4 blocks. ``side`` codes the latter. From them ``synthesis`` computes, in integers,
     which of the ``tables`` each latent has, and its mean where there is one. ``steps`` and ``corrections`` are
-    ``(channels,)`` float32, ``log_steps`` int32 multiples of 2^−12; ``shifts`` ``(tables, 2)`` float32 says by how many steps the decoder moves a ±1, and all
-    beyond, towards 0. ``synthesis``, ``tables`` and ``shifts`` are the same for all qualities.
+    ``(channels,)`` float32, ``log_steps`` int32 multiples of 2^−12; ``shifts`` ``(tables, 2)`` float32 says by how many
+    steps the decoder moves a ±1, and all beyond, towards 0. ``synthesis``, ``tables`` and ``shifts`` are the same for
+    all qualities.
     """
 
     side: Level

@@ -2,8 +2,9 @@
 
 Kernels, biases and activations are integers that stand for multiples of powers of two. They are held in float64 and
 multiplied by BLAS, which is exact whatever the order of its sums: every partial sum is an integer below 2^53, which is
-checked when a model is frozen. Ballé, Johnston, Minnen 2019, "Integer networks for data compression with latent-variable
-models", has the reason; here nothing is trained in integers, since 16 and more bits lose next to nothing.
+checked when a model is frozen. Ballé, Johnston, Minnen 2019, "Integer networks for data compression with
+latent-variable models", has the reason; here nothing is trained in integers, since 14 bits and more lose next to
+nothing.
 """
 
 from collections.abc import Sequence

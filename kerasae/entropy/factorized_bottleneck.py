@@ -26,6 +26,10 @@ class FactorizedBottleneck(keras.layers.Layer):
     bottleneck's is: bits · ln 2. ``density`` is one that takes no conditions, a ``FactorizedDensity`` or a
     ``LogisticMixtureDensity``; it is that of the encoded latents, whatever the step.
 
+    With ``quantization`` ``mixed`` the decoder is given rounded latents in training too, with the gradient of the
+    identity, while the rate is that of noisy ones (Minnen & Singh 2020, "Channel-wise autoregressive entropy models for
+    learned image compression"): what a low quality rounds away is then no noise to the decoder.
+
     Step s and correction come from ``gains`` at the wanted ``quality``, ``(batch,)`` from 1 to ``gains.levels``;
     without gains both are 1. ``default_quality`` is used where none is given.
 
@@ -34,12 +38,20 @@ class FactorizedBottleneck(keras.layers.Layer):
     """
 
     def __init__(
-        self, density: Density, *, gains: QualityGains | None = None, default_quality: float = 1.0, seed=0, **kwargs
+        self,
+        density: Density,
+        *,
+        gains: QualityGains | None = None,
+        default_quality: float = 1.0,
+        quantization: str = "noise",
+        seed=0,
+        **kwargs,
     ):
         super().__init__(**kwargs | {"dtype": "float32"})
         self.density = density
         self.gains = gains
         self.default_quality = default_quality
+        self.quantization = quantization
         self.seed = seed
         self.noise = UniformNoise(seed=seed, dtype="float32", name="noise")
         self.centres = self.add_weight(
@@ -56,8 +68,11 @@ class FactorizedBottleneck(keras.layers.Layer):
         """Return ``(latents, rate)``, both float32; the latents are rounded, or with ``sample`` noisy."""
         encoded = ops.cast(encoded, "float32")
         steps, corrections = self.steps_at(encoded, quality)
-        latents = self.noise(encoded / steps) * steps if sample else self.round(encoded, steps)
-        return latents * corrections, math.log(2) * self.density.bits(latents, width=steps)
+        noisy = self.noise(encoded / steps) * steps if sample else None
+        is_noisy = sample and self.quantization == "noise"
+        latents = noisy if is_noisy else self.round(encoded, steps)
+        rate = math.log(2) * self.density.bits(noisy if sample else latents, width=steps)
+        return latents * corrections, rate
 
     def steps_at(self, encoded, quality=None):
         """Return steps and corrections of each image, of a shape that broadcasts to that of ``encoded``."""
@@ -86,7 +101,15 @@ class FactorizedBottleneck(keras.layers.Layer):
     def get_config(self):
         """Return what is needed to build the layer again."""
         parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("density", "gains")}
-        return super().get_config() | parts | {"default_quality": self.default_quality, "seed": self.seed}
+        return (
+            super().get_config()
+            | parts
+            | {
+                "default_quality": self.default_quality,
+                "quantization": self.quantization,
+                "seed": self.seed,
+            }
+        )
 
     @classmethod
     def from_config(cls, config):

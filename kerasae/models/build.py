@@ -25,6 +25,7 @@ def build_model(recipe: recipes.Recipe) -> Compressor:
     sizes = recipe.model.model_dump(exclude={"kind"})
     if recipe.model.has_entropy_model:
         sizes |= {"levels": recipe.objective.levels, "span": recipe.objective.step_span}
+        sizes |= {"quantization": recipe.objective.quantization}
     model = MODELS[type(recipe.model)](
         image_size=recipe.data.image_size,
         channels=recipe.data.channels,

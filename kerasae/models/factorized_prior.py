@@ -25,6 +25,7 @@ class FactorizedPrior(LearnedCodec):
             DENSITIES[self.density](self.latent_channels, initial_scale=1.0, name="density"),
             gains=QualityGains(self.levels, self.latent_channels, span=self.span, name="gains"),
             default_quality=self.default_quality,
+            quantization=self.quantization,
             seed=self.seed,
             name="bottleneck",
         )

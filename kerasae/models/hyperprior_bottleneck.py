@@ -24,7 +24,7 @@ class HyperpriorBottleneck(keras.layers.Layer):
     Ballé, Minnen, Singh, Hwang, Johnston 2018, "Variational image compression with a scale hyperprior"; with
     ``with_mean`` Minnen, Ballé, Toderici 2018, "Joint autoregressive and hierarchical priors for learned image
     compression". Steps s and corrections of both come from gains at ``quality``, as in ``FactorizedBottleneck``. The
-    rate, ``(batch,)`` nats, is that of both.
+    rate, ``(batch,)`` nats, is that of both; ``quantization`` as there.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class HyperpriorBottleneck(keras.layers.Layer):
         levels: int,
         span: float,
         default_quality: float,
+        quantization: str,
         seed: int,
         regularizer,
         **kwargs,
@@ -44,6 +45,7 @@ class HyperpriorBottleneck(keras.layers.Layer):
         super().__init__(**kwargs | {"dtype": "float32"})
         self.with_mean = with_mean
         self.default_quality = default_quality
+        self.quantization = quantization
         outputs = 2 * channels if with_mean else channels
         self.analysis = HyperAnalysis(
             hyper_width, density.channels, of_sizes=not with_mean, regularizer=regularizer, name="hyper_analysis"
@@ -53,6 +55,7 @@ class HyperpriorBottleneck(keras.layers.Layer):
             density,
             gains=QualityGains(levels, density.channels, name="hyper_gains"),
             default_quality=default_quality,
+            quantization=quantization,
             seed=seed + 1,
             name="side",
         )
@@ -72,11 +75,12 @@ class HyperpriorBottleneck(keras.layers.Layer):
         hyper_latents, side_rate = self.side(self.analysis(encoded), sample=sample, quality=quality)
         scale, mean = self.known(hyper_latents)
         steps, corrections = self.gains(quality)
-        if sample:
-            latents = self.noise(encoded / steps) * steps
+        noisy = self.noise(encoded / steps) * steps if sample else None
+        if sample and self.quantization == "noise":
+            latents = noisy
         else:
             latents = straight_through_round((encoded - mean) / steps) * steps + mean
-        rate = math.log(2) * self.gaussian.bits(latents, scale, mean, width=steps)
+        rate = math.log(2) * self.gaussian.bits(noisy if sample else latents, scale, mean, width=steps)
         return latents * corrections, rate + side_rate
 
     def known(self, hyper_latents):

@@ -30,6 +30,7 @@ class HyperpriorCodec(LearnedCodec):
             levels=self.levels,
             span=self.span,
             default_quality=self.default_quality,
+            quantization=self.quantization,
             seed=self.seed,
             regularizer=self.kernel_regularizer,
             name="bottleneck",

@@ -17,6 +17,7 @@ class LearnedCodec(Compressor):
 
     ``levels`` quality levels are trained together; ``quality`` is a number from 1, the fewest bits, to ``levels``.
     ``span`` is the ratio of the quantiser's steps at the two ends that training starts from.
+    ``quantization`` is what the decoder is given in training: ``noise``, or ``mixed``, rounded latents.
     ``transform`` is ``residual`` (sizes ``stem``, ``widths``, ``residual_blocks``) or ``gdn`` (``widths``); ``density``
     is ``logistic_mixture`` or ``factorized``.
     """
@@ -37,6 +38,7 @@ class LearnedCodec(Compressor):
         density="logistic_mixture",
         levels=8,
         span=1.0,
+        quantization="mixed",
         seed=0,
         l1=0.0,
         l2=0.0,
@@ -52,6 +54,7 @@ class LearnedCodec(Compressor):
         self.density = density
         self.levels = levels
         self.span = float(span)
+        self.quantization = quantization
         shared = {"widths": self.widths, "regularizer": self.kernel_regularizer}
         if transform == "residual":
             shared |= {"stem": stem, "residual_blocks": residual_blocks}
@@ -97,5 +100,5 @@ class LearnedCodec(Compressor):
 
     def get_config(self):
         """Return what is needed to build the model again."""
-        own = ("transform", "stem", "residual_blocks", "latent_channels", "density", "levels", "span")
+        own = ("transform", "stem", "residual_blocks", "latent_channels", "density", "levels", "span", "quantization")
         return super().get_config() | {key: getattr(self, key) for key in own} | {"widths": list(self.widths)}

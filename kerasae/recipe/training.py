@@ -22,17 +22,20 @@ class Objective(Section):
 
     **Learned codecs:** ``bits per pixel + λ · distortion``. Distortion ``mse`` is 255² times the mean squared error of
     intensities in [0, 1]; ``ssim`` is 1 − SSIM. ``lambdas`` has one λ per quality level, rising; all levels are trained
-    at once, each image at a quality of its own. One λ alone gives a codec of a single rate.
+    at once, each image at a quality of its own. One λ alone gives a codec of a single rate. ``quantization`` is how
+    rounding takes part in training: the rate is always that of latents with uniform noise; the decoder is given
+    rounded latents (``mixed``) or the noisy ones (``noise``).
     """
 
     likelihood: Literal["unit", "calibrated"] = "unit"
     rate_weight: float = Field(1.0, ge=0)
     lambdas: Lambdas = (0.0012, 0.002, 0.0034, 0.0056, 0.0094, 0.016, 0.026, 0.044)
     distortion: Literal["mse", "ssim"] = "mse"
+    quantization: Literal["mixed", "noise"] = "mixed"
 
     # Which keys are for which models.
     variational_keys: ClassVar[frozenset[str]] = frozenset({"likelihood", "rate_weight"})
-    codec_keys: ClassVar[frozenset[str]] = frozenset({"lambdas", "distortion"})
+    codec_keys: ClassVar[frozenset[str]] = frozenset({"lambdas", "distortion", "quantization"})
 
     @field_validator("lambdas")
     @classmethod

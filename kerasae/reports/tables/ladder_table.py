@@ -12,7 +12,8 @@ def ladder_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
     """Return one row per step.
 
     Args:
-        rows: mappings with ``step``, ``psnr`` in dB, ``bits_per_pixel``, ``default`` and, where there are qualities, ``quality``.
+        rows: mappings with ``step``, ``psnr`` in dB, ``bits_per_pixel``, ``default`` and, where there are qualities,
+            ``quality``.
         title: what the table is of.
     """
     table = plain_table(title)

@@ -65,6 +65,7 @@ class HyperpriorBottleneck(keras.layers.Layer):
         self.to_pixels = DepthToSpace(HYPER_STRIDE, name="hyper_latents_as_pixels")
         self.analysis.build((None, None, None, channels))
         self.synthesis.build((None, None, None, density.channels))
+        self.to_pixels.build((None, None, None, density.channels))
         self.built = True
 
     def call(self, encoded, sample=False, quality=None):

@@ -28,7 +28,7 @@ class HyperAnalysis(layers.Layer):
         self.hyper_channels = hyper_channels
         self.of_sizes = of_sizes
         self.regularizer = regularizer
-        self.halve = SpaceToDepth(2, name="halve")
+        self.halving = SpaceToDepth(2, name="halve")
         conv = _conv(regularizer)
         self.convolutions = [conv(width, 3, "first"), conv(width, 3, "second"), conv(hyper_channels, 1, "third")]
 
@@ -36,14 +36,15 @@ class HyperAnalysis(layers.Layer):
         """Make the weights for so many channels."""
         for layer, channels in zip(self.convolutions, (input_shape[-1], 4 * self.width, 4 * self.width), strict=True):
             layer.build((None, None, None, channels))
+        self.halving.build((None, None, None, self.width))
         self.built = True
 
     def call(self, latents):
         """Return hyper-latents, not rounded yet."""
         first, second, third = self.convolutions
         x = ops.abs(latents) if self.of_sizes else latents
-        x = self.halve(ops.gelu(first(x)))
-        return third(self.halve(ops.gelu(second(x))))
+        x = self.halving(ops.gelu(first(x)))
+        return third(self.halving(ops.gelu(second(x))))
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the hyper-latents."""
@@ -70,7 +71,7 @@ class HyperSynthesis(layers.Layer):
         self.width = width
         self.outputs = outputs
         self.regularizer = regularizer
-        self.double = DepthToSpace(2, name="double")
+        self.doubling = DepthToSpace(2, name="double")
         conv = _conv(regularizer)
         sizes = [(width, 3), (4 * width, 1), (width, 3), (4 * width, 1), (width, 3), (outputs, 1)]
         self.convolutions = [conv(*size, f"conv_{place}") for place, size in enumerate(sizes)]
@@ -79,6 +80,7 @@ class HyperSynthesis(layers.Layer):
         """Make the weights for so many channels."""
         for place, layer in enumerate(self.convolutions):
             layer.build((None, None, None, self.width if place else input_shape[-1]))
+        self.doubling.build((None, None, None, 4 * self.width))
         self.built = True
 
     def call(self, hyper_latents):
@@ -86,7 +88,7 @@ class HyperSynthesis(layers.Layer):
         x = hyper_latents
         for place, layer in enumerate(self.convolutions[:-1]):
             x = layer(x)
-            x = self.double(x) if place % 2 else ops.relu(x)
+            x = self.doubling(x) if place % 2 else ops.relu(x)
         return self.convolutions[-1](x)
 
     def weights_in_order(self):

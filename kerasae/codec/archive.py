@@ -4,7 +4,7 @@
 offset  bytes  content
 ======  =====  ===============================================================
 0       2      ``4B 41``, "KA"
-2       1      ``A0`` + version of the format; this is version 1
+2       1      ``A0`` + version of the format; this is version 2
 3       4      fingerprint of the frozen model
 7       1–5    number of images, LEB128
 …       1      1 where all images share step, channels and size, given once right here as below; else 0

@@ -4,17 +4,16 @@
 offset  bytes  content
 ======  =====  ===============================================================
 0       2      ``4B 41``, "KA"
-2       1      ``E0`` + version of the format; this is version 1
+2       1      ``E0`` + version of the format; this is version 2
 3       4      fingerprint of the frozen model (``Frozen.fingerprint``)
 7       1      step index; plus 128 where the image has 3 channels instead of 1
 8       1–3    height − 1, LEB128: 7 bits a byte, low bits first, the top bit set on all but the last byte
 …       1–3    width − 1, LEB128
-…       1–5    length of the payload in bytes, LEB128
-…       n      payload: ``codec.entropy_coder``
+…       n      payload, up to the checksum: ``codec.entropy_coder``
 …       4      CRC-32 (zlib) of everything before, high byte first
 ======  =====  ===============================================================
 
-A 128×128 image whose payload has 128 to 16,383 bytes thus costs 16 bytes beyond its payload. Sides go up to 65,536
+A 128×128 image thus costs 14 bytes beyond its payload. Sides go up to 65,536
 pixels, images up to 2^26 pixels: both are checked before anything is allocated for them.
 """
 
@@ -23,7 +22,7 @@ from dataclasses import dataclass, field
 
 from kerasae.errors import CodecError
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"KA"
 SINGLE, ARCHIVE = 0xE0, 0xA0
 FINGERPRINT_BYTES = 4
@@ -52,7 +51,7 @@ def pack(image: Packed) -> bytes:
     """Return the file of one image. Raises ``CodecError`` where its size is beyond the format."""
     check_size(image.height, image.width, "the image")
     head = MAGIC + bytes([SINGLE + VERSION]) + image.fingerprint + bytes([step_byte(image.step, image.channels)])
-    sizes = number(image.height - 1) + number(image.width - 1) + number(len(image.payload))
+    sizes = number(image.height - 1) + number(image.width - 1)
     return sealed(head + sizes + image.payload)
 
 
@@ -63,9 +62,7 @@ def unpack(content: bytes, name: str = "the file") -> Packed:
     step, channels = split_step_byte(reader.byte())
     height, width = reader.number() + 1, reader.number() + 1
     check_size(height, width, name)
-    payload = reader.take(reader.number())
-    reader.end()
-    return Packed(fingerprint, height, width, channels, step, payload)
+    return Packed(fingerprint, height, width, channels, step, reader.rest())
 
 
 def kind_of(content: bytes) -> int | None:
@@ -154,6 +151,10 @@ class Reader:
                     raise CodecError(f"{self._name} is damaged: a number in it is longer than it need be")
                 return value
         raise CodecError(f"{self._name} is damaged: a number in it is longer than five bytes")
+
+    def rest(self) -> bytes:
+        """Return all bytes that are left."""
+        return self.take(len(self._content) - self._place)
 
     def end(self) -> None:
         """Check that nothing is left."""

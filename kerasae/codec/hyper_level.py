@@ -72,7 +72,7 @@ class HyperLevel:
         side = self.side.quantise(blocks(latents[..., self.channels :]))
         _, means = self.known(side)
         main = rounded((latents[..., : self.channels] - means) / self.steps, self.dead_zone)
-        return np.concatenate([main, _spread(side)], axis=-1)
+        return np.concatenate([main, spread(side)], axis=-1)
 
     def dequantise(self, integers: np.ndarray) -> np.ndarray:
         """Return the float32 latents ``(images, rows, columns, channels)`` that the decoder is given."""
@@ -110,7 +110,7 @@ class HyperLevel:
         for place, (decoder, number) in enumerate(zip(decoders, numbers, strict=True)):
             order, counts = _by_table(number)
             main[place, order] = np.concatenate(self.coder.read(decoder, counts))
-        return np.concatenate([main.reshape(numbers.shape), _spread(side)], axis=-1)
+        return np.concatenate([main.reshape(numbers.shape), spread(side)], axis=-1)
 
     def check(self, payloads: Sequence[bytes], integers: np.ndarray) -> None:
         """Raise ``CodecError`` unless each payload is, to the byte, what ``encode`` writes for its integers."""
@@ -190,7 +190,7 @@ def blocks(spread: np.ndarray) -> np.ndarray:
     return parts.reshape(images, rows // BLOCK, columns // BLOCK, BLOCK**2 * channels)
 
 
-def _spread(blocks: np.ndarray) -> np.ndarray:
+def spread(blocks: np.ndarray) -> np.ndarray:
     """Undo ``blocks``."""
     images, rows, columns, channels = blocks.shape
     parts = blocks.reshape(images, rows, columns, BLOCK, BLOCK, channels // BLOCK**2).transpose(0, 1, 3, 2, 4, 5)

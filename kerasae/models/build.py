@@ -1,5 +1,9 @@
 """``Recipe`` → model."""
 
+import contextlib
+
+import keras
+
 from kerasae import recipe as recipes
 from kerasae.models.compressor import Compressor
 from kerasae.models.conv_autoencoder import ConvAutoencoder
@@ -26,14 +30,27 @@ def build_model(recipe: recipes.Recipe) -> Compressor:
     if recipe.model.has_entropy_model:
         sizes |= {"levels": recipe.objective.levels, "span": recipe.objective.step_span}
         sizes |= {"quantization": recipe.objective.quantization}
-    model = MODELS[type(recipe.model)](
-        image_size=recipe.data.image_size,
-        channels=recipe.data.channels,
-        seed=recipe.training.seed,
-        l1=recipe.regularizer.l1,
-        l2=recipe.regularizer.l2,
-        name=recipe.model.kind,
-        **sizes,
-    )
+    with _policy(recipe.training.precision):
+        model = MODELS[type(recipe.model)](
+            image_size=recipe.data.image_size,
+            channels=recipe.data.channels,
+            seed=recipe.training.seed,
+            l1=recipe.regularizer.l1,
+            l2=recipe.regularizer.l2,
+            name=recipe.model.kind,
+            **sizes,
+        )
     initialise(model, recipe.training.seed)
     return model
+
+
+@contextlib.contextmanager
+def _policy(precision: str | None):
+    """Let layers made inside compute in ``precision``; None leaves Keras' own setting."""
+    before = keras.config.dtype_policy()
+    if precision:
+        keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -78,6 +78,8 @@ class Training(Section):
     drawn anew in every step; ``shift`` moves them by up to so many pixels each way, all of a batch alike, the edge
     repeated. ``best_by`` names what the kept epoch is chosen by: the validation MSE of the decoded posterior mean, or
     (variational models) of a sample; for learned codecs it is always the rate–distortion loss of the validation images.
+    ``precision`` of ``mixed_bfloat16`` computes convolutions and dense layers in bfloat16, weights, densities and
+    losses in float32: for accelerators; on a CPU it is slower. The trained model computes in float32.
     ``checkpoint_seconds`` is the least time between two checkpoints, 0 for one after each epoch; it changes nothing in
     the result. ``devices`` is over how many devices each batch is split, those of all processes together (JAX alone);
     more than one gives the result of one within float tolerance, not to the bit.
@@ -91,6 +93,7 @@ class Training(Section):
     clip_norm: float | None = Field(None, gt=0)
     flip: bool = False
     shift: int | None = Field(None, ge=1, le=64)
+    precision: Literal["mixed_bfloat16"] | None = None
     seed: int = Field(0, ge=0, lt=2**32)
     best_by: Literal["val_mse", "val_mse_sample"] = "val_mse"
     feed: Literal["auto", "tf.data", "numpy"] = "auto"

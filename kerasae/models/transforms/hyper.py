@@ -19,11 +19,12 @@ class HyperAnalysis(layers.Layer):
         columns/4, hyper_channels)
 
     With ``of_sizes`` it sees |y| (Ballé, Minnen, Singh, Hwang, Johnston 2018); a hyperprior with means needs the signs.
-    Halving is space-to-depth by 2. Takes any number of rows and columns that divide by 4.
+    Halving is space-to-depth by 2. Computed in float32, being small. Takes any number of rows and
+    columns that divide by 4.
     """
 
     def __init__(self, width: int, hyper_channels: int, *, of_sizes: bool, regularizer=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**kwargs | {"dtype": "float32"})
         self.width = width
         self.hyper_channels = hyper_channels
         self.of_sizes = of_sizes
@@ -67,7 +68,7 @@ class HyperSynthesis(layers.Layer):
     """
 
     def __init__(self, width: int, outputs: int, *, regularizer=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**kwargs | {"dtype": "float32"})
         self.width = width
         self.outputs = outputs
         self.regularizer = regularizer
@@ -107,6 +108,6 @@ class HyperSynthesis(layers.Layer):
 def _conv(regularizer):
     def conv(width, kernel_size, name):
         penalty = None if regularizer is None else regularizer()
-        return layers.Conv2D(width, kernel_size, padding="same", kernel_regularizer=penalty, name=name)
+        return layers.Conv2D(width, kernel_size, padding="same", kernel_regularizer=penalty, dtype="float32", name=name)
 
     return conv

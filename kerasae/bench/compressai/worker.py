@@ -196,6 +196,10 @@ def main():
         },
     )
     found.update(measure(model, test))
+    print(
+        "lambda {lmbda:g}: {bits_per_pixel:.4f} bits per pixel, {psnr:.2f} dB on test images".format(**found),
+        flush=True,
+    )
     with open(result_path, "w", encoding="utf-8") as file:
         json.dump(found, file)
 

@@ -59,6 +59,8 @@ HOMES = {
     "matplotlib": {"reports"},
     "ray": {"studies/engines/ray_cluster.py"},
     "fsspec": {"studies/engines/artifacts.py"},
+    # In an environment of its own, and only by the worker that runs there.
+    "compressai": {"bench/compressai/worker.py"},
     "skimage": {"bench", "rate_distortion/picture_quality.py"},
 }
 
@@ -183,3 +185,9 @@ def test_importing_the_package_is_not_the_slow_part():
         return time.perf_counter() - began
 
     assert seconds("import kerasae") < seconds("import keras")
+
+
+def test_the_worker_of_another_environment_imports_nothing_of_ours():
+    names = {name.split(".")[0] for name in imports_of(PACKAGE / "bench" / "compressai" / "worker.py")}
+    assert "kerasae" not in names
+    assert names - set(sys.stdlib_module_names) == {"compressai", "numpy", "torch"}

@@ -2,6 +2,7 @@
 
 from kerasae.entropy.density import Density as Density
 from kerasae.entropy.factorized_bottleneck import FactorizedBottleneck as FactorizedBottleneck
+from kerasae.entropy.factorized_bottleneck import centres_and_scales as centres_and_scales
 from kerasae.entropy.factorized_density import FactorizedDensity as FactorizedDensity
 from kerasae.entropy.gaussian_density import GaussianDensity as GaussianDensity
 from kerasae.entropy.log1mexp import log1mexp as log1mexp

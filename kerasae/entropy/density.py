@@ -33,6 +33,9 @@ class Density(keras.layers.Layer):
     def element_bits(self, latents, *conditions, width=1.0):
         """Return the cost of each element in bits, in the shape of ``latents``."""
 
+    def start(self, centres, scales) -> None:
+        """Begin anew near latents of these centres and standard deviations; nothing, for a density without weights."""
+
     @abstractmethod
     def log_cumulatives(self, values, *conditions):
         """Return ln F and ln (1 − F) of the cumulative F at ``values``, both in their shape; NumPy float64 throughout.

@@ -10,6 +10,9 @@ from kerasae.entropy.density import Density
 from kerasae.entropy.medians import medians
 from kerasae.layers import QualityGains, UniformNoise, straight_through_round
 
+# No density starts narrower than this part of a step.
+_LEAST_SCALE = 0.05
+
 
 @keras.saving.register_keras_serializable(package="kerasae")
 class FactorizedBottleneck(keras.layers.Layer):
@@ -86,6 +89,10 @@ class FactorizedBottleneck(keras.layers.Layer):
         """Return ``encoded`` rounded to whole ``steps`` from ``centres``, with the gradient of the identity."""
         return straight_through_round((encoded - self.centres) / steps) * steps + self.centres
 
+    def start_from(self, encoded: np.ndarray) -> None:
+        """Begin with the density that fits the latents ``(images, …, channels)`` of a few training images."""
+        self.density.start(*centres_and_scales(encoded))
+
     def to_code(self, encoded):
         """Return what a file holds, before it is rounded: the latents."""
         return encoded
@@ -116,3 +123,9 @@ class FactorizedBottleneck(keras.layers.Layer):
         """Return the layer that ``config`` describes."""
         parts = {name: keras.saving.deserialize_keras_object(config.pop(name)) for name in ("density", "gains")}
         return cls(**parts, **config)
+
+
+def centres_and_scales(encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return median and standard deviation of each channel, ``(channels,)`` each, the latter not below 0.05."""
+    flat = np.asarray(encoded, np.float64).reshape(-1, encoded.shape[-1])
+    return np.median(flat, axis=0), np.maximum(flat.std(axis=0), _LEAST_SCALE)

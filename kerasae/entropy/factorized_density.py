@@ -55,6 +55,21 @@ class FactorizedDensity(Density):
                 self.factors.append(add_channel_weight(self, f"factor_{place}", (channels, outputs, 1), 0.0))
         self.built = True
 
+    def start(self, centres, scales) -> None:
+        """Begin anew around ``centres``, with standard deviations ``scales``, both ``(channels,)``."""
+        # A logistic distribution of scale s has the standard deviation π s / √3.
+        wanted = np.asarray(scales, np.float64)[:, None, None] * math.sqrt(3) / math.pi
+        layers = len(self.matrices)
+        for matrix in self.matrices:
+            slopes = wanted ** (-1 / layers) / matrix.shape[1]
+            matrix.assign(np.broadcast_to(np.log(np.expm1(slopes)), matrix.shape).astype(np.float32))
+        for factor in self.factors:
+            factor.assign(np.zeros(factor.shape, np.float32))
+        # The first bias moves the whole by the centre; the others keep their spread.
+        first, slopes = self.biases[0], wanted ** (-1 / layers) / self.matrices[0].shape[1]
+        spread = np.linspace(-0.5, 0.5, first.shape[1])[:, None]
+        first.assign((spread - slopes * np.asarray(centres, np.float64)[:, None, None]).astype(np.float32))
+
     def element_bits(self, latents, width=1.0):
         """Return −log₂ (F(y + w/2) − F(y − w/2)) of each element, in the shape of ``latents`` ``(batch, …, channels)``.
 

@@ -52,6 +52,15 @@ class LogisticMixtureDensity(Density):
         self.log_scales = add_channel_weight(self, "log_scales", shape, log_scales)
         self.built = True
 
+    def start(self, centres, scales) -> None:
+        """Begin anew around ``centres``, with standard deviations ``scales``, both ``(channels,)``."""
+        spread = np.linspace(-1.0, 1.0, self.components) if self.components > 1 else np.zeros(1)
+        # A logistic distribution of scale s has the standard deviation π s / √3.
+        scales = np.asarray(scales, np.float64)[:, None] * math.sqrt(3) / math.pi
+        self.logits.assign(np.zeros((self.channels, self.components), np.float32))
+        self.means.assign((np.asarray(centres)[:, None] + 0.5 * scales * spread).astype(np.float32))
+        self.log_scales.assign((np.log(scales) + math.log(2) * spread).astype(np.float32))
+
     def element_bits(self, latents, width=1.0):
         """Return −log₂ (F(y + w/2) − F(y − w/2)) of each element, in the shape of ``latents`` ``(batch, …, channels)``.
 

@@ -1,5 +1,7 @@
 """Layers of every model: Keras only, unaware of recipes."""
 
+from kerasae.layers.block_transform import BlockTransform as BlockTransform
+from kerasae.layers.channel_scale import ChannelScale as ChannelScale
 from kerasae.layers.depth_to_space import DepthToSpace as DepthToSpace
 from kerasae.layers.gaussian_bottleneck import GaussianBottleneck as GaussianBottleneck
 from kerasae.layers.gaussian_bottleneck import kl_divergence as kl_divergence

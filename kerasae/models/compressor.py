@@ -74,6 +74,9 @@ class Compressor(keras.Model):
         """Return the reconstructions of ``images``: decoded latents, nothing sampled."""
         return self.decode(self.encode(images))
 
+    def start_from(self, images) -> None:
+        """Take from a few training images, uint8, what a good start needs; nothing, for most models."""
+
     def settle(self) -> None:
         """Do what is left when training is over; nothing, for most models."""
 

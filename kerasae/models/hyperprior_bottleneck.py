@@ -3,11 +3,14 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
-from kerasae.entropy import Density, FactorizedBottleneck, GaussianDensity
+from kerasae.entropy import Density, FactorizedBottleneck, GaussianDensity, centres_and_scales
 from kerasae.layers import DepthToSpace, QualityGains, UniformNoise, straight_through_round
 from kerasae.models.transforms import HYPER_STRIDE, HyperAnalysis, HyperSynthesis
+
+_MOST_LOG_SCALE = 7.0
 
 
 class HyperpriorBottleneck(keras.layers.Layer):
@@ -88,9 +91,19 @@ class HyperpriorBottleneck(keras.layers.Layer):
         """Return scale and mean of each latent, ``(batch, rows, columns, channels)``; a mean of 0 where none is."""
         found = self.synthesis(hyper_latents)
         if not self.with_mean:
-            return ops.exp(found), 0.0
+            return ops.exp(_bounded(found)), 0.0
         log_scale, mean = ops.split(found, 2, axis=-1)
-        return ops.exp(log_scale), mean
+        return ops.exp(_bounded(log_scale)), mean
+
+    def start_from(self, encoded: np.ndarray) -> None:
+        """Begin with scales and means, and a density of hyper-latents, that fit the latents of a few training images.
+
+        ``encoded`` is ``(images, rows, columns, channels)``.
+        """
+        self.side.start_from(ops.convert_to_numpy(self.analysis(ops.convert_to_tensor(encoded))))
+        centres, scales = centres_and_scales(encoded)
+        start = np.concatenate([np.log(scales), centres]) if self.with_mean else np.log(scales)
+        self.synthesis.convolutions[-1].bias.assign(start.astype(np.float32))
 
     def to_code(self, encoded):
         """Return latents and hyper-latents as one array, the latter's channels spread over 4×4 blocks of positions."""
@@ -99,3 +112,8 @@ class HyperpriorBottleneck(keras.layers.Layer):
     def centre(self) -> None:
         """Round hyper-latents around the medians of their density from now on."""
         self.side.centre()
+
+
+def _bounded(log_scale):
+    """Return log-scales within what the tables have, so that no step of training can overflow."""
+    return ops.clip(log_scale, -_MOST_LOG_SCALE, _MOST_LOG_SCALE)

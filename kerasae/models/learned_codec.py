@@ -94,6 +94,11 @@ class LearnedCodec(Compressor):
         """Return the images of latents, ``(batch, height, width, channels)`` in [0, 1]."""
         return ops.clip(self.decoder(latents), 0.0, 1.0)
 
+    def start_from(self, images) -> None:
+        """Begin with an entropy model that fits the latents of ``images``, uint8 of the model's size."""
+        encoded = ops.convert_to_numpy(self.encoder(ops.cast(ops.convert_to_tensor(images), "float32") / 255.0))
+        self.bottleneck.start_from(encoded)
+
     def settle(self) -> None:
         """Round around the medians of the density from now on."""
         self.bottleneck.centre()

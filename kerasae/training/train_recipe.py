@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from kerasae.atomic import replacing, write_text
 from kerasae.data import ImageSet, load_images, split_indices
@@ -26,6 +27,9 @@ from kerasae.training.prepare import best_by, build_trainer, objective_sentence
 from kerasae.training.reporter import Announcer, Reporter
 from kerasae.training.run import Run
 from kerasae.training.tensorboard import EpochScalars, refuse_without_tensorboard
+
+# What the start of an entropy model is taken from.
+_START_IMAGES = 64
 
 
 def train(
@@ -101,6 +105,8 @@ def _train(
         _refuse_other_images(run, record)
         progress = load_checkpoint(checkpoint, trainer)
         reporter.note(f"{folder.name} goes on after epoch {progress.epochs_done}")
+    else:
+        trainer.compressor.start_from(images.images[np.sort(splits["train"])[:_START_IMAGES]])
     write_text(folder / "recipe.toml", to_toml(recipe))
     run = run.write_record(replace(record, epochs_done=progress.epochs_done))
     keeper = Keeper(

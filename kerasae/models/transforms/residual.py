@@ -3,7 +3,10 @@
 import keras
 from keras import layers
 
-from kerasae.layers import DepthToSpace, SpaceToDepth
+from kerasae.layers import BlockTransform, ChannelScale, DepthToSpace, SpaceToDepth
+
+# The scale of the DCT beside the network: a quantiser's step of 1 is then about a middle quality.
+_SCALE = 1.7
 
 
 def residual_analysis(
@@ -13,7 +16,12 @@ def residual_analysis(
 
     ::
 
-        image ─space to depth by stem─▶ conv 3×3 ─▶ blocks ─[halve ─▶ blocks]…─▶ conv 3×3 ─▶ latents
+        image ─┬─space to depth by stem─▶ conv 3×3 ─▶ blocks ─[halve ─▶ blocks]…─▶ conv 3×3 ─·0─▶ + ─▶ latents
+               └─DCT of blocks of the stride──────────────────────────────────────────────────────┘
+
+    Beside the network stands a linear transform of whole blocks that starts as the discrete cosine transform, while
+    the network starts switched off: training begins as a transform codec and ends as what the network makes of it.
+    Without it, fine detail at high rates has to wait until the network is precise enough to pass it on.
 
     A block is x + conv(gelu(conv(x))), ``residual_blocks`` of them a scale; halving is space-to-depth by 2 and a 1×1
     convolution. ``rows`` and ``columns`` are the sides over ``stem`` · 2^(len(widths) − 1). ``regularizer()`` returns a
@@ -21,15 +29,18 @@ def residual_analysis(
     """
     conv = _conv(regularizer)
     images = keras.Input(image_shape, name="images")
-    x = layers.Rescaling(4.0, offset=-2.0, name="centre")(images)
-    x = SpaceToDepth(stem, name="stem")(x)
+    centred = layers.Rescaling(4.0, offset=-2.0, name="centre")(images)
+    x = SpaceToDepth(stem, name="stem")(centred)
     x = conv(widths[0], 3, "stem_conv")(x)
     for index, width in enumerate(widths):
         if index:
             x = SpaceToDepth(2, name=f"halve_{index}")(x)
             x = conv(width, 1, f"halve_{index}_conv")(x)
         x = _blocks(conv, x, width, residual_blocks, f"down_{index}")
-    return keras.Model(images, conv(latent_channels, 3, "latents_conv")(x), name="encoder")
+    x = ChannelScale(name="network_scale")(conv(latent_channels, 3, "latents_conv")(x))
+    stride = stem * 2 ** (len(widths) - 1)
+    linear = BlockTransform(stride, latent_channels, image_shape[-1], scale=_SCALE, name="linear")(centred)
+    return keras.Model(images, layers.Add(name="latents")([linear, x]), name="encoder")
 
 
 def residual_synthesis(
@@ -48,7 +59,10 @@ def residual_synthesis(
             x = conv(4 * widths[index - 1], 1, f"double_{index}_conv")(x)
             x = DepthToSpace(2, name=f"double_{index}")(x)
     x = conv(stem**2 * colours, 3, "stem_conv")(x)
-    x = DepthToSpace(stem, name="image")(x)
+    x = DepthToSpace(stem, name="image")(ChannelScale(name="network_scale")(x))
+    stride = stem * 2 ** (len(widths) - 1)
+    linear = BlockTransform(stride, latent_shape[-1], colours, inverse=True, scale=_SCALE, name="linear")(latents)
+    x = layers.Add(name="sum")([linear, x])
     return keras.Model(latents, layers.Rescaling(0.25, offset=0.5, dtype="float32", name="uncentre")(x), name="decoder")
 
 

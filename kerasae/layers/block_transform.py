@@ -1,0 +1,86 @@
+"""A linear transform of blocks of pixels that starts as the discrete cosine transform."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasae.errors import ModelError
+from kerasae.layers.depth_to_space import DepthToSpace
+from kerasae.layers.space_to_depth import SpaceToDepth
+
+
+@keras.saving.register_keras_serializable(package="kerasae")
+class BlockTransform(keras.layers.Layer):
+    """Blocks of pixels ↔ ``channels`` coefficients, by a matrix that is learned.
+
+    ::
+
+        forward   (batch, rows·block, columns·block, colours) ──▶ (batch, rows, columns, channels)
+        inverse   (batch, rows, columns, channels) ──▶ (batch, rows·block, columns·block, colours)
+
+    The matrix starts as the orthonormal DCT-II (Ahmed, Natarajan, Rao 1974) times ``scale``, that of the inverse as its
+    transpose over ``scale``: the two undo one another but for the coefficients left out. The ``channels`` kept are
+    those of lowest frequency, row plus column, of each colour before the next frequency; three colours are first
+    turned into luma and two differences, orthonormal too. What a convolutional codec has to find out first, that
+    pictures are sums of waves of which the slow ones matter most, it starts from.
+
+    Raises ``ModelError`` for more channels than a block has pixels and colours.
+    """
+
+    def __init__(self, block: int, channels: int, colours: int, *, inverse: bool = False, scale: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        if channels > block**2 * colours:
+            raise ModelError(
+                f"{channels} coefficients of blocks of {block}×{block} pixels and {colours} colours; there are "
+                f"{block**2 * colours}: take as many channels or fewer"
+            )
+        self.block = block
+        self.channels = channels
+        self.colours = colours
+        self.inverse = inverse
+        self.scale = float(scale)
+        basis = cosine_basis(block, colours)[:, :channels]
+        start = basis.T / self.scale if inverse else basis * self.scale
+
+        def initial(shape, dtype=None):
+            return ops.convert_to_tensor(start.astype("float32"))
+
+        # Not a kernel: it has its start, and no penalty.
+        self.basis = self.add_weight(name="basis", shape=start.shape, initializer=initial)
+        self.move = DepthToSpace(block, name="move") if inverse else SpaceToDepth(block, name="move")
+        self.move.build((None, None, None, block**2 * colours if inverse else colours))
+        self.built = True
+
+    def call(self, x):
+        """Return the coefficients of images, or with ``inverse`` the images of coefficients."""
+        return self.move(ops.matmul(x, self.basis)) if self.inverse else ops.matmul(self.move(x), self.basis)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the coefficients, or with ``inverse`` of the images."""
+        if self.inverse:
+            return self.move.compute_output_shape((*input_shape[:-1], self.block**2 * self.colours))
+        return (*self.move.compute_output_shape(input_shape)[:-1], self.channels)
+
+    def get_config(self):
+        """Return what is needed to build the layer again."""
+        own = ("block", "channels", "colours", "inverse", "scale")
+        return super().get_config() | {key: getattr(self, key) for key in own}
+
+
+def cosine_basis(block: int, colours: int) -> np.ndarray:
+    """Return an orthonormal basis of blocks, ``(block²·colours, block²·colours)`` float64, a column a coefficient.
+
+    Rows run row, column, colour, as ``SpaceToDepth`` orders them; columns from low frequencies to high.
+    """
+    places = (np.arange(block) + 0.5) * np.pi / block
+    waves = np.cos(np.arange(block)[:, None] * places) * np.sqrt(2 / block)
+    waves[0] /= np.sqrt(2)
+    mixes = np.eye(1)
+    if colours == 3:
+        mixes = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
+    # (down, across, mix, row, column, colour)
+    basis = np.einsum("dr,ac,mk->damrck", waves, waves, mixes).reshape(block**2 * len(mixes), -1)
+    down, across, mix = (axis.reshape(-1) for axis in np.indices((block, block, len(mixes))))
+    # Differences of colours are weak: their frequency counts as three times as high.
+    frequency = (down + across) * np.where(mix > 0, 3, 1) + np.where(mix > 0, 1.5, 0)
+    return basis[np.lexsort((across, mix, frequency))].T

@@ -1,0 +1,67 @@
+"""A matrix for blocks of pixels that starts as the DCT."""
+
+import keras
+import numpy as np
+import pytest
+from scipy.fft import dctn
+
+from kerasae.errors import ModelError
+from kerasae.layers import BlockTransform
+from kerasae.layers.block_transform import cosine_basis
+
+RANDOM = np.random.default_rng(0)
+
+
+def values_of(x):
+    return np.asarray(keras.ops.convert_to_numpy(x))
+
+
+@pytest.mark.parametrize(("block", "colours"), [(2, 1), (8, 1), (4, 3)])
+def test_the_basis_is_orthonormal(block, colours):
+    basis = cosine_basis(block, colours)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(block**2 * colours), atol=1e-12)
+
+
+def test_gray_coefficients_are_those_of_scipys_dct_from_slow_waves_to_fast():
+    images = RANDOM.normal(size=(2, 16, 8, 1)).astype("float32")
+    found = values_of(BlockTransform(8, 64, 1, scale=2.0)(images))
+    for row in range(2):
+        expected = 2 * dctn(images[0, 8 * row : 8 * row + 8, :, 0], norm="ortho")
+        np.testing.assert_allclose(np.sort(found[0, row, 0]), np.sort(expected.ravel()), atol=1e-4)
+        # 1 of frequency 0, 2 of 1, 3 of 2: row plus column.
+        np.testing.assert_allclose(found[0, row, 0, 0], expected[0, 0], atol=1e-4)
+        frequencies = np.add.outer(np.arange(8), np.arange(8))
+        for frequency in (1, 2, 5):
+            first = frequency * (frequency + 1) // 2
+            some = np.sort(found[0, row, 0, first : first + frequency + 1])
+            np.testing.assert_allclose(some, np.sort(expected[frequencies == frequency]), atol=1e-4)
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_the_inverse_undoes_it_where_no_coefficient_is_left_out(colours):
+    images = RANDOM.normal(size=(3, 8, 12, colours)).astype("float32")
+    every = 16 * colours
+    forward, inverse = (BlockTransform(4, every, colours, inverse=back, scale=1.7) for back in (False, True))
+    assert forward.compute_output_shape(images.shape) == (3, 2, 3, every)
+    assert inverse.compute_output_shape((3, 2, 3, every)) == images.shape
+    np.testing.assert_allclose(values_of(inverse(forward(images))), images, atol=1e-5)
+
+
+def test_flat_colour_is_one_coefficient_for_each_mix():
+    gray = np.full((1, 4, 4, 3), 0.5, "float32")
+    found = values_of(BlockTransform(4, 48, 3)(gray))[0, 0, 0]
+    assert abs(found[0]) == pytest.approx(0.5 * np.sqrt(48), rel=1e-5)
+    np.testing.assert_allclose(found[1:], 0, atol=1e-5)
+
+
+def test_smooth_pictures_are_in_the_first_coefficients():
+    rows, columns = np.mgrid[0:32, 0:32] / 32
+    smooth = (np.sin(2 * rows) + columns**2)[None, ..., None].astype("float32")
+    found = values_of(BlockTransform(16, 256, 1)(smooth))
+    energy = (found**2).sum(axis=(0, 1, 2))
+    assert energy[:40].sum() > 0.999 * energy.sum()
+
+
+def test_too_many_channels_are_refused():
+    with pytest.raises(ModelError, match="65 coefficients of blocks of 8×8 pixels and 1 colours; there are 64"):
+        BlockTransform(8, 65, 1)

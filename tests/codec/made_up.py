@@ -40,6 +40,7 @@ def made_up_codec(kind, channels=1, seed=3):
 def _leave_the_start(model, random):
     """Give steps, corrections and medians numbers of their own, as training would."""
     gains, density = model.bottleneck.gains, model.bottleneck.density
-    for weight in (*gains.weights, density.means):
-        weight.assign(ops.convert_to_numpy(weight) + random.normal(scale=0.15, size=weight.shape))
+    # Corrections of little: what a level decodes is compared with the picture that is not quantised at all.
+    for weight, scale in ((gains.log_steps, 0.15), (gains.log_corrections, 0.01), (density.means, 0.3)):
+        weight.assign(ops.convert_to_numpy(weight) + random.normal(scale=scale, size=weight.shape))
     model.settle()

@@ -13,7 +13,9 @@ def moved(images, down, right):
     """Return the images moved by so many pixels: padded with their edge, and cut out."""
     most = max(abs(down), abs(right))
     padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
-    rows, columns = (slice(most - by, most - by + side) for by, side in zip((down, right), images.shape[1:3], strict=True))
+    rows, columns = (
+        slice(most - by, most - by + side) for by, side in zip((down, right), images.shape[1:3], strict=True)
+    )
     return padded[:, rows, columns]
 
 

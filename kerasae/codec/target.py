@@ -75,14 +75,15 @@ def _judge(codec: Codec, packed: list[Packed], fits, finest: bool, places: Seque
 
 def _too_large(most: int, names: Sequence[str]) -> Callable[[int], str]:
     return lambda place: (
-        f"{_called(place, names)} takes more than {most:,} bytes even at the coarsest step; allow it more, or make it smaller"
+        f"{_called(place, names)} takes more than {most:,} bytes even at the coarsest step; allow it more, or make it "
+        "smaller"
     )
 
 
 def _too_coarse(least: float, names: Sequence[str]) -> Callable[[int], str]:
     return lambda place: (
-        f"{_called(place, names)} stays below {least:g} dB even at the finest step; ask for less, or train a model for a "
-        "higher quality"
+        f"{_called(place, names)} stays below {least:g} dB even at the finest step; ask for less, or train a model for "
+        "a higher quality"
     )
 
 

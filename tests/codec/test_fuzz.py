@@ -1,4 +1,4 @@
-"""More than ten thousand damaged files: each is refused in one sentence or, where the damage is none, decodes to its image."""
+"""Thousands of damaged files: each is refused in one sentence or, where the damage is none, decodes to its image."""
 
 import time
 import zlib

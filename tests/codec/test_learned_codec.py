@@ -81,7 +81,7 @@ def test_each_image_may_have_a_step_of_its_own(kind):
     together = codec.pack(MIXED, step=steps)
     assert [one.step for one in together] == steps
     alone = [codec.encode(image, step=step) for image, step in zip(MIXED, steps, strict=True)]
-    for packed, file, decoded in zip(together, alone, codec.unpack(together), strict=True):
+    for file, decoded in zip(alone, codec.unpack(together), strict=True):
         np.testing.assert_allclose(decoded, codec.decode(file).astype(int), atol=2)
     with pytest.raises(CodecError, match="2 steps arrived for 8 images; give one for all or one for each"):
         codec.pack(MIXED, step=[0, 1])

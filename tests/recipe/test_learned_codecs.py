@@ -19,18 +19,19 @@ def load(tmp_path, text, *changes):
 
 
 WRONG = [
-    (CODEC, "objective.rate_weight=2", "objective.rate_weight is for variational models; a factorized_prior takes "
-     "distortion, lambdas"),
+    (CODEC, "objective.rate_weight=2", "objective.rate_weight is for variational models; a factorized_prior "
+     "takes distortion, lambdas"),
     (CODEC, "objective.likelihood=unit", "objective.likelihood is for variational models; a factorized_prior takes"),
-    (VAE, "objective.lambdas=[0.1]", "objective.lambdas is for learned codecs; a conv_vae takes likelihood, rate_weight"),
+    (VAE, "objective.lambdas=[0.1]", "objective.lambdas is for learned codecs; a conv_vae takes likelihood, "
+     "rate_weight"),
     (VAE, "objective.distortion=ssim", "objective.distortion is for learned codecs; a conv_vae takes"),
-    (AUTOENCODER, "objective.lambdas=[0.1]", r"\[objective\] is for variational models \(mlp_vae, conv_vae\) and learned "
-     "codecs; a conv_autoencoder minimises the mean squared error; remove the section"),
-    (CODEC, "training.best_by=val_mse", "training.best_by is not for a factorized_prior: its best epoch is always that of "
-     "the lowest rate–distortion loss on validation images; remove the key"),
+    (AUTOENCODER, "objective.lambdas=[0.1]", r"\[objective\] is for variational models \(mlp_vae, conv_vae\) and "
+     "learned codecs; a conv_autoencoder minimises the mean squared error; remove the section"),
+    (CODEC, "training.best_by=val_mse", "training.best_by is not for a factorized_prior: its best epoch is always that "
+     "of the lowest rate–distortion loss on validation images; remove the key"),
     (CODEC, "training.best_by=val_mse_sample", "training.best_by"),
-    (CODEC, "objective.lambdas=[0.1,0.05]", r"objective.lambdas = \[0.1, 0.05\] does not rise; give the lambdas from the "
-     "lowest quality to the highest"),
+    (CODEC, "objective.lambdas=[0.1,0.05]", r"objective.lambdas = \[0.1, 0.05\] does not rise; give the lambdas from "
+     "the lowest quality to the highest"),
     (CODEC, "objective.lambdas=[0.1,0.1]", "objective.lambdas = .* does not rise"),
     (CODEC, "objective.lambdas=[]", "objective.lambdas = .* is out of range; it must be length at least 1"),
     (CODEC, "objective.lambdas=[0.0,0.1]", "objective.lambdas.0 = 0.0 is out of range; it must be above 0"),

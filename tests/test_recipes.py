@@ -45,6 +45,7 @@ def test_a_tiny_run_from_recipe_to_scores(name, kerasae, image_folder, tmp_path)
         "conv_autoencoder": [],
         "mlp_vae": ["--set", "model.hidden=[16]", "--set", "model.latent_size=4"],
         "conv_vae": ["--set", "model.widths=[4,6]", "--set", "model.latent_size=4"],
+        "factorized_prior": ["--set", "model.widths=[4,6]", "--set", "model.latent_channels=4"],
     }[load_recipe(name).model.kind]
     code, out, err = kerasae(
         "train", name, "--data", f"folder:{image_folder}", "--epochs", 2, "--set", "data.image_size=32", *sizes

@@ -65,8 +65,10 @@ class Codec:
         compared before it is returned.
 
         Raises ``CodecError`` for another type or number of channels, an image beyond the format's size, a step or
-        quality out of range, and where what was coded does not come back.
+        quality out of range or both, and where what was coded does not come back.
         """
+        if step is not None and quality is not None:
+            raise CodecError(f"step = {step} and quality = {quality:g} each decide the step; pass one of them")
         one = _is_one(images)
         step = step if quality is None else self.step_of(quality)
         files = [pack(packed) for packed in self.pack([images] if one else list(images), step=step)]

@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -77,7 +76,7 @@ def compress_files(
     steps: set[int] = set()
     with ThreadPoolExecutor() as pool:
         for names, images in _batches(paths, pool, channels=codec.channels, gray=gray):
-            packed = dict(zip(names, packing(images), strict=True))
+            packed = dict(zip(names, packing(images, names), strict=True))
             raw += sum(image.size for image in images)
             pixels += sum(image.shape[0] * image.shape[1] for image in images)
             escapes += sum(one.escapes for one in packed.values())
@@ -98,12 +97,12 @@ def compress_files(
 
 def _packing(
     codec: Codec, step: int | None, target_bytes: int | None, target_psnr: float | None
-) -> Callable[[list[np.ndarray]], list[Packed]]:
+) -> Callable[[list[np.ndarray], list[str]], list[Packed]]:
     if target_bytes is not None:
-        return partial(pack_to_bytes, codec, most=target_bytes)
+        return lambda images, names: pack_to_bytes(codec, images, target_bytes, names)
     if target_psnr is not None:
-        return partial(pack_to_psnr, codec, least=target_psnr)
-    return partial(codec.pack, step=step)
+        return lambda images, names: pack_to_psnr(codec, images, target_psnr, names)
+    return lambda images, names: codec.pack(images, step=step)
 
 
 def refuse_existing(targets) -> None:

@@ -9,27 +9,30 @@ from kerasae.codec.container import Packed, pack
 from kerasae.errors import CodecError
 
 
-def pack_to_bytes(codec: Codec, images: Sequence[np.ndarray], most: int) -> list[Packed]:
+def pack_to_bytes(codec: Codec, images: Sequence[np.ndarray], most: int, names: Sequence[str] = ()) -> list[Packed]:
     """Return each image at the finest step found whose whole file has at most ``most`` bytes.
 
     Found by bisection, file sizes falling from step to step of the ladder but for a byte now and then. Raises
-    ``CodecError`` where even the coarsest step of an image takes more.
+    ``CodecError`` where even the coarsest step of an image takes more; it is called by its place, or its one of
+    ``names``.
     """
-    return _search(codec, images, lambda packed, place: len(pack(packed)) <= most, _too_large(most), finest=True)
+    explain = _too_large(most, names)
+    return _search(codec, images, lambda packed, place: len(pack(packed)) <= most, explain, finest=True)
 
 
-def pack_to_psnr(codec: Codec, images: Sequence[np.ndarray], least: float) -> list[Packed]:
+def pack_to_psnr(codec: Codec, images: Sequence[np.ndarray], least: float, names: Sequence[str] = ()) -> list[Packed]:
     """Return each image at the coarsest step found whose decoded picture has a PSNR of at least ``least`` dB.
 
     The PSNR is that of 8-bit images. Found by bisection, as in ``pack_to_bytes``. Raises ``CodecError`` where even the
     finest step of an image stays below.
     """
+    images = [codec.checked(image) for image in images]
 
     def reaches(decoded: np.ndarray, place: int) -> bool:
         error = ((decoded.astype(np.float64) - images[place]) ** 2).mean() / 255**2
         return -10 * np.log10(max(error, 1e-10)) >= least
 
-    return _search(codec, images, reaches, _too_coarse(least), finest=False)
+    return _search(codec, images, reaches, _too_coarse(least, names), finest=False)
 
 
 def _search(
@@ -70,14 +73,19 @@ def _judge(codec: Codec, packed: list[Packed], fits, finest: bool, places: Seque
     return [bool(fits(one, place)) for one, place in zip(shown, places, strict=True)]
 
 
-def _too_large(most: int) -> Callable[[int], str]:
+def _too_large(most: int, names: Sequence[str]) -> Callable[[int], str]:
     return lambda place: (
-        f"image {place} takes more than {most:,} bytes even at the coarsest step; allow it more, or make it smaller"
+        f"{_called(place, names)} takes more than {most:,} bytes even at the coarsest step; allow it more, or make it "
+        "smaller"
     )
 
 
-def _too_coarse(least: float) -> Callable[[int], str]:
+def _too_coarse(least: float, names: Sequence[str]) -> Callable[[int], str]:
     return lambda place: (
-        f"image {place} stays below {least:g} dB even at the finest step; ask for less, or train a model for a higher "
-        "quality"
+        f"{_called(place, names)} stays below {least:g} dB even at the finest step; ask for less, or train a model for "
+        "a higher quality"
     )
+
+
+def _called(place: int, names: Sequence[str]) -> str:
+    return names[place] if names else f"image {place}"

@@ -2,17 +2,23 @@
 
 from functools import cache
 
+import numpy as np
+from keras import ops
+
 from kerasae.codec.codec import Codec
 from kerasae.codec.freeze import freeze
 from kerasae.codec.network import Network
-from kerasae.models import ConvAutoencoder, ConvVae, MlpVae, initialise
+from kerasae.models import ConvAutoencoder, ConvVae, FactorizedPrior, MlpVae, initialise
 from tests.conftest import smooth_images
 
 KINDS = {
     "conv_autoencoder": (ConvAutoencoder, {"filters": (6, 3)}),
     "mlp_vae": (MlpVae, {"hidden": (24,), "latent_size": 7}),
     "conv_vae": (ConvVae, {"widths": (6, 8), "latent_size": 7}),
+    "factorized_prior": (FactorizedPrior, {"widths": (6, 8), "latent_channels": 7, "levels": 3, "span": 6.0}),
 }
+LEARNED = ("factorized_prior",)
+LAMBDAS = (0.002, 0.01, 0.05)
 
 
 @cache
@@ -22,5 +28,19 @@ def made_up_codec(kind, channels=1, seed=3):
     model = make(image_size=32, channels=channels, **sizes)
     initialise(model, seed)
     # Larger kernels, so that latents and pictures vary.
-    model.set_weights([2.5 * weights if weights.ndim > 1 else weights for weights in model.get_weights()])
-    return Codec(model, freeze(Network(model), smooth_images(60, channels=channels)))
+    for variable in model.trainable_variables:
+        if variable.name == "kernel":
+            variable.assign(2.5 * ops.convert_to_numpy(variable))
+    if kind in LEARNED:
+        _leave_the_start(model, np.random.default_rng(seed))
+    lambdas = LAMBDAS if kind in LEARNED else ()
+    return Codec(model, freeze(Network(model), smooth_images(60, channels=channels), lambdas=lambdas))
+
+
+def _leave_the_start(model, random):
+    """Give steps, corrections and medians numbers of their own, as training would."""
+    gains, density = model.bottleneck.gains, model.bottleneck.density
+    # Corrections of little: what a level decodes is compared with the picture that is not quantised at all.
+    for weight, scale in ((gains.log_steps, 0.15), (gains.log_corrections, 0.01), (density.means, 0.3)):
+        weight.assign(ops.convert_to_numpy(weight) + random.normal(scale=scale, size=weight.shape))
+    model.settle()

@@ -24,9 +24,9 @@ def codec(request):
 
 def reconstruction(codec, image, step):
     """What the network makes of quantised latents, without any bytes between."""
-    quantiser = codec.frozen.levels[step].quantiser
+    level = codec.frozen.levels[step]
     latents = codec.network.encode(image[None])
-    return codec.network.decode(quantiser.dequantise(quantiser.quantise(latents)), *image.shape[:2])[0]
+    return codec.network.decode(level.dequantise(level.quantise(latents)), *image.shape[:2])[0]
 
 
 @pytest.mark.parametrize("name", ODD)

@@ -1,4 +1,4 @@
-"""Ten thousand damaged files: each is refused in one sentence or, where the damage is none, decodes to its image."""
+"""Thousands of damaged files: each is refused in one sentence or, where the damage is none, decodes to its image."""
 
 import time
 import zlib
@@ -12,7 +12,7 @@ from kerasae.errors import CodecError
 from tests.codec.made_up import KINDS, made_up_codec
 from tests.conftest import smooth_images
 
-FILES = 3400  # for each of the three kinds of model
+FILES = 3400  # for each kind of model
 
 
 def mutated(content, random):

@@ -1,8 +1,12 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
+from kerasae.codec.level import symbol_bits
 from kerasae.codec.predictor import Predictor, differences, undo_differences
-from kerasae.codec.quantiser import LARGEST, Quantiser, fit_quantiser
+from kerasae.codec.quantiser import LARGEST, Quantiser, fit_quantiser, rounded
+from kerasae.codec.tables import Tables, integer_frequencies
 from kerasae.errors import CodecError
 
 
@@ -35,6 +39,62 @@ def test_points_are_the_means_of_their_bins_and_lower_the_error():
 def test_integers_without_a_point_stand_for_themselves_times_the_step():
     fitted = fit_quantiser(np.linspace(-1, 1, 50, dtype=np.float32)[:, None], [0.25])
     assert fitted.dequantise(np.array([[1000]], np.int32))[0, 0] == 250.0
+
+
+def learned(dead_zone=0.0, latents=None, **more):
+    if latents is None:
+        latents = np.random.default_rng(4).laplace(0.3, 2.0, (4000, 2)).astype(np.float32)
+    offsets, corrections = np.array([0.3, -1.1]), np.array([1.1, 0.7])
+    return fit_quantiser(
+        latents, [0.5, 2.0], offsets=offsets, corrections=corrections, dead_zone=dead_zone, **more
+    ), latents
+
+
+def test_a_learned_codec_s_latents_are_rounded_around_offsets_and_corrected():
+    quantiser, latents = learned(points=1)
+    integers = quantiser.quantise(latents)
+    np.testing.assert_array_equal(integers, np.rint((latents - quantiser.offsets) / quantiser.steps))
+    far = integers[(np.abs(integers) > 3).all(axis=1)]
+    assert len(far) > 50
+    expected = (far * np.array([0.5, 2.0]) + np.array([0.3, -1.1])) * np.array([1.1, 0.7])
+    np.testing.assert_allclose(quantiser.dequantise(far), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_points_of_a_learned_codec_are_corrected_means():
+    quantiser, latents = learned()
+    integers = quantiser.quantise(latents)
+    for channel, correction in enumerate((1.1, 0.7)):
+        inside = latents[integers[:, channel] == 0, channel].astype(np.float64)
+        middle = quantiser.offsets[channel]
+        point = (inside.sum() + 4 * middle) / (len(inside) + 4) * correction
+        assert quantiser.dequantise(np.zeros((1, 2), np.int32))[0, channel] == pytest.approx(point, rel=1e-5)
+
+
+@pytest.mark.parametrize("dead_zone", [0.04, 0.16, 0.5])
+def test_a_dead_zone_rounds_towards_0_and_by_one_step_at_most(dead_zone):
+    quotients = np.random.default_rng(5).normal(0, 3, 20_000).astype(np.float32)
+    plain_integers, integers = rounded(quotients), rounded(quotients, dead_zone)
+    assert integers.dtype == np.int32
+    nearer = np.abs(plain_integers) - np.abs(integers)
+    assert set(np.unique(nearer)) == {0, 1}
+    assert (np.sign(integers) * np.sign(plain_integers) >= 0).all()
+    np.testing.assert_array_equal(rounded(-quotients, dead_zone), -integers)
+    # What is given up lies within so much of the border between two integers.
+    distance = np.abs(quotients) - np.abs(plain_integers) + 0.5
+    np.testing.assert_array_equal(nearer == 1, (distance <= np.float32(dead_zone)) & (plain_integers != 0))
+
+
+def test_under_probabilities_that_fall_from_0_a_dead_zone_never_costs_bits():
+    quotients = np.random.default_rng(6).laplace(0, 1.5, (500, 16, 1)).astype(np.float32)
+    shares = 0.5 ** np.abs(np.arange(-40, 41))
+    tables = Tables(integer_frequencies(np.append(shares, 1e-9)[None]), np.array([-40], np.int32))
+    bits = [
+        symbol_bits(tables, rounded(quotients, dead_zone), np.zeros(1, int))[0].sum(axis=(1, 2))
+        for dead_zone in (0.0, 0.05, 0.1, 0.2)
+    ]
+    for wider, narrower in pairwise(bits[::-1]):
+        assert (wider <= narrower).all()
+        assert wider.sum() < narrower.sum()
 
 
 def test_what_is_no_number_is_refused_and_what_is_too_large_saturates():

@@ -24,8 +24,12 @@ def weights_of(density):
 
 def mass(kind, weights, channel, y):
     """Return F(y + ½) − F(y − ½) in float64, one number at a time, straight from the formula."""
-    cumulative = {FactorizedDensity: _factorized, LogisticMixtureDensity: _mixture}[kind]
-    return cumulative(weights, channel, y + 0.5) - cumulative(weights, channel, y - 0.5)
+    return cumulative(kind, weights, channel, y + 0.5) - cumulative(kind, weights, channel, y - 0.5)
+
+
+def cumulative(kind, weights, channel, x):
+    """Return F(x) in float64."""
+    return {FactorizedDensity: _factorized, LogisticMixtureDensity: _mixture}[kind](weights, channel, x)
 
 
 def _factorized(weights, channel, x):

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
+from keras import ops
 
 from kerasae.data import ImageSet
 from kerasae.evaluation.fixed_noise import fixed_noise
 from kerasae.evaluation.measure import measure
 from kerasae.evaluation.score import score_rows
 from kerasae.evaluation.scorer import Scorer
-from kerasae.models import ConvAutoencoder, MlpVae, initialise
+from kerasae.models import ConvAutoencoder, FactorizedPrior, MlpVae, initialise
+from kerasae.records import Score
 from tests.conftest import smooth_images
 
 
@@ -59,6 +61,24 @@ def test_a_vae_is_scored_from_mean_and_sample_with_its_rate(image_set):
     active = int((mean.var(axis=0) > 0.01).sum())
     assert {row.active_units for row in rows} == {active}
     assert rows[0].kl_nats == pytest.approx(by_hand.mean(), rel=1e-4)
+
+
+def test_a_learned_codec_is_scored_at_its_default_quality_with_its_rate(image_set):
+    scorer = scorer_of(FactorizedPrior, widths=(4, 6), latent_channels=5, levels=3, span=4.0)
+    measured = measure(scorer, image_set, np.arange(11))
+    assert set(measured.metrics) == {"latents"}
+    assert measured.kl is None
+    model, images = scorer.compressor, image_set.images.astype("float32") / 255
+    latents, nats = (
+        np.asarray(ops.convert_to_numpy(part))
+        for part in model.bottleneck(model.encoder(images), quality=np.full(11, 2.0, "float32"))
+    )
+    np.testing.assert_allclose(measured.bits_per_pixel, nats / np.log(2) / 32**2, rtol=1e-4)
+    shown = np.clip(ops.convert_to_numpy(model.decoder(latents)), 0, 1)
+    np.testing.assert_allclose(measured.metrics["latents"]["mse"], ((shown - images) ** 2).mean((1, 2, 3)), rtol=1e-3)
+    [row] = score_rows(measured, run="r", data="here", split="test", sigma=0.0)
+    assert row.bits_per_pixel == pytest.approx(measured.bits_per_pixel.mean())
+    assert Score.from_dict(row.as_dict()) == row
 
 
 def test_doing_nothing_costs_the_noise(image_set):

@@ -51,6 +51,19 @@ def test_what_only_some_models_have_is_shown_for_those(width):
     assert "nats" in text
 
 
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_learned_codec_s_score_has_its_bits_per_pixel(width):
+    rows = [score(), score("codec-77e1aa0912-0", bits_per_pixel=0.23449)]
+    text = rendered(score_table(rows, title="all", width=width), width)
+    assert text.count("0.234") == 1
+    assert ("0.234 bpp" in text) == (width == 80)
+    plain = rendered(score_table([score()], title="all", width=width), width)
+    assert "bpp" not in plain
+    assert "bits" not in plain
+    if width == 140:
+        assert "bits per" in text
+
+
 def test_the_widest_row_at_eighty_columns_keeps_each_number_whole():
     text = rendered(score_table([score(split="validation", count=123456, psnr=9.99)], title="x", width=80), 80)
     assert "0.10023 ± 0.05012" in text

@@ -18,13 +18,21 @@ from kerasae.training import Reporter, load_run, train
 RECIPES = {
     "noisy_autoencoder": {"model": {"kind": "conv_autoencoder", "filters": [4, 2]}, "noise": {"sigma": 0.1}},
     "vae": {"model": {"kind": "mlp_vae", "hidden": [16], "latent_size": 4}, "noise": {"sigma": 0.1}},
+    "codec": {
+        "model": {"kind": "factorized_prior", "widths": [4, 6], "latent_channels": 5},
+        "objective": {"lambdas": [0.002, 0.01, 0.04]},
+        "noise": {"sigma": 0.1},
+        "training": {"shift": 3, "clip_norm": 1.0},
+    },
 }
 
 
 def recipe_of(name, folder, epochs=5, **training):
+    own = RECIPES[name].get("training", {})
     plain = RECIPES[name] | {
         "data": {"source": "folder", "path": str(folder), "image_size": 32, "split": [0.6, 0.2, 0.2]},
         "training": {"epochs": epochs, "batch_size": 5, "checkpoint_seconds": 0, "schedule": "cosine", "flip": True}
+        | own
         | training,
     }
     return recipe_from(plain, name=name, origin="test")

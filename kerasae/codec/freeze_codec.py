@@ -69,10 +69,16 @@ def freeze_codec(
         weights_digest(network.model.get_weights()),
         tuple(psnr),
         tuple(bits),
-        mean_psnr(squared_errors(network, few[..., : network.channels], originals)),
+        mean_psnr(squared_errors(network, _as_decoded(network, few), originals)),
         len(chosen),
         qualities,
     )
+
+
+def _as_decoded(network: Network, latents: np.ndarray) -> np.ndarray:
+    """Return latents that are not rounded, as the decoder is given them at the highest quality."""
+    _, corrections = network.model.bottleneck.gains.steps(network.model.levels)
+    return (latents[..., : network.channels] * corrections).astype(np.float32)
 
 
 def qualities_of(levels: int) -> tuple[float, ...]:

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasae.errors import ModelError
 from kerasae.layers.depth_to_space import DepthToSpace
 from kerasae.layers.space_to_depth import SpaceToDepth
 
@@ -23,23 +22,18 @@ class BlockTransform(keras.layers.Layer):
     those of lowest frequency, row plus column, of each colour before the next frequency; three colours are first
     turned into luma and two differences, orthonormal too. What a convolutional codec has to find out first, that
     pictures are sums of waves of which the slow ones matter most, it starts from.
-
-    Raises ``ModelError`` for more channels than a block has pixels and colours.
+    Channels beyond the numbers of a block start as nothing.
     """
 
     def __init__(self, block: int, channels: int, colours: int, *, inverse: bool = False, scale: float = 1.0, **kwargs):
         super().__init__(**kwargs)
-        if channels > block**2 * colours:
-            raise ModelError(
-                f"{channels} coefficients of blocks of {block}×{block} pixels and {colours} colours; there are "
-                f"{block**2 * colours}: take as many channels or fewer"
-            )
         self.block = block
         self.channels = channels
         self.colours = colours
         self.inverse = inverse
         self.scale = float(scale)
         basis = cosine_basis(block, colours)[:, :channels]
+        basis = np.pad(basis, ((0, 0), (0, channels - basis.shape[1])))
         start = basis.T / self.scale if inverse else basis * self.scale
 
         def initial(shape, dtype=None):

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kerasae.entropy import FactorizedDensity, LogisticMixtureDensity
+from kerasae.errors import ModelError
 from kerasae.models.compressor import Compressor
 from kerasae.models.transforms import gdn_analysis, gdn_synthesis, residual_analysis, residual_synthesis
 
@@ -46,6 +47,11 @@ class LearnedCodec(Compressor):
         **kwargs,
     ):
         super().__init__(image_size=image_size, channels=channels, seed=seed, l1=l1, l2=l2, name=name, **kwargs)
+        if transform not in ("residual", "gdn") or density not in DENSITIES:
+            raise ModelError(
+                f"transform = {transform!r} and density = {density!r}; a transform is 'residual' or 'gdn', a density "
+                f"one of {', '.join(DENSITIES)}"
+            )
         self.transform = transform
         self.stem = stem
         self.widths = tuple(widths)

@@ -8,16 +8,29 @@ from keras import ops
 from kerasae.codec.codec import Codec
 from kerasae.codec.freeze import freeze
 from kerasae.codec.network import Network
-from kerasae.models import ConvAutoencoder, ConvVae, FactorizedPrior, MlpVae, initialise
+from kerasae.models import (
+    ConvAutoencoder,
+    ConvVae,
+    FactorizedPrior,
+    MeanScaleHyperprior,
+    MlpVae,
+    ScaleHyperprior,
+    initialise,
+)
 from tests.conftest import smooth_images
 
+_LEARNED = {"widths": (6, 8), "latent_channels": 7, "levels": 3, "span": 6.0}
+_HYPER = _LEARNED | {"hyper_width": 8, "hyper_channels": 16}
 KINDS = {
     "conv_autoencoder": (ConvAutoencoder, {"filters": (6, 3)}),
     "mlp_vae": (MlpVae, {"hidden": (24,), "latent_size": 7}),
     "conv_vae": (ConvVae, {"widths": (6, 8), "latent_size": 7}),
-    "factorized_prior": (FactorizedPrior, {"widths": (6, 8), "latent_channels": 7, "levels": 3, "span": 6.0}),
+    "factorized_prior": (FactorizedPrior, _LEARNED),
+    "scale_hyperprior": (ScaleHyperprior, _HYPER),
+    "mean_scale_hyperprior": (MeanScaleHyperprior, _HYPER),
 }
-LEARNED = ("factorized_prior",)
+HYPERPRIORS = ("scale_hyperprior", "mean_scale_hyperprior")
+LEARNED = ("factorized_prior", *HYPERPRIORS)
 LAMBDAS = (0.002, 0.01, 0.05)
 
 
@@ -32,15 +45,21 @@ def made_up_codec(kind, channels=1, seed=3):
         if variable.name == "kernel":
             variable.assign(2.5 * ops.convert_to_numpy(variable))
     if kind in LEARNED:
-        _leave_the_start(model, np.random.default_rng(seed))
+        _leave_the_start(model, np.random.default_rng(seed), smooth_images(20, channels=channels))
     lambdas = LAMBDAS if kind in LEARNED else ()
     return Codec(model, freeze(Network(model), smooth_images(60, channels=channels), lambdas=lambdas))
 
 
-def _leave_the_start(model, random):
-    """Give steps, corrections and medians numbers of their own, as training would."""
-    gains, density = model.bottleneck.gains, model.bottleneck.density
+def _leave_the_start(model, random, images):
+    """Give branches, steps, corrections and medians numbers of their own, as training would."""
+    model.start_from(images)
+    bottleneck = model.bottleneck
+    sides = [bottleneck, bottleneck.side] if hasattr(bottleneck, "side") else [bottleneck]
     # Corrections of little: what a level decodes is compared with the picture that is not quantised at all.
-    for weight, scale in ((gains.log_steps, 0.15), (gains.log_corrections, 0.01), (density.means, 0.3)):
+    moved = [(side.gains.log_steps, 0.15) for side in sides] + [(side.gains.log_corrections, 0.01) for side in sides]
+    moved.append((sides[-1].density.means, 0.3))
+    for part in (model.encoder, model.decoder):
+        moved.append((part.get_layer("network_scale").scale, 0.1))
+    for weight, scale in moved:
         weight.assign(ops.convert_to_numpy(weight) + random.normal(scale=scale, size=weight.shape))
     model.settle()

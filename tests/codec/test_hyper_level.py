@@ -6,13 +6,11 @@ import pytest
 
 from kerasae.codec.frozen import Frozen
 from kerasae.codec.hyper_level import blocks, spread
-from tests.codec.made_up import made_up_codec
+from tests.codec.made_up import HYPERPRIORS, made_up_codec
 from tests.conftest import smooth_images
 
-KINDS = ["scale_hyperprior", "mean_scale_hyperprior"]
 
-
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=HYPERPRIORS)
 def codec(request):
     return made_up_codec(request.param)
 
@@ -22,7 +20,7 @@ def test_blocks_and_spread_are_inverse_to_each_other_and_to_the_layer():
     pixels = spread(hyper)
     assert pixels.shape == (2, 12, 20, 2)
     np.testing.assert_array_equal(blocks(pixels), hyper)
-    layer = made_up_codec(KINDS[0]).model.bottleneck.to_pixels
+    layer = made_up_codec(HYPERPRIORS[0]).model.bottleneck.to_pixels
     np.testing.assert_array_equal(pixels, keras.ops.convert_to_numpy(layer(keras.ops.convert_to_tensor(hyper))))
 
 

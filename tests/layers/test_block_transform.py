@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from scipy.fft import dctn
 
-from kerasae.errors import ModelError
 from kerasae.layers import BlockTransform
 from kerasae.layers.block_transform import cosine_basis
 
@@ -62,6 +61,10 @@ def test_smooth_pictures_are_in_the_first_coefficients():
     assert energy[:40].sum() > 0.999 * energy.sum()
 
 
-def test_too_many_channels_are_refused():
-    with pytest.raises(ModelError, match="65 coefficients of blocks of 8×8 pixels and 1 colours; there are 64"):
-        BlockTransform(8, 65, 1)
+def test_channels_beyond_the_numbers_of_a_block_start_as_nothing():
+    images = RANDOM.normal(size=(2, 4, 4, 1)).astype("float32")
+    forward, inverse = (BlockTransform(2, 6, 1, inverse=back) for back in (False, True))
+    coefficients = values_of(forward(images))
+    assert coefficients.shape == (2, 2, 2, 6)
+    assert not coefficients[..., 4:].any()
+    np.testing.assert_allclose(values_of(inverse(coefficients)), images, atol=1e-5)

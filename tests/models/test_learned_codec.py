@@ -77,8 +77,10 @@ def test_the_model_of_the_docstring_has_these_sizes():
     down = conv(16, 32) + conv(4 * 32, 64, 1) + conv(4 * 64, 128, 1) + conv(128, 64)
     up = conv(64, 128) + conv(128, 4 * 64, 1) + conv(64, 4 * 32, 1) + conv(32, 16)
     density, gains, centres = 64 * 3 * 3, 2 * 8 * 64, 64
-    assert model.count_params() == 2 * blocks + down + up + density + gains + centres
-    assert model.count_params() == 1_016_112
+    # The linear transforms of whole blocks, and the weights that switch the networks on.
+    linear, scales = 2 * 256 * 64, 64 + 16
+    assert model.count_params() == 2 * blocks + down + up + density + gains + centres + linear + scales
+    assert model.count_params() == 1_048_960
 
 
 @PER_TRANSFORM

@@ -15,7 +15,10 @@ EXPECTED = {
     "ae_l2",
     "ae_noise",
     "conv_vae",
+    "factorized_prior",
+    "mean_scale_hyperprior",
     "noise_sweep",
+    "scale_hyperprior",
     "vae_baseline",
     "vae_calibrated",
     "vae_elastic_net",
@@ -41,12 +44,13 @@ def test_the_header_names_command_minutes_and_score(path):
 
 @pytest.mark.parametrize("name", TRAINING)
 def test_a_tiny_run_from_recipe_to_scores(name, kerasae, image_folder, tmp_path):
-    sizes = {
+    sizes_of = {
         "conv_autoencoder": [],
         "mlp_vae": ["--set", "model.hidden=[16]", "--set", "model.latent_size=4"],
         "conv_vae": ["--set", "model.widths=[4,6]", "--set", "model.latent_size=4"],
-        "factorized_prior": ["--set", "model.widths=[4,6]", "--set", "model.latent_channels=4"],
-    }[load_recipe(name).model.kind]
+    }
+    learned = ["--set", "model.widths=[4,6]", "--set", "model.latent_channels=4"]
+    sizes = sizes_of.get(load_recipe(name).model.kind, learned)
     code, out, err = kerasae(
         "train", name, "--data", f"folder:{image_folder}", "--epochs", 2, "--set", "data.image_size=32", *sizes
     )

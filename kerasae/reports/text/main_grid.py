@@ -70,10 +70,12 @@ def _run_grid(content: ReportContent) -> Grid:
     scores.sort(key=lambda score: (splits.index(score.split), score.sigma, is_reference(score)))
     several = (len(splits) > 1, len(runs) > 1)
     with_kl = any(score.kl_nats is not None for score in scores)
+    with_bits = any(score.bits_per_pixel is not None for score in scores)
     columns = [Column("noise", False), Column("PSNR, dB"), Column("SSIM"), Column("MSE")]
-    columns += [Column("PSNR of mean MSE, dB")] + [Column("KL, nats"), Column("active units")] * with_kl
+    columns += [Column("PSNR of mean MSE, dB")] + [Column("bits per pixel, estimated")] * with_bits
+    columns += [Column("KL, nats"), Column("active units")] * with_kl
     columns.append(Column("images"))
-    rows = [_score_row(score, several, with_kl, place) for place, score in enumerate(scores)]
+    rows = [_score_row(score, several, (with_bits, with_kl), place) for place, score in enumerate(scores)]
     data = scores[0].data if scores else "no images"
     caption = (
         f"Mean over the {', '.join(splits)} images of {data}, ± their standard deviation, "
@@ -82,7 +84,7 @@ def _run_grid(content: ReportContent) -> Grid:
     return Grid(caption, tuple(columns), tuple(rows))
 
 
-def _score_row(score: Score, several: tuple[bool, bool], with_kl: bool, place: int) -> tuple[Cell, ...]:
+def _score_row(score: Score, several: tuple[bool, bool], shown: tuple[bool, bool], place: int) -> tuple[Cell, ...]:
     nothing = is_reference(score)
     parts = [score.run] * (several[1] and not nothing) + [score.split] * several[0]
     parts += [at_sigma(score.sigma), *["do nothing"] * nothing]
@@ -92,6 +94,10 @@ def _score_row(score: Score, several: tuple[bool, bool], with_kl: bool, place: i
         *(_over_images(metric, getattr(score, metric)) for metric in ("psnr", "ssim", "mse")),
         Cell(written("psnr", score.psnr_of_mean_mse), score.psnr_of_mean_mse),
     ]
+    with_bits, with_kl = shown
+    if with_bits:
+        bits = score.bits_per_pixel
+        cells.append(Cell("–" if bits is None else f"{bits:.3f}", bits))
     if with_kl:
         cells.append(Cell("–" if score.kl_nats is None else f"{score.kl_nats:.1f}", score.kl_nats))
         cells.append(Cell("–" if score.active_units is None else str(score.active_units), score.active_units))

@@ -5,7 +5,7 @@ from kerasae.reports.text.written import lines_of
 
 _METRICS = ("psnr", "ssim", "mse")
 _RUN = ("run", "data", "split", "sigma", "decoded_from", "images", "metric", "mean", "std_over_images", "low", "high",
-        "psnr_of_mean_mse", "kl_nats", "active_units")  # fmt: skip
+        "psnr_of_mean_mse", "kl_nats", "active_units", "bits_per_pixel")  # fmt: skip
 _STUDY = ("sigma", "decoded_from", "seeds", "images", "metric", "mean", "std_over_seeds", "std_over_images", "low",
           "high", "per_seed", "psnr_of_mean_mse")  # fmt: skip
 
@@ -65,4 +65,5 @@ def _score_line(score: Score, metric: str) -> list[object]:
         _number(score.psnr_of_mean_mse),
         _number(score.kl_nats),
         "" if score.active_units is None else score.active_units,
+        _number(score.bits_per_pixel),
     ]

@@ -20,6 +20,7 @@ KERNEL_BITS = 14
 # Activations saturate at ±2^21, which stands for ±512.
 LARGEST_ACTIVATION = 2.0**21
 _EXACT = 2.0**53
+_POSITIONS_AT_ONCE = 2**15
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +68,14 @@ class IntegerSynthesis:
 def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
     size, _, inputs, outputs = kernel.shape
     images, rows, columns, _ = x.shape
-    if size > 1:
-        x = np.pad(x, ((0, 0), (size // 2,) * 2, (size // 2,) * 2, (0, 0)))
-        x = np.concatenate(
-            [x[:, row : row + rows, column : column + columns] for row in range(size) for column in range(size)], -1
-        )
-    sums = x.reshape(-1, size * size * inputs) @ kernel.reshape(-1, outputs) + bias
+    x = np.pad(x, ((0, 0), (size // 2,) * 2, (size // 2,) * 2, (0, 0)))
+    taps = [(row, column) for row in range(size) for column in range(size)]
+    parts = [x[:, row : row + rows, column : column + columns] for row, column in taps]
+    if images * rows * columns <= _POSITIONS_AT_ONCE:
+        sums = np.concatenate(parts, -1).reshape(-1, size * size * inputs) @ kernel.reshape(-1, outputs) + bias
+    else:
+        # The same integers in another order, without nine copies of a large image in memory.
+        sums = bias + sum(part.reshape(-1, inputs) @ kernel[tap] for part, tap in zip(parts, taps, strict=True))
     # A division by a power of two and floor are exact; half a unit makes it rounding to nearest.
     shifted = np.floor((sums + 2.0 ** (KERNEL_BITS - 1)) * 2.0**-KERNEL_BITS)
     return np.clip(shifted, -LARGEST_ACTIVATION, LARGEST_ACTIVATION).reshape(images, rows, columns, outputs)

@@ -40,7 +40,8 @@ def test_any_image_comes_back_as_the_network_sees_it(codec, name):
 
 def test_finer_steps_take_more_bytes_and_come_nearer_to_the_unquantised_image(codec):
     images = smooth_images(20, seed=5)
-    exact = codec.network.decode(codec.network.encode(images), 32, 32).astype(float)
+    latents = codec.network.encode(images)[..., : codec.network.channels]
+    exact = codec.network.decode(latents, 32, 32).astype(float)
     levels = len(codec.frozen.levels)
     assert levels >= 4
     sizes, errors = [], []

@@ -87,6 +87,14 @@ def test_activations_beyond_the_range_saturate_and_stay_integers():
     np.testing.assert_array_equal(found, np.rint(found))
 
 
+def test_a_large_image_gives_the_same_integers_as_its_parts_would(monkeypatch):
+    integers = IntegerSynthesis.from_weights(synthesis().weights_in_order())
+    start = RANDOM.integers(-40_000, 40_000, (2, 3, 5, 3))
+    at_once = integers(start)
+    monkeypatch.setattr(integer_synthesis, "_POSITIONS_AT_ONCE", 0)
+    np.testing.assert_array_equal(integers(start), at_once)
+
+
 def test_weights_that_no_sane_training_gives_are_refused():
     with pytest.raises(CodecError, match="too large to be computed with exactly"):
         IntegerSynthesis.from_weights(synthesis(size=1e6).weights_in_order())

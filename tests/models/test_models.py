@@ -6,14 +6,27 @@ from keras import ops
 from kerasae.entropy import FactorizedDensity
 from kerasae.errors import ModelError
 from kerasae.layers import GDN
-from kerasae.models import MODELS, ConvAutoencoder, ConvVae, FactorizedPrior, MlpVae, initialise
+from kerasae.models import (
+    MODELS,
+    ConvAutoencoder,
+    ConvVae,
+    FactorizedPrior,
+    MeanScaleHyperprior,
+    MlpVae,
+    ScaleHyperprior,
+    initialise,
+)
 from kerasae.recipe import KINDS
 
+_LEARNED = {"image_size": 32, "widths": (4, 6), "latent_channels": 5, "levels": 3, "span": 4.0}
+_HYPER = _LEARNED | {"hyper_width": 6, "hyper_channels": 16}
 SMALL = {
     ConvAutoencoder: {"image_size": 32, "filters": (4, 2)},
     MlpVae: {"image_size": 16, "hidden": (12,), "latent_size": 5},
     ConvVae: {"image_size": 32, "widths": (4, 6), "latent_size": 5},
-    FactorizedPrior: {"image_size": 32, "widths": (4, 6), "latent_channels": 5, "levels": 3, "span": 4.0},
+    FactorizedPrior: _LEARNED,
+    ScaleHyperprior: _HYPER,
+    MeanScaleHyperprior: _HYPER,
 }
 
 

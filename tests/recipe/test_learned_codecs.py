@@ -73,7 +73,7 @@ def test_written_and_read_again_lambdas_and_all_are_equal(tmp_path):
     assert again == recipe
     assert fingerprint(again) == fingerprint(recipe)
     plain = recipe.as_dict()
-    assert plain["objective"] == {"lambdas": [0.0013, 0.01, 0.0444], "distortion": "ssim"}
+    assert plain["objective"] == {"lambdas": [0.0013, 0.01, 0.0444], "distortion": "ssim", "quantization": "mixed"}
     assert "best_by" not in plain["training"]
     assert plain["training"]["shift"] == 4
 

@@ -21,6 +21,10 @@ def trainer_of(distortion="mse", lambdas=LAMBDAS, sigma=0.0, l2=0.0, **more):
     # Pictures that leave [0, 1].
     kernel = model.decoder.get_layer("stem_conv").kernel
     kernel.assign(4 * ops.convert_to_numpy(kernel))
+    # The networks are switched on.
+    for part in (model.encoder, model.decoder):
+        scale = part.get_layer("network_scale").scale
+        scale.assign(np.ones(scale.shape))
     random = np.random.default_rng(0)
     for weight in model.bottleneck.gains.weights:
         weight.assign(ops.convert_to_numpy(weight) + random.normal(scale=0.2, size=weight.shape))
@@ -187,7 +191,7 @@ def test_fitting_lowers_the_loss_and_logs_rate_and_distortion(distortion):
     history = trainer.fit(images, batch_size=8, epochs=8, validation_data=(images,), verbose=0).history
     names = {"loss", "distortion", "rate", "bits_per_pixel", "penalty", "mse"}
     assert set(history) >= names | {f"val_{name}" for name in names}
-    assert history["val_loss"][-1] < 0.8 * before["loss"]
+    assert history["val_loss"][-1] < 0.95 * before["loss"]
     for prefix in ("", "val_"):
         np.testing.assert_allclose(
             history[f"{prefix}bits_per_pixel"], np.array(history[f"{prefix}rate"]) / np.log(2) / 32**2, rtol=1e-4

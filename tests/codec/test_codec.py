@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -166,3 +168,10 @@ def test_thin_images_are_coded_in_batches_that_count_their_padding(monkeypatch):
     thin = [np.full((3, 1, 1), shade, np.uint8) for shade in range(12)]
     assert len(codec.encode(thin)) == 12
     assert seen == [5, 5, 2]
+
+
+def test_a_payload_that_no_image_has_is_refused(codec):
+    packed = codec.pack([ODD["noise"]], step=0)[0]
+    for payload in (packed.payload + b"\1", packed.payload + b"\0\0\1"):
+        with pytest.raises(CodecError, match=r"no image that this model could have written|does not decode"):
+            codec.integers(replace(packed, payload=payload))

@@ -128,6 +128,7 @@ HEAVY = ("keras", "tensorflow", "jax", "torch", "matplotlib", "skimage", "ray")
     "command",
     [
         "import kerasae",
+        "import kerasae.codec",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', '--help']; main()",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'train', '--help']; main()",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'recipes']; main()",

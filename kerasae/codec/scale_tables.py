@@ -5,7 +5,6 @@ from scipy.special import log_ndtr
 
 from kerasae.codec.integer_synthesis import ACTIVATION_BITS
 from kerasae.codec.tables import Tables, integer_frequencies
-from kerasae.entropy import integer_probabilities
 
 SCALES = 64
 # Scales, in steps of the quantiser, go in equal ratios of e^(500/4096) = 1.13 from e^(−9040/4096) = 0.11 to 240.
@@ -34,10 +33,13 @@ def scale_tables(counts: np.ndarray | None = None) -> Tables:
     ``counts`` ``(64, 2·1023 + 1)`` says how often each integer from −1023 on was seen under each scale in training: the
     table is then between the normal distribution and what was seen, which is a little narrower at its top.
     """
+    # Freezing has Keras loaded; reading files must not load it.
+    from kerasae.entropy import integer_probabilities
+
     reach = np.clip(np.ceil(_REACH * scales()), _LEAST_REACH, _MOST_REACH).astype(int)
     width = 2 * reach.max() + 1
     lowest = np.full(SCALES, -reach.max())
-    normal = integer_probabilities(lambda values: _log_cumulatives(values), lowest, width)
+    normal = integer_probabilities(_log_cumulatives, lowest, width)
     inside = np.abs(np.arange(width) - reach.max()) <= reach[:, None]
     seen = np.zeros((SCALES, width)) if counts is None else counts[:, _MOST_REACH - reach.max() :][:, :width]
     weights = (_PRIOR * normal + seen) * inside

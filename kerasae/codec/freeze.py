@@ -13,7 +13,7 @@ from kerasae.codec.network import Network
 from kerasae.codec.predictor import Predictor, differences
 from kerasae.codec.quantiser import fit_quantiser
 from kerasae.codec.sensitivity import sensitivity
-from kerasae.codec.training_sample import mean_psnr, squared_errors, training_sample
+from kerasae.codec.training_sample import encoded, mean_psnr, rate_and_errors, squared_errors, training_sample
 from kerasae.errors import CodecError
 
 MOST_LEVELS = 24
@@ -57,7 +57,7 @@ def freeze(
     if network.model.has_entropy_model:
         return freeze_codec(network, images, indexes, lambdas=lambdas, progress=progress)
     chosen = training_sample(network, images, indexes)
-    latents = np.concatenate([network.encode(chosen[start : start + 256]) for start in range(0, len(chosen), 256)])
+    latents = encoded(network, chosen)
     height, width = images.shape[1:3]
     few, originals = latents[:_PSNR_IMAGES], chosen[:_PSNR_IMAGES]
     exact = squared_errors(network, few, originals)
@@ -76,10 +76,9 @@ def freeze(
         if levels and (nothing_left or psnr[-1] < unquantised - MOST_LOSS_DB):
             break
         levels.append(level)
-        integers = level.quantise(few)
-        quantised = level.dequantise(integers)
-        bits.append(float(level.estimated_bits(integers).mean() / originals[0, ..., 0].size))
-        psnr.append(mean_psnr(squared_errors(network, quantised, originals)))
+        rate, errors = rate_and_errors(network, level, few, originals)
+        bits.append(rate)
+        psnr.append(mean_psnr(errors))
         if progress:
             progress(place + 1, MOST_LEVELS)
     good = [place for place, value in enumerate(psnr) if value >= unquantised - DEFAULT_LOSS_DB]

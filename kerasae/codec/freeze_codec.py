@@ -13,7 +13,7 @@ from kerasae.codec.level import Level
 from kerasae.codec.network import Network
 from kerasae.codec.predictor import Predictor
 from kerasae.codec.quantiser import fit_quantiser
-from kerasae.codec.training_sample import mean_psnr, squared_errors, training_sample
+from kerasae.codec.training_sample import encoded, mean_psnr, rate_and_errors, squared_errors, training_sample
 
 # Qualities are frozen in these parts of one.
 PARTS = 4
@@ -39,7 +39,7 @@ def freeze_codec(
     none. Tables are fitted to the integers of all training images.
     """
     chosen = training_sample(network, images, indexes)
-    latents = np.concatenate([network.encode(chosen[start : start + 256]) for start in range(0, len(chosen), 256)])
+    latents = encoded(network, chosen)
     qualities = qualities_of(network.model.levels)
     few, originals = latents[:_PSNR_IMAGES], chosen[:_PSNR_IMAGES]
 
@@ -57,9 +57,9 @@ def freeze_codec(
     levels = _levels(network.model.bottleneck, latents, qualities, dead_zone)
     psnr, bits = [], []
     for level in levels:
-        integers = level.quantise(few)
-        bits.append(float(level.estimated_bits(integers).mean() / originals[0, ..., 0].size))
-        psnr.append(mean_psnr(squared_errors(network, level.dequantise(integers), originals)))
+        rate, errors = rate_and_errors(network, level, few, originals)
+        bits.append(rate)
+        psnr.append(mean_psnr(errors))
         if progress:
             progress(len(psnr), len(qualities))
     return Frozen(
@@ -117,8 +117,6 @@ def _best_dead_zone(network: Network, latents, originals, level_of, weight: floa
         return 0.0
     costs = {}
     for zone in DEAD_ZONES:
-        level = level_of(zone)
-        integers = level.quantise(latents)
-        bits = level.estimated_bits(integers).mean() / originals[0, ..., 0].size
-        costs[zone] = bits + weight * 255**2 * squared_errors(network, level.dequantise(integers), originals).mean()
+        rate, errors = rate_and_errors(network, level_of(zone), latents, originals)
+        costs[zone] = rate + weight * 255**2 * errors.mean()
     return min(costs, key=costs.get)

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from kerasae.codec.blocks import blocks
 from kerasae.codec.fit_tables import fit_tables
-from kerasae.codec.hyper_level import HyperLevel, blocks
+from kerasae.codec.hyper_level import BLOCK, HyperLevel
 from kerasae.codec.integer_synthesis import ACTIVATION_BITS, IntegerSynthesis
 from kerasae.codec.level import Level
 from kerasae.codec.predictor import Predictor
@@ -43,7 +44,7 @@ def hyper_levels(
 def _level(bottleneck, latents, quality: float, synthesis, tables, shifts) -> HyperLevel:
     steps, corrections = bottleneck.gains.steps(quality)
     side_steps, side_corrections = bottleneck.side.gains.steps(quality)
-    hyper = blocks(latents[..., len(steps) :])
+    hyper = blocks(latents[..., len(steps) :], BLOCK)
     channels = hyper.shape[-1]
     quantiser = fit_quantiser(
         hyper.reshape(-1, channels), side_steps, offsets=bottleneck.side.density_medians(), corrections=side_corrections
@@ -61,7 +62,7 @@ def _refitted(levels: list[HyperLevel], latents: np.ndarray) -> list[HyperLevel]
     sums, seen = np.zeros((SCALES, 2)), np.zeros((SCALES, 2))
     for level in levels:
         integers = level.quantise(latents)
-        numbers, means = level.known(blocks(integers[..., level.channels :]))
+        numbers, means = level.known(blocks(integers[..., level.channels :], BLOCK))
         main = integers[..., : level.channels]
         counts += count_integers(main, numbers)
         exact = (latents[..., : level.channels] - means) / level.steps

@@ -6,9 +6,11 @@ from functools import cached_property
 
 import numpy as np
 
+from kerasae.codec.blocks import blocks, spread
 from kerasae.codec.entropy_coder import EntropyCoder, new_decoder, new_encoder, shortest
 from kerasae.codec.integer_synthesis import ACTIVATION_BITS, IntegerSynthesis
 from kerasae.codec.level import Level, symbol_bits
+from kerasae.codec.payloads import Payloads
 from kerasae.codec.quantiser import refuse_non_finite, rounded
 from kerasae.codec.scale_tables import SCALES, scale_number
 from kerasae.codec.tables import Tables
@@ -20,7 +22,7 @@ _UNIT = 2.0**ACTIVATION_BITS
 
 
 @dataclass(frozen=True, eq=False)
-class HyperLevel:
+class HyperLevel(Payloads):
     """What was frozen of one quality.
 
     Integers are ``(images, rows, columns, channels + hyper_channels / 16)``: those of the latents, then those of the
@@ -69,14 +71,14 @@ class HyperLevel:
         """Return latents and hyper-latents as int32; raises ``CodecError`` for no numbers."""
         refuse_non_finite(latents)
         latents = np.asarray(latents, np.float32)
-        side = self.side.quantise(blocks(latents[..., self.channels :]))
+        side = self.side.quantise(blocks(latents[..., self.channels :], BLOCK))
         _, means = self.known(side)
         main = rounded((latents[..., : self.channels] - means) / self.steps, self.dead_zone)
-        return np.concatenate([main, spread(side)], axis=-1)
+        return np.concatenate([main, spread(side, BLOCK)], axis=-1)
 
     def dequantise(self, integers: np.ndarray) -> np.ndarray:
         """Return the float32 latents ``(images, rows, columns, channels)`` that the decoder is given."""
-        numbers, means = self.known(blocks(integers[..., self.channels :]))
+        numbers, means = self.known(blocks(integers[..., self.channels :], BLOCK))
         main = integers[..., : self.channels]
         sizes = np.abs(main)
         shift = self.shifts[numbers, np.clip(sizes, 1, 2) - 1] * (sizes > 0)
@@ -85,7 +87,7 @@ class HyperLevel:
 
     def encode(self, integers: np.ndarray) -> list[tuple[bytes, int]]:
         """Return the payload of each image and how many of its symbols were escapes."""
-        side = blocks(integers[..., self.channels :])
+        side = blocks(integers[..., self.channels :], BLOCK)
         numbers, _ = self.known(side)
         coded = []
         for main, number, rest in zip(integers[..., : self.channels], numbers, self.side.residuals(side), strict=True):
@@ -110,21 +112,11 @@ class HyperLevel:
         for place, (decoder, number) in enumerate(zip(decoders, numbers, strict=True)):
             order, counts = _by_table(number)
             main[place, order] = np.concatenate(self.coder.read(decoder, counts))
-        return np.concatenate([main.reshape(numbers.shape), spread(side)], axis=-1)
-
-    def check(self, payloads: Sequence[bytes], integers: np.ndarray) -> None:
-        """Raise ``CodecError`` unless each payload is, to the byte, what ``encode`` writes for its integers."""
-        for payload, (again, _) in zip(payloads, self.encode(integers), strict=True):
-            if again != payload:
-                raise CodecError("the payload holds no image that this model could have written; the file is damaged")
-
-    def estimated_bits(self, integers: np.ndarray) -> np.ndarray:
-        """Return the information in integers under the tables: ``(images,)``."""
-        return self.bits_and_escapes(integers)[0].sum(axis=1)
+        return np.concatenate([main.reshape(numbers.shape), spread(side, BLOCK)], axis=-1)
 
     def bits_and_escapes(self, integers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return bits and escapes, ``(images, channels + hyper_channels)``: those of hyper-latents come last."""
-        side = blocks(integers[..., self.channels :])
+        side = blocks(integers[..., self.channels :], BLOCK)
         numbers, _ = self.known(side)
         bits, outside = symbol_bits(self.tables, integers[..., : self.channels], numbers)
         side_bits, side_outside = self.side.bits_and_escapes(side)
@@ -181,17 +173,3 @@ def _by_table(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the order that sorts latents by table, and how many each table has."""
     flat = numbers.reshape(-1)
     return np.argsort(flat, kind="stable"), np.bincount(flat, minlength=SCALES)
-
-
-def blocks(spread: np.ndarray) -> np.ndarray:
-    """Return ``(images, rows/4, columns/4, 16·channels)`` of what was spread over 4×4 blocks."""
-    images, rows, columns, channels = spread.shape
-    parts = spread.reshape(images, rows // BLOCK, BLOCK, columns // BLOCK, BLOCK, channels).transpose(0, 1, 3, 2, 4, 5)
-    return parts.reshape(images, rows // BLOCK, columns // BLOCK, BLOCK**2 * channels)
-
-
-def spread(blocks: np.ndarray) -> np.ndarray:
-    """Undo ``blocks``."""
-    images, rows, columns, channels = blocks.shape
-    parts = blocks.reshape(images, rows, columns, BLOCK, BLOCK, channels // BLOCK**2).transpose(0, 1, 3, 2, 4, 5)
-    return parts.reshape(images, rows * BLOCK, columns * BLOCK, channels // BLOCK**2)

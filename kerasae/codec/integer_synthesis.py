@@ -9,9 +9,11 @@ nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from kerasae.codec.blocks import spread
 from kerasae.errors import CodecError
 
 # Activations are multiples of 2^−12, kernels of 2^−14.
@@ -56,13 +58,17 @@ class IntegerSynthesis:
         Both are integers in float64, multiples of 2^−12 of what they stand for.
         """
         x = np.clip(hyper_latents.astype(np.float64), -LARGEST_ACTIVATION, LARGEST_ACTIVATION)
-        last = len(self.kernels) - 1
-        for place, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
-            x = _convolved(x, kernel.astype(np.float64), bias.astype(np.float64))
-            if place == last:
-                return x
-            x = _doubled(x) if place % 2 else np.maximum(x, 0.0)
-        return x
+        *inner, last = self._in_float64
+        for place, weights in enumerate(inner):
+            x = _convolved(x, *weights)
+            x = spread(x, 2) if place % 2 else np.maximum(x, 0.0)
+        return _convolved(x, *last)
+
+    @cached_property
+    def _in_float64(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The same integers as BLAS takes them, converted once for all images."""
+        pairs = zip(self.kernels, self.biases, strict=True)
+        return [(kernel.astype(np.float64), bias.astype(np.float64)) for kernel, bias in pairs]
 
 
 def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -79,9 +85,3 @@ def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarra
     # A division by a power of two and floor are exact; half a unit makes it rounding to nearest.
     shifted = np.floor((sums + 2.0 ** (KERNEL_BITS - 1)) * 2.0**-KERNEL_BITS)
     return np.clip(shifted, -LARGEST_ACTIVATION, LARGEST_ACTIVATION).reshape(images, rows, columns, outputs)
-
-
-def _doubled(x: np.ndarray) -> np.ndarray:
-    images, rows, columns, channels = x.shape
-    parts = x.reshape(images, rows, columns, 2, 2, channels // 4)
-    return parts.transpose(0, 1, 3, 2, 4, 5).reshape(images, 2 * rows, 2 * columns, channels // 4)

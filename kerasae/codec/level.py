@@ -7,14 +7,14 @@ from functools import cached_property
 import numpy as np
 
 from kerasae.codec.entropy_coder import ESCAPE_LENGTH_BITS, EntropyCoder
+from kerasae.codec.payloads import Payloads
 from kerasae.codec.predictor import Predictor, differences, undo_differences
 from kerasae.codec.quantiser import Quantiser
 from kerasae.codec.tables import Tables
-from kerasae.errors import CodecError
 
 
 @dataclass(frozen=True, eq=False)
-class Level:
+class Level(Payloads):
     """Quantiser, predictors and tables that were frozen together.
 
     ``predictors`` is ``(channels,)``, a ``Predictor`` each; ``centres`` ``(channels,)`` int32 is taken off an integer
@@ -55,15 +55,6 @@ class Level:
             return np.zeros((0, rows, columns, self.channels), np.int32)
         return self.integers(np.stack([self.coder.decode(one, positions) for one in payloads]), rows, columns)
 
-    def check(self, payloads: Sequence[bytes], integers: np.ndarray) -> None:
-        """Raise ``CodecError`` unless each payload is, to the byte, what ``encode`` writes for its integers.
-
-        Nearly every damaged payload decodes to something; this is what tells it from an image.
-        """
-        for payload, (again, _) in zip(payloads, self.encode(integers), strict=True):
-            if again != payload:
-                raise CodecError("the payload holds no image that this model could have written; the file is damaged")
-
     def residuals(self, integers: np.ndarray) -> np.ndarray:
         """Return what is coded of integers ``(images, rows, columns, channels)``: ``(images, positions, channels)``."""
         rest = np.empty_like(integers)
@@ -79,10 +70,6 @@ class Level:
         for channel, kind in enumerate(self.predictors):
             rest[..., channel] = undo_differences(rest[..., channel], Predictor(kind))
         return rest
-
-    def estimated_bits(self, integers: np.ndarray) -> np.ndarray:
-        """Return the information in integers ``(images, rows, columns, channels)`` under the tables: ``(images,)``."""
-        return self.bits_and_escapes(integers)[0].sum(axis=1)
 
     def bits_and_escapes(self, integers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return bits and number of escapes of integers ``(images, rows, columns, channels)``: ``(images, channels)``.

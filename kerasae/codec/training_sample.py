@@ -3,6 +3,7 @@
 import numpy as np
 
 from kerasae.codec.network import Network
+from kerasae.codec.payloads import Payloads
 
 # Beyond these, more training images would not change a table that matters.
 _MOST_LATENTS = 2**24
@@ -17,6 +18,20 @@ def training_sample(network: Network, images: np.ndarray, indexes: np.ndarray) -
     # Read in the order they lie in, which a memory map is fast at.
     ordered = np.sort(indexes[order])
     return np.asarray(images[ordered])[np.argsort(np.argsort(indexes[order]))]
+
+
+def encoded(network: Network, images: np.ndarray) -> np.ndarray:
+    """Return what ``network.encode`` gives of many images, a part of them at a time."""
+    return np.concatenate([network.encode(images[start : start + 256]) for start in range(0, len(images), 256)])
+
+
+def rate_and_errors(
+    network: Network, level: Payloads, latents: np.ndarray, originals: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Return the mean bits per pixel of ``latents`` under the tables of ``level``, and ``squared_errors`` decoded."""
+    integers = level.quantise(latents)
+    bits = float(level.estimated_bits(integers).mean() / originals[0, ..., 0].size)
+    return bits, squared_errors(network, level.dequantise(integers), originals)
 
 
 def squared_errors(network: Network, latents: np.ndarray, originals: np.ndarray) -> np.ndarray:

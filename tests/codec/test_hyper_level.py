@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from kerasae.codec.blocks import blocks, spread
 from kerasae.codec.frozen import Frozen
-from kerasae.codec.hyper_level import blocks, spread
+from kerasae.codec.hyper_level import BLOCK
 from tests.codec.made_up import HYPERPRIORS, made_up_codec
 from tests.conftest import smooth_images
 
@@ -17,9 +18,9 @@ def codec(request):
 
 def test_blocks_and_spread_are_inverse_to_each_other_and_to_the_layer():
     hyper = np.random.default_rng(0).normal(size=(2, 3, 5, 32)).astype("float32")
-    pixels = spread(hyper)
+    pixels = spread(hyper, BLOCK)
     assert pixels.shape == (2, 12, 20, 2)
-    np.testing.assert_array_equal(blocks(pixels), hyper)
+    np.testing.assert_array_equal(blocks(pixels, BLOCK), hyper)
     layer = made_up_codec(HYPERPRIORS[0]).model.bottleneck.to_pixels
     np.testing.assert_array_equal(pixels, keras.ops.convert_to_numpy(layer(keras.ops.convert_to_tensor(hyper))))
 
@@ -56,7 +57,7 @@ def test_the_integer_synthesis_costs_less_than_half_a_percent(codec):
     latents = codec.network.encode(smooth_images(40))
     level, bottleneck = codec.frozen.levels[4], codec.model.bottleneck
     integers = level.quantise(latents)
-    side = blocks(integers[..., level.channels :])
+    side = blocks(integers[..., level.channels :], BLOCK)
     hyper = level.side.quantiser
     decoded = (side * hyper.steps + hyper.offsets) * hyper.corrections
     scale, mean = bottleneck.known(keras.ops.convert_to_tensor(decoded.astype("float32")))

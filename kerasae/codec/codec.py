@@ -90,7 +90,7 @@ class Codec:
         steps = self._step_of_each(step, len(shaped))
         packed: list[Packed | None] = [None] * len(shaped)
         forms = [(*image.shape[:2], step) for image, step in zip(shaped, steps, strict=True)]
-        for (height, width, step), places in self._batches(forms):
+        for (height, width, step), places in self.batches(forms):
             latents = self.network.encode(np.stack([shaped[place] for place in places]))
             for place, one in zip(places, self.pack_latents(latents, height, width, step), strict=True):
                 packed[place] = one
@@ -112,9 +112,7 @@ class Codec:
     def unpack(self, packed: Sequence[Packed]) -> list[np.ndarray]:
         """Return the images of what ``pack`` returned."""
         images: list[np.ndarray | None] = [None] * len(packed)
-        for (height, width, _, step), places in self._batches(
-            [(one.height, one.width, one.fingerprint, one.step) for one in packed]
-        ):
+        for (height, width, step), places in self.batches([(one.height, one.width, one.step) for one in packed]):
             integers = integers_of([packed[place] for place in places], self.frozen)
             latents = self.frozen.levels[step].dequantise(integers)
             for place, image in zip(places, self.network.decode(latents, height, width), strict=True):
@@ -133,12 +131,12 @@ class Codec:
         level = self.frozen.levels[self.checked_step(step)]
         bits = np.zeros(len(images))
         shaped = [self.checked(image) for image in images]
-        for _, places in self._batches([(*image.shape[:2],) for image in shaped]):
+        for _, places in self.batches([(*image.shape[:2],) for image in shaped]):
             latents = self.network.encode(np.stack([shaped[place] for place in places]))
             bits[places] = level.estimated_bits(level.quantise(latents))
         return bits
 
-    def _batches(self, forms: list[tuple[int, ...]]) -> Iterator[tuple[tuple[int, ...], list[int]]]:
+    def batches(self, forms: list[tuple[int, ...]]) -> Iterator[tuple[tuple[int, ...], list[int]]]:
         """Yield (height, width, …) and the places that have it in common, as many as memory bears at once."""
         groups: dict[tuple[int, ...], list[int]] = {}
         for place, form in enumerate(forms):

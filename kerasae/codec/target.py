@@ -43,23 +43,34 @@ def _search(
     *,
     finest: bool,
 ) -> list[Packed]:
-    """Bisect for all images at once, so that each round goes through the network in batches."""
-    images = [codec.checked(image) for image in images]
-    count, last = len(images), len(codec.frozen.levels) - 1
-    # ``sure`` fits, or is the end where everything must; ``open_`` is the far end of what may be better still.
+    """Bisect for all images of a size at once; each goes through the encoder once, whatever is tried."""
+    shaped = [codec.checked(image) for image in images]
+    best: list[Packed | None] = [None] * len(shaped)
+    for (height, width), places in codec.batches([image.shape[:2] for image in shaped]):
+        latents = codec.network.encode(np.stack([shaped[place] for place in places]))
+        for place, one in zip(
+            places, _bisect(codec, latents, height, width, places, fits, explain, finest=finest), strict=True
+        ):
+            best[place] = one
+    return best
+
+
+def _bisect(codec: Codec, latents, height: int, width: int, places, fits, explain, *, finest: bool) -> list[Packed]:
+    """Return the best of each of ``latents``, which are those of the images at ``places``."""
+    count, last = len(places), len(codec.frozen.levels) - 1
+    # ``sure`` fits, or is the end where everything must; ``limit`` is the far end of what may be better still.
     sure, limit = np.full(count, last if finest else 0), np.full(count, 0 if finest else last)
-    best = codec.pack(images, step=sure.tolist())
-    for place, good in enumerate(_judge(codec, best, fits, finest)):
+    best = _packed(codec, latents, height, width, sure)
+    for place, good in zip(places, _judge(codec, best, fits, places, finest=finest), strict=True):
         if not good:
             raise CodecError(explain(place))
     while (unsettled := np.flatnonzero(sure != limit)).size:
         towards = np.sign(limit - sure)
         # Rounded towards what is not known yet, so that every round settles something.
         tried = sure + towards * ((np.abs(limit - sure) + 1) // 2)
-        packed = codec.pack([images[place] for place in unsettled], step=tried[unsettled].tolist())
-        for place, one, good in zip(
-            unsettled, packed, _judge(codec, packed, fits, finest, places=unsettled), strict=True
-        ):
+        packed = _packed(codec, latents[unsettled], height, width, tried[unsettled])
+        judged = _judge(codec, packed, fits, [places[place] for place in unsettled], finest=finest)
+        for place, one, good in zip(unsettled, packed, judged, strict=True):
             if good:
                 sure[place], best[place] = tried[place], one
             else:
@@ -67,8 +78,17 @@ def _search(
     return best
 
 
-def _judge(codec: Codec, packed: list[Packed], fits, finest: bool, places: Sequence[int] | None = None) -> list[bool]:
-    places = range(len(packed)) if places is None else places
+def _packed(codec: Codec, latents: np.ndarray, height: int, width: int, steps: np.ndarray) -> list[Packed]:
+    """Return latents packed at a step each."""
+    packed: list[Packed | None] = [None] * len(latents)
+    for step in np.unique(steps):
+        some = np.flatnonzero(steps == step)
+        for place, one in zip(some, codec.pack_latents(latents[some], height, width, int(step)), strict=True):
+            packed[place] = one
+    return packed
+
+
+def _judge(codec: Codec, packed: list[Packed], fits, places: Sequence[int], *, finest: bool) -> list[bool]:
     shown = packed if finest else codec.unpack(packed)
     return [bool(fits(one, place)) for one, place in zip(shown, places, strict=True)]
 

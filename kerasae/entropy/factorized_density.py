@@ -44,13 +44,11 @@ class FactorizedDensity(Density):
         self.initial_scale = float(initial_scale)
         self.matrices, self.biases, self.factors = [], [], []
         sizes = (1, *self.filters, 1)
-        scale = self.initial_scale ** (1 / (len(sizes) - 1))
+        layers = len(sizes) - 1
         for place, (inputs, outputs) in enumerate(pairwise(sizes)):
-            # softplus of it is 1 / (scale · outputs): K such layers divide by initial_scale.
-            start = math.log(math.expm1(1 / (scale * outputs)))
+            start = _softplus_inverse(_slope(self.initial_scale, layers, outputs))
             self.matrices.append(add_channel_weight(self, f"matrix_{place}", (channels, outputs, inputs), start))
-            spread = np.linspace(-0.5, 0.5, outputs)[:, None] if outputs > 1 else 0.0
-            self.biases.append(add_channel_weight(self, f"bias_{place}", (channels, outputs, 1), spread))
+            self.biases.append(add_channel_weight(self, f"bias_{place}", (channels, outputs, 1), _spread(outputs)))
             if place < len(self.filters):
                 self.factors.append(add_channel_weight(self, f"factor_{place}", (channels, outputs, 1), 0.0))
         self.built = True
@@ -61,14 +59,14 @@ class FactorizedDensity(Density):
         wanted = np.asarray(scales, np.float64)[:, None, None] * math.sqrt(3) / math.pi
         layers = len(self.matrices)
         for matrix in self.matrices:
-            slopes = wanted ** (-1 / layers) / matrix.shape[1]
-            matrix.assign(np.broadcast_to(np.log(np.expm1(slopes)), matrix.shape).astype(np.float32))
+            start = _softplus_inverse(_slope(wanted, layers, matrix.shape[1]))
+            matrix.assign(np.broadcast_to(start, matrix.shape).astype(np.float32))
         for factor in self.factors:
             factor.assign(np.zeros(factor.shape, np.float32))
         # The first bias moves the whole by the centre; the others keep their spread.
-        first, slopes = self.biases[0], wanted ** (-1 / layers) / self.matrices[0].shape[1]
-        spread = np.linspace(-0.5, 0.5, first.shape[1])[:, None]
-        first.assign((spread - slopes * np.asarray(centres, np.float64)[:, None, None]).astype(np.float32))
+        first, middle = self.biases[0], np.asarray(centres, np.float64)[:, None, None]
+        start = _spread(first.shape[1]) - _slope(wanted, layers, first.shape[1]) * middle
+        first.assign(start.astype(np.float32))
 
     def element_bits(self, latents, width=1.0):
         """Return −log₂ (F(y + w/2) − F(y − w/2)) of each element, in the shape of ``latents`` ``(batch, …, channels)``.
@@ -119,3 +117,16 @@ class FactorizedDensity(Density):
         """Return what is needed to build the layer again."""
         own = {"channels": self.channels, "filters": list(self.filters), "initial_scale": self.initial_scale}
         return super().get_config() | own
+
+
+def _slope(scale, layers: int, outputs: int):
+    """Return the entries of a matrix of so many outputs: ``layers`` such matrices divide by ``scale``."""
+    return scale ** (-1 / layers) / outputs
+
+
+def _softplus_inverse(x):
+    return np.log(np.expm1(x))
+
+
+def _spread(outputs: int) -> np.ndarray:
+    return np.linspace(-0.5, 0.5, outputs)[:, None] if outputs > 1 else np.zeros((1, 1))

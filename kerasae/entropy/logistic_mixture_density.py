@@ -44,22 +44,21 @@ class LogisticMixtureDensity(Density):
         self.channels = channels
         self.components = components
         self.initial_scale = float(initial_scale)
-        spread = np.linspace(-1.0, 1.0, components) if components > 1 else np.zeros(1)
+        means, log_scales = _spread_out(0.0, self.initial_scale, components)
         shape = (channels, components)
         self.logits = add_channel_weight(self, "logits", shape, 0.0)
-        self.means = add_channel_weight(self, "means", shape, 0.5 * self.initial_scale * spread)
-        log_scales = math.log(self.initial_scale) + math.log(2) * spread
+        self.means = add_channel_weight(self, "means", shape, means)
         self.log_scales = add_channel_weight(self, "log_scales", shape, log_scales)
         self.built = True
 
     def start(self, centres, scales) -> None:
         """Begin anew around ``centres``, with standard deviations ``scales``, both ``(channels,)``."""
-        spread = np.linspace(-1.0, 1.0, self.components) if self.components > 1 else np.zeros(1)
         # A logistic distribution of scale s has the standard deviation π s / √3.
         scales = np.asarray(scales, np.float64)[:, None] * math.sqrt(3) / math.pi
         self.logits.assign(np.zeros((self.channels, self.components), np.float32))
-        self.means.assign((np.asarray(centres)[:, None] + 0.5 * scales * spread).astype(np.float32))
-        self.log_scales.assign((np.log(scales) + math.log(2) * spread).astype(np.float32))
+        means, log_scales = _spread_out(np.asarray(centres)[:, None], scales, self.components)
+        self.means.assign(means.astype(np.float32))
+        self.log_scales.assign(log_scales.astype(np.float32))
 
     def element_bits(self, latents, width=1.0):
         """Return −log₂ (F(y + w/2) − F(y − w/2)) of each element, in the shape of ``latents`` ``(batch, …, channels)``.
@@ -90,3 +89,9 @@ class LogisticMixtureDensity(Density):
         """Return what is needed to build the layer again."""
         own = {"channels": self.channels, "components": self.components, "initial_scale": self.initial_scale}
         return super().get_config() | own
+
+
+def _spread_out(centre, scale, components: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return means and log-scales of components that begin around ``centre`` with about ``scale``."""
+    spread = np.linspace(-1.0, 1.0, components) if components > 1 else np.zeros(1)
+    return centre + 0.5 * scale * spread, np.log(scale) + math.log(2) * spread

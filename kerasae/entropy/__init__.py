@@ -10,4 +10,5 @@ from kerasae.entropy.log_ndtr import log_ndtr as log_ndtr
 from kerasae.entropy.logistic_mixture_density import LogisticMixtureDensity as LogisticMixtureDensity
 from kerasae.entropy.medians import medians as medians
 from kerasae.entropy.probabilities import integer_probabilities as integer_probabilities
+from kerasae.entropy.relaxed import relaxed as relaxed
 from kerasae.entropy.support import integer_support as integer_support

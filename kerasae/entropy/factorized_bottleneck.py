@@ -8,7 +8,8 @@ from keras import ops
 
 from kerasae.entropy.density import Density
 from kerasae.entropy.medians import medians
-from kerasae.layers import QualityGains, UniformNoise, straight_through_round
+from kerasae.entropy.relaxed import relaxed
+from kerasae.layers import QualityGains, UniformNoise
 
 # No density starts narrower than this part of a step.
 _LEAST_SCALE = 0.05
@@ -29,9 +30,8 @@ class FactorizedBottleneck(keras.layers.Layer):
     bottleneck's is: bits · ln 2. ``density`` is one that takes no conditions, a ``FactorizedDensity`` or a
     ``LogisticMixtureDensity``; it is that of the encoded latents, whatever the step.
 
-    With ``quantization`` ``mixed`` the decoder is given rounded latents in training too, with the gradient of the
-    identity, while the rate is that of noisy ones (Minnen & Singh 2020, "Channel-wise autoregressive entropy models for
-    learned image compression"): what a low quality rounds away is then no noise to the decoder.
+    With ``quantization`` ``mixed`` the decoder is given rounded latents in training too (``entropy.relaxed``): what a
+    low quality rounds away is then no noise to it.
 
     Step s and correction come from ``gains`` at the wanted ``quality``, ``(batch,)`` from 1 to ``gains.levels``;
     without gains both are 1. ``default_quality`` is used where none is given.
@@ -71,11 +71,10 @@ class FactorizedBottleneck(keras.layers.Layer):
         """Return ``(latents, rate)``, both float32; the latents are rounded, or with ``sample`` noisy."""
         encoded = ops.cast(encoded, "float32")
         steps, corrections = self.steps_at(encoded, quality)
-        noisy = self.noise(encoded / steps) * steps if sample else None
-        is_noisy = sample and self.quantization == "noise"
-        latents = noisy if is_noisy else self.round(encoded, steps)
-        rate = math.log(2) * self.density.bits(noisy if sample else latents, width=steps)
-        return latents * corrections, rate
+        latents, rated = relaxed(
+            self.noise, encoded, steps, self.centres, sample=sample, quantization=self.quantization
+        )
+        return latents * corrections, math.log(2) * self.density.bits(rated, width=steps)
 
     def steps_at(self, encoded, quality=None):
         """Return steps and corrections of each image, of a shape that broadcasts to that of ``encoded``."""
@@ -84,10 +83,6 @@ class FactorizedBottleneck(keras.layers.Layer):
         if quality is None:
             quality = ops.full((ops.shape(encoded)[0],), self.default_quality, dtype="float32")
         return self.gains(quality)
-
-    def round(self, encoded, steps=1.0):
-        """Return ``encoded`` rounded to whole ``steps`` from ``centres``, with the gradient of the identity."""
-        return straight_through_round((encoded - self.centres) / steps) * steps + self.centres
 
     def start_from(self, encoded: np.ndarray) -> None:
         """Begin with the density that fits the latents ``(images, …, channels)`` of a few training images."""

@@ -1,7 +1,5 @@
 """Model and metrics as one compiled function."""
 
-import math
-
 import keras
 from keras import ops
 
@@ -39,7 +37,7 @@ class Scorer(keras.Model):
         latents, rate = self.compressor.bottleneck(encoded)
         reconstructions = self.compressor.decode(latents)
         if self.compressor.has_entropy_model:
-            bits = rate / (math.log(2) * self.compressor.image_size**2)
+            bits = self.compressor.bits_per_pixel(rate)
             return _compare(clean, reconstructions, "latents") | {"bits_per_pixel": bits}
         if not self.compressor.is_variational:
             return _compare(clean, reconstructions, "latents")

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from kerasae.errors import ModelError
+from kerasae.layers.level_shares import level_shares
 
 
 @keras.saving.register_keras_serializable(package="kerasae")
@@ -36,9 +37,7 @@ class QualityGains(keras.layers.Layer):
 
     def call(self, quality):
         """Return ``(steps, corrections)``, both ``(batch, 1, 1, channels)``, for qualities ``(batch,)`` from 1 on."""
-        place = ops.clip(ops.cast(quality, "float32") - 1.0, 0.0, self.levels - 1.0)
-        distances = ops.abs(place[:, None] - ops.arange(self.levels, dtype="float32"))
-        shares = ops.relu(1.0 - distances)
+        shares = level_shares(quality, self.levels)
         return tuple(
             ops.exp(ops.matmul(shares, ops.convert_to_tensor(logs)))[:, None, None, :]
             for logs in (self.log_steps, self.log_corrections)

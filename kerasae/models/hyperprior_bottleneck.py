@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasae.entropy import Density, FactorizedBottleneck, GaussianDensity, centres_and_scales
-from kerasae.layers import DepthToSpace, QualityGains, UniformNoise, straight_through_round
+from kerasae.entropy import Density, FactorizedBottleneck, GaussianDensity, centres_and_scales, relaxed
+from kerasae.layers import DepthToSpace, QualityGains, UniformNoise
 from kerasae.models.transforms import HYPER_STRIDE, HyperAnalysis, HyperSynthesis
 
 _MOST_LOG_SCALE = 7.0
@@ -79,12 +79,8 @@ class HyperpriorBottleneck(keras.layers.Layer):
         hyper_latents, side_rate = self.side(self.analysis(encoded), sample=sample, quality=quality)
         scale, mean = self.known(hyper_latents)
         steps, corrections = self.gains(quality)
-        noisy = self.noise(encoded / steps) * steps if sample else None
-        if sample and self.quantization == "noise":
-            latents = noisy
-        else:
-            latents = straight_through_round((encoded - mean) / steps) * steps + mean
-        rate = math.log(2) * self.gaussian.bits(noisy if sample else latents, scale, mean, width=steps)
+        latents, rated = relaxed(self.noise, encoded, steps, mean, sample=sample, quantization=self.quantization)
+        rate = math.log(2) * self.gaussian.bits(rated, scale, mean, width=steps)
         return latents * corrections, rate + side_rate
 
     def known(self, hyper_latents):

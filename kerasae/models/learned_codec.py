@@ -1,5 +1,6 @@
 """What the learned codecs share: transforms, and one model for a range of rates."""
 
+import math
 from functools import partial
 
 import keras
@@ -99,6 +100,10 @@ class LearnedCodec(Compressor):
     def decode(self, latents):
         """Return the images of latents, ``(batch, height, width, channels)`` in [0, 1]."""
         return ops.clip(self.decoder(latents), 0.0, 1.0)
+
+    def bits_per_pixel(self, rate):
+        """Return the bottleneck's rates, nats per image, as bits per pixel."""
+        return rate / (math.log(2) * self.image_size**2)
 
     def start_from(self, images) -> None:
         """Begin with an entropy model that fits the latents of ``images``, uint8 of the model's size."""

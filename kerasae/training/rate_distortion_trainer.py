@@ -1,13 +1,13 @@
 """A learned codec while it is trained, at all of its rates at once."""
 
-import math
-
 import keras
 import numpy as np
 from keras import ops
 
+from kerasae.layers import level_shares
 from kerasae.metrics import ssim
 from kerasae.training.objective import batch_mean, weight_penalty
+from kerasae.training.objective import distortion as squared_error
 from kerasae.training.trainer import Trainer
 
 
@@ -70,8 +70,8 @@ class RateDistortionTrainer(Trainer):
         return 1.0 + share * (self.compressor.levels - 1)
 
     def _rated(self, clean, reconstructions, rate, quality, weights):
-        bits = rate / (math.log(2) * self.compressor.image_size**2)
-        mse = ops.mean(ops.square(clean - reconstructions), axis=(1, 2, 3))
+        bits = self.compressor.bits_per_pixel(rate)
+        mse = squared_error(clean, reconstructions, "mean_squared_error")
         distortion = 255.0**2 * mse if self.distortion_of == "mse" else 1.0 - ssim(clean, reconstructions)
         log_lambdas = self._log_lambdas(quality)
         balance = ops.exp(-0.5 * (log_lambdas - float(self.log_lambdas.mean())))
@@ -87,6 +87,5 @@ class RateDistortionTrainer(Trainer):
         }
 
     def _log_lambdas(self, quality):
-        places = ops.arange(len(self.log_lambdas), dtype="float32")
-        shares = ops.relu(1.0 - ops.abs(quality[:, None] - 1.0 - places))
+        shares = level_shares(quality, len(self.log_lambdas))
         return ops.matmul(shares, ops.convert_to_tensor(self.log_lambdas)[:, None])[:, 0]

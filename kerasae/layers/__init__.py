@@ -13,6 +13,7 @@ from kerasae.layers.lower_bound import lower_bound as lower_bound
 from kerasae.layers.quality_gains import QualityGains as QualityGains
 from kerasae.layers.random_flip import RandomFlip as RandomFlip
 from kerasae.layers.random_shift import RandomShift as RandomShift
+from kerasae.layers.random_stretch import RandomStretch as RandomStretch
 from kerasae.layers.space_to_depth import SpaceToDepth as SpaceToDepth
 from kerasae.layers.straight_through_round import straight_through_round as straight_through_round
 from kerasae.layers.strided_conv2d import StridedConv2D as StridedConv2D

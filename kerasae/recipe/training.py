@@ -76,8 +76,9 @@ class Training(Section):
     matters: in full stride, the first steps of Adam push ReLU units below 0 for good, and of four latent channels
     each one counts. ``clip_norm`` bounds the global norm of the gradient. ``flip`` mirrors half of the training images,
     drawn anew in every step; ``shift`` moves them by up to so many pixels each way, all of a batch alike, the edge
-    repeated. ``best_by`` names what the kept epoch is chosen by: the validation MSE of the decoded posterior mean, or
-    (variational models) of a sample; for learned codecs it is always the rate–distortion loss of the validation images.
+    repeated; ``stretch`` of 0.2 enlarges or shrinks half of them by up to 20 %, height and width apart. ``best_by``
+    names what the kept epoch is chosen by: the validation MSE of the decoded posterior mean, or (variational models) of
+    a sample; for learned codecs it is always the rate–distortion loss of the validation images.
     ``precision`` of ``mixed_bfloat16`` computes convolutions and dense layers in bfloat16, weights, densities and
     losses in float32: for accelerators; on a CPU it is slower. The trained model computes in float32.
     ``checkpoint_seconds`` is the least time between two checkpoints, 0 for one after each epoch; it changes nothing in
@@ -93,6 +94,7 @@ class Training(Section):
     clip_norm: float | None = Field(None, gt=0)
     flip: bool = False
     shift: int | None = Field(None, ge=1, le=64)
+    stretch: float | None = Field(None, gt=0, le=1)
     precision: Literal["mixed_bfloat16"] | None = None
     seed: int = Field(0, ge=0, lt=2**32)
     best_by: Literal["val_mse", "val_mse_sample"] = "val_mse"

@@ -74,7 +74,8 @@ def build_trainer(recipe: Recipe, *, steps_per_epoch: int) -> Trainer:
 
 def _new_trainer(recipe: Recipe) -> Trainer:
     training, objective = recipe.training, recipe.objective
-    shared = {"sigma": recipe.noise.sigma, "seed": training.seed, "flip": training.flip, "shift": training.shift}
+    augmentation = {"flip": training.flip, "shift": training.shift, "stretch": training.stretch}
+    shared = {"sigma": recipe.noise.sigma, "seed": training.seed, **augmentation}
     if recipe.model.has_entropy_model:
         return RateDistortionTrainer(
             build_model(recipe), lambdas=objective.lambdas, distortion_of=objective.distortion, **shared

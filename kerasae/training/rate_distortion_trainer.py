@@ -30,15 +30,14 @@ class RateDistortionTrainer(Trainer):
     and ``mse``, and the same with ``val_``.
     """
 
-    def __init__(self, compressor, *, lambdas, distortion_of: str, sigma: float, seed: int, flip=False, shift=None):
+    def __init__(self, compressor, *, lambdas, distortion_of: str, sigma: float, seed: int, **augmentation):
         super().__init__(
             compressor,
             convention="mean_squared_error",
             rate_weight=0.0,
             sigma=sigma,
             seed=seed,
-            flip=flip,
-            shift=shift,
+            **augmentation,
         )
         self.log_lambdas = np.log(np.asarray(lambdas, "float32"))
         self.distortion_of = distortion_of

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kerasae.layers import GaussianCorruption, RandomFlip, RandomShift
+from kerasae.layers import GaussianCorruption, RandomFlip, RandomShift, RandomStretch
 from kerasae.models import Compressor
 from kerasae.training.first_non_finite import FirstNonFinite
 from kerasae.training.objective import batch_mean, distortion, weight_penalty
@@ -38,6 +38,7 @@ class Trainer(Step, keras.Model):
         seed: int,
         flip: bool = False,
         shift: int | None = None,
+        stretch: float | None = None,
     ):
         super().__init__(name="trainer")
         self.compressor = compressor
@@ -48,6 +49,8 @@ class Trainer(Step, keras.Model):
         self.validation_noise = GaussianCorruption(sigma, seed=seed + 2, name="validation_noise")
         self.flip = RandomFlip(seed=seed + 3, name="flip") if flip else None
         self.shift = RandomShift(shift, seed=seed + 4, name="shift") if shift else None
+        # seed + 5 is that of the qualities of a learned codec.
+        self.stretch = RandomStretch(stretch, seed=seed + 6, name="stretch") if stretch else None
         self.trackers = {name: keras.metrics.Mean(name=name) for name in _TERMS}
         if compressor.is_variational:
             self.trackers["mse_sample"] = keras.metrics.Mean(name="mse_sample")
@@ -70,8 +73,8 @@ class Trainer(Step, keras.Model):
         return terms["loss"], terms
 
     def augmented(self, images):
-        """Return uint8 images as float in [0, 1], mirrored and moved at random where training is to be."""
-        for layer in (self.flip, self.shift):
+        """Return uint8 images as float in [0, 1], mirrored, stretched and moved at random where training is to be."""
+        for layer in (self.flip, self.stretch, self.shift):
             images = images if layer is None else layer(images)
         return ops.cast(images, "float32") / 255.0
 

@@ -42,6 +42,7 @@ WRONG = [
     (CODEC, "model.latent_size=4", "model.latent_size is not a key kerasae knows"),
     (CODEC, "model.stem=3", "model.stem = 3 is not a choice"),
     (CODEC, "data.image_size=120", "data.image_size = 120 does not divide by the stride 16 of this factorized_prior"),
+    (CODEC, "training.stretch=0.0", "training.stretch = 0.0 is out of range; it must be above 0"),
     (CODEC, "training.shift=0", "training.shift = 0 is out of range; it must be at least 1"),
 ]  # fmt: skip
 
@@ -64,7 +65,12 @@ def test_the_stride_follows_the_transform(tmp_path, transform, widths, stride):
 
 
 def test_written_and_read_again_lambdas_and_all_are_equal(tmp_path):
-    changes = ("objective.lambdas=[0.0013,0.01,0.0444]", "objective.distortion=ssim", "training.shift=4")
+    changes = (
+        "objective.lambdas=[0.0013,0.01,0.0444]",
+        "objective.distortion=ssim",
+        "training.shift=4",
+        "training.stretch=0.2",
+    )
     recipe = load(tmp_path, CODEC, *changes)
     assert recipe.objective.lambdas == (0.0013, 0.01, 0.0444)
     assert (recipe.objective.levels, recipe.objective.step_span) == (3, math.sqrt(0.0444 / 0.0013))
@@ -76,6 +82,7 @@ def test_written_and_read_again_lambdas_and_all_are_equal(tmp_path):
     assert plain["objective"] == {"lambdas": [0.0013, 0.01, 0.0444], "distortion": "ssim", "quantization": "mixed"}
     assert "best_by" not in plain["training"]
     assert plain["training"]["shift"] == 4
+    assert plain["training"]["stretch"] == 0.2
 
 
 def test_the_default_is_eight_rising_lambdas(tmp_path):
@@ -90,6 +97,7 @@ def test_the_fingerprint_follows_what_changes_the_codec(tmp_path):
         "objective.lambdas=[0.01]",
         "objective.distortion=ssim",
         "training.shift=2",
+        "training.stretch=0.1",
         "model.transform=gdn",
         "model.density=factorized",
         "model.latent_channels=8",

@@ -172,7 +172,7 @@ def recipe_of(**objective):
             "data": {"image_size": 32},
             "objective": objective,
             "regularizer": {"l2": 1e-5},
-            "training": {"learning_rate": 3e-3, "flip": True, "shift": 2},
+            "training": {"learning_rate": 3e-3, "flip": True, "shift": 2, "stretch": 0.1},
         },
         name="codec",
         origin="here",
@@ -186,6 +186,7 @@ def test_fitting_lowers_the_loss_and_logs_rate_and_distortion(distortion):
     assert trainer.distortion_of == distortion
     assert trainer.flip is not None
     assert trainer.shift.most == 2
+    assert trainer.stretch.most == 0.1
     images = smooth_images(48)
     before = trainer.evaluate(images, batch_size=8, verbose=0, return_dict=True)
     history = trainer.fit(images, batch_size=8, epochs=8, validation_data=(images,), verbose=0).history

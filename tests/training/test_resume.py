@@ -22,7 +22,7 @@ RECIPES = {
         "model": {"kind": "factorized_prior", "widths": [4, 6], "latent_channels": 5},
         "objective": {"lambdas": [0.002, 0.01, 0.04]},
         "noise": {"sigma": 0.1},
-        "training": {"shift": 3, "clip_norm": 1.0},
+        "training": {"shift": 3, "stretch": 0.1, "clip_norm": 1.0},
     },
 }
 

@@ -14,6 +14,7 @@ EXPECTED = {
     "ae_l1",
     "ae_l2",
     "ae_noise",
+    "ae_weight_decay",
     "conv_vae",
     "factorized_prior",
     "mean_scale_hyperprior",

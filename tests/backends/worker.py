@@ -5,6 +5,7 @@
 
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -74,7 +75,6 @@ def one_step(case, images, results):
     if trainer.compressor.has_entropy_model:
         # Smooth images have latents that are 0 but for the last bit, and |0| has a gradient of either sign.
         images = np.clip(images + np.random.default_rng(3).integers(-30, 31, images.shape), 0, 255).astype("uint8")
-    keras.random.uniform = shared_uniform()
     bottleneck = trainer.compressor.bottleneck
     if trainer.compressor.is_variational:
         epsilon = np.random.default_rng(1).normal(size=(len(images), 6)).astype("float32")
@@ -82,7 +82,8 @@ def one_step(case, images, results):
         bottleneck_call = lambda encoded, sample=False: (bottleneck.draw(encoded, epsilon), kl(bottleneck, encoded)[1])  # noqa: E731
         trainer.compressor.__dict__["bottleneck"] = bottleneck_call
         object.__setattr__(trainer.compressor, "bottleneck", bottleneck_call)
-    gradients, terms = trainer.gradients(keras.ops.convert_to_tensor(images))
+    with patch.object(keras.random, "uniform", shared_uniform()):
+        gradients, terms = trainer.gradients(keras.ops.convert_to_tensor(images))
     for name, term in terms.items():
         results[f"{case}/{name}"] = keras.ops.convert_to_numpy(term)
     for index, gradient in enumerate(gradients):

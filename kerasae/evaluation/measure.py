@@ -9,6 +9,7 @@ import numpy as np
 
 from kerasae.data import ImageSet
 from kerasae.evaluation.fixed_noise import fixed_noise
+from kerasae.evaluation.in_order import in_order
 from kerasae.evaluation.scorer import Scorer
 
 
@@ -45,15 +46,24 @@ def measure(
     dropped from the result, so that every batch has one shape and no image is left out.
     """
     columns: dict[str, list[np.ndarray]] = {}
-    began = time.perf_counter()
-    for start in range(0, len(indexes), batch_size):
-        chosen = np.asarray(indexes[start : start + batch_size])
+    score = scorer.function()
+    batches = [np.asarray(indexes[start : start + batch_size]) for start in range(0, len(indexes), batch_size)]
+
+    def score_batch(chosen: np.ndarray) -> dict[str, np.ndarray]:
         padded = np.concatenate([chosen, np.repeat(chosen[:1], batch_size - len(chosen))])
-        scored = scorer.predict_on_batch(_inputs(scorer.compressor, images, padded, sigma, seed))
+        scored = score(_inputs(scorer.compressor, images, padded, sigma, seed))
+        return {name: np.asarray(values)[: len(chosen)] for name, values in scored.items()}
+
+    kind = (batch_size, *images.images.shape[1:], bool(sigma))
+    first_alone = kind not in scorer.scored
+    began, done = time.perf_counter(), 0
+    for chosen, scored in zip(batches, in_order(score_batch, batches, first_alone=first_alone), strict=True):
+        scorer.scored.add(kind)
         for name, values in scored.items():
-            columns.setdefault(name, []).append(np.asarray(values)[: len(chosen)])
+            columns.setdefault(name, []).append(values)
+        done += len(chosen)
         if progress:
-            progress(start + len(chosen), len(indexes))
+            progress(done, len(indexes))
     seconds = time.perf_counter() - began
     joined = {name: np.concatenate(parts) for name, parts in columns.items()}
     metrics: dict[str, dict[str, np.ndarray]] = {}

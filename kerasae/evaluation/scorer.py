@@ -1,5 +1,7 @@
 """Model and metrics as one compiled function."""
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
@@ -22,6 +24,9 @@ class Scorer(keras.Model):
     def __init__(self, compressor: Compressor | None):
         super().__init__(name="scorer")
         self.compressor = compressor
+        self._score = None
+        # Kinds of batches that were scored, and so are compiled.
+        self.scored = set()
         self.built = True
         self.compile(jit_compile=worth_compiling())
 
@@ -47,6 +52,21 @@ class Scorer(keras.Model):
             sample = self.compressor.bottleneck.draw(encoded, inputs["epsilon"])
             scores |= _compare(clean, self.compressor.decode(sample), "sample")
         return scores
+
+    def function(self) -> Callable[[dict], dict]:
+        """Return what scores a batch with the weights as they are now; threads may call it at once.
+
+        On JAX Keras' ``predict_on_batch`` hands the weights to each call for good and takes them back from it, which
+        two threads cannot both do. Under a ``keras.distribution`` it is what puts the results together again.
+        """
+        if keras.backend.backend() != "jax" or keras.distribution.distribution() is not None:
+            return self.predict_on_batch
+        if self._score is None:
+            import jax
+
+            self._score = jax.jit(lambda *state_and_inputs: self.stateless_call(*state_and_inputs)[0])
+        state = [[v.value for v in some] for some in (self.trainable_variables, self.non_trainable_variables)]
+        return lambda inputs: self._score(*state, inputs)
 
 
 def _compare(clean, other, decoded_from: str):

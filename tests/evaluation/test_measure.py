@@ -96,3 +96,21 @@ def test_psnr_of_the_mean_mse_is_never_above_the_mean_psnr(image_set):
     assert row.psnr_of_mean_mse == pytest.approx(-10 * np.log10(row.mse.mean), abs=1e-6)
     assert row.psnr_of_mean_mse <= row.psnr.mean
     assert row.psnr.low <= row.psnr.mean <= row.psnr.high
+
+
+def test_weights_that_change_between_two_measurements_are_seen(image_set):
+    scorer, everything = scorer_of(ConvAutoencoder), np.arange(11)
+    before = measure(scorer, image_set, everything, batch_size=2).metrics["latents"]["mse"]
+    initialise(scorer.compressor, 2)
+    after = measure(scorer, image_set, everything, batch_size=2).metrics["latents"]["mse"]
+    assert (before != after).all()
+    fresh = measure(Scorer(scorer.compressor), image_set, everything, batch_size=2).metrics["latents"]["mse"]
+    np.testing.assert_array_equal(after, fresh)
+
+
+def test_progress_goes_forward_and_an_error_among_the_batches_is_raised(image_set):
+    scorer, told = scorer_of(ConvAutoencoder), []
+    measure(scorer, image_set, np.arange(11), batch_size=2, progress=lambda *done: told.append(done))
+    assert told == [(2, 11), (4, 11), (6, 11), (8, 11), (10, 11), (11, 11)]
+    with pytest.raises(IndexError):
+        measure(scorer, image_set, np.array([0, 1, 2, 99, 3, 4]), batch_size=1)

@@ -1,7 +1,10 @@
 """Settings and small images for all tests; the backend is that of KERAS_BACKEND."""
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,13 @@ if BACKEND == "torch":
 if BACKEND == "jax":
     os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
 
+# JAX compiles the same steps for many tests and for the processes they start: half of their time. The first process
+# makes the folder, pytest's workers and what the tests start inherit it, and it goes with the first process.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="kerasae-tests-jax-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+
 FACES = Path(__file__).parents[2] / "shared" / "faces"
 
 
@@ -26,13 +36,15 @@ def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the tests that take minutes")
 
 
-# What is tested here loads no Keras; one backend is enough where time is short.
+# Folders whose tests load no Keras, and files whose subject is not the backend; one is enough where time is short.
 BACKEND_FREE = {"comparison", "recipe", "reports", "statistics"}
+BACKEND_FREE_FILES = {"tests/test_imports.py", "training/test_tensorboard.py", "rate_distortion/test_measure.py"}
 
 
 def pytest_collection_modifyitems(config, items):
     for item in items:
-        if item.path.parent.name in BACKEND_FREE:
+        place = f"{item.path.parent.name}/{item.path.name}"
+        if item.path.parent.name in BACKEND_FREE or place in BACKEND_FREE_FILES:
             item.add_marker(pytest.mark.backend_free)
         if "slow" in item.keywords and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))

@@ -22,6 +22,6 @@ def fast_ssim(x, y):
 
 @functools.cache
 def _compiled():
-    import tensorflow as tf
+    from kerasae.evaluation.compiled.tensorflow import compile_metric
 
-    return tf.function(ssim, jit_compile=True)
+    return compile_metric(ssim)

@@ -1,6 +1,7 @@
 """Model and metrics as one compiled function."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 import keras
 from keras import ops
@@ -57,33 +58,18 @@ class Scorer(keras.Model):
     def function(self) -> Callable[[dict], dict]:
         """Return what scores a batch with the weights as they are now; threads may call it at once.
 
-        Keras' ``predict_on_batch`` does it on PyTorch, and under a ``keras.distribution``. On JAX it hands the weights
-        to each call for good and takes them back from it, which two threads cannot both do; on TensorFlow it forgets
-        the size of the batch, without which XLA cannot compile SSIM's walk.
+        Keras' ``predict_on_batch`` does it on PyTorch and under a ``keras.distribution``; ``compiled`` says why not
+        elsewhere.
         """
         backend = keras.backend.backend()
         if backend == "torch" or keras.distribution.distribution() is not None:
             return self.predict_on_batch
         if self._score is None:
-            self._score = _for_jax(self) if backend == "jax" else _for_tensorflow(self)
+            self._score = import_module(f"kerasae.evaluation.compiled.{backend}").compile_scorer(self)
         if backend == "tensorflow":
             return self._score
         state = [[v.value for v in some] for some in (self.trainable_variables, self.non_trainable_variables)]
         return lambda inputs: self._score(*state, inputs)
-
-
-def _for_jax(scorer: Scorer) -> Callable:
-    import jax
-
-    return jax.jit(lambda *state_and_inputs: scorer.stateless_call(*state_and_inputs)[0])
-
-
-def _for_tensorflow(scorer: Scorer) -> Callable:
-    import tensorflow as tf
-
-    compiled = tf.function(lambda inputs: scorer(inputs, training=False), jit_compile=worth_compiling())
-    # As tensors: each NumPy array would be traced as a constant of its own.
-    return lambda inputs: compiled({name: tf.convert_to_tensor(array) for name, array in inputs.items()})
 
 
 def _compare(clean, other, decoded_from: str):

@@ -12,7 +12,7 @@ from kerasae.studies.find_study import read_study
 from tests.studies.made_up import STUDY, write_study
 
 # The workers are the same everywhere; on each backend one study is enough.
-once = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "jax", reason="once, on JAX")
+once = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "torch", reason="once, on PyTorch, which loads fastest")
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What scoring compiles otherwise than Keras does, for each backend that compiles."""

@@ -12,6 +12,11 @@ import pytest
 
 from kerasae.runtime import choose_backend
 
+# Workers of pytest side by side: threads of one would wait for cores that the other's threads hold.
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if _WORKERS > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WORKERS)))
+
 # Before any test imports Keras: PyTorch goes first where it is the backend.
 BACKEND = choose_backend()
 if BACKEND == "torch":

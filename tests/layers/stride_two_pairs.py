@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-# Kernel size, channels, filters, sides. Between them they reach every form: sums and convolutions, every tap and every
-# block gathered, one and two blocks before, and the parent for odd sides.
+# Kernel size, channels, filters, sides. Between them they reach every form: sums, products first, convolutions; every
+# tap and every block gathered; one and two blocks before; and the parent for odd sides.
 CASES = [
     pytest.param(
         *(1, 8, 4, (8, 6)),
@@ -19,6 +19,7 @@ CASES = [
     (3, 8, 4, (6, 8)),
     (3, 20, 3, (4, 6)),
     (4, 8, 4, (8, 6)),
+    (4, 20, 1, (6, 8)),
     (5, 1, 8, (6, 8)),
     (3, 1, 8, (7, 5)),
 ]

@@ -34,6 +34,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
+# For what is the same on each backend and takes a while.
+once = pytest.mark.skipif(BACKEND != "torch", reason="the same on each backend; once, on PyTorch, which loads fastest")
+
 FACES = Path(__file__).parents[2] / "shared" / "faces"
 
 

@@ -55,9 +55,9 @@ def measure(
         return {name: np.asarray(values)[: len(chosen)] for name, values in scored.items()}
 
     kind = (batch_size, *images.images.shape[1:], bool(sigma))
-    first_alone = kind not in scorer.scored
+    results = in_order(score_batch, batches, at_once=scorer.at_once, first_alone=kind not in scorer.scored)
     began, done = time.perf_counter(), 0
-    for chosen, scored in zip(batches, in_order(score_batch, batches, first_alone=first_alone), strict=True):
+    for chosen, scored in zip(batches, results, strict=True):
         scorer.scored.add(kind)
         for name, values in scored.items():
             columns.setdefault(name, []).append(values)

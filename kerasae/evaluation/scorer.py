@@ -55,21 +55,25 @@ class Scorer(keras.Model):
             scores |= _compare(clean, self.compressor.decode(sample), "sample")
         return scores
 
-    def function(self) -> Callable[[dict], dict]:
-        """Return what scores a batch with the weights as they are now; threads may call it at once.
+    @property
+    def at_once(self) -> int:
+        """How many threads may call ``function()`` at once, and gain by it.
 
-        Keras' ``predict_on_batch`` does it on PyTorch and under a ``keras.distribution``; ``compiled`` says why not
-        elsewhere.
+        XLA walks SSIM's rows on one core: a second batch gives the other work. PyTorch's operations share the cores as
+        it is, and a ``keras.distribution`` the devices.
         """
-        backend = keras.backend.backend()
-        if backend == "torch" or keras.distribution.distribution() is not None:
+        return 1 if keras.backend.backend() == "torch" or keras.distribution.distribution() is not None else 2
+
+    def function(self) -> Callable[[dict], dict]:
+        """Return what scores a batch with the weights as they are when it is called.
+
+        Keras' ``predict_on_batch`` does it for one thread; ``compiled`` says why not for several.
+        """
+        if self.at_once == 1:
             return self.predict_on_batch
         if self._score is None:
-            self._score = import_module(f"kerasae.evaluation.compiled.{backend}").compile_scorer(self)
-        if backend == "tensorflow":
-            return self._score
-        state = [[v.value for v in some] for some in (self.trainable_variables, self.non_trainable_variables)]
-        return lambda inputs: self._score(*state, inputs)
+            self._score = import_module(f"kerasae.evaluation.compiled.{keras.backend.backend()}").compile_scorer(self)
+        return self._score
 
 
 def _compare(clean, other, decoded_from: str):

@@ -27,10 +27,17 @@ class DepthToSpace(keras.layers.Layer):
 
     def call(self, images):
         """Return the images with their channels spread over blocks."""
-        block, (_, height, width, channels) = self.block, self.compute_output_shape(images.shape)
-        parts = ops.reshape(images, (-1, height // block, width // block, block, block, channels))
-        return ops.reshape(ops.transpose(parts, (0, 1, 3, 2, 4, 5)), (-1, height, width, channels))
+        self.compute_output_shape(images.shape)
+        return depth_to_space(images, self.block)
 
     def get_config(self):
         """Return what is needed to build the layer again."""
         return super().get_config() | {"block": self.block}
+
+
+def depth_to_space(images, block: int):
+    """Return what ``DepthToSpace(block)`` does; the channels must divide by ``block``²."""
+    _, height, width, channels = images.shape
+    parts = ops.reshape(images, (-1, height, width, block, block, channels // block**2))
+    pixels = ops.transpose(parts, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(pixels, (-1, block * height, block * width, channels // block**2))

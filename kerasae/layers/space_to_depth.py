@@ -29,10 +29,17 @@ class SpaceToDepth(keras.layers.Layer):
 
     def call(self, images):
         """Return the images with their blocks in the channels."""
-        block, (_, height, width, channels) = self.block, self.compute_output_shape(images.shape)
-        parts = ops.reshape(images, (-1, height, block, width, block, channels // block**2))
-        return ops.reshape(ops.transpose(parts, (0, 1, 3, 2, 4, 5)), (-1, height, width, channels))
+        self.compute_output_shape(images.shape)
+        return space_to_depth(images, self.block)
 
     def get_config(self):
         """Return what is needed to build the layer again."""
         return super().get_config() | {"block": self.block}
+
+
+def space_to_depth(images, block: int):
+    """Return what ``SpaceToDepth(block)`` does; the sides must divide by ``block``."""
+    _, height, width, channels = images.shape
+    parts = ops.reshape(images, (-1, height // block, block, width // block, block, channels))
+    pixels = ops.transpose(parts, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(pixels, (-1, height // block, width // block, block**2 * channels))

@@ -1,27 +1,25 @@
 import threading
 import time
 
-import keras
 import pytest
 
 from kerasae.evaluation.in_order import in_order
 
-at_once = pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch's batches are scored one by one")
 
-
-def test_results_come_in_the_order_of_the_batches():
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_results_come_in_the_order_of_the_batches(at_once):
     for first_alone in (True, False):
-        assert list(in_order(lambda batch: -batch, [3, 1, 2], first_alone=first_alone)) == [-3, -1, -2]
-    assert list(in_order(lambda batch: batch, [], first_alone=True)) == []
+        found = in_order(lambda batch: -batch, [3, 1, 2], at_once=at_once, first_alone=first_alone)
+        assert list(found) == [-3, -1, -2]
+    assert list(in_order(lambda batch: batch, [], at_once=at_once, first_alone=True)) == []
 
 
-@at_once
 def test_two_are_at_work_at_once():
     both = threading.Barrier(2, timeout=60)
-    list(in_order(lambda batch: both.wait(), range(4), first_alone=False))
+    places = list(in_order(lambda batch: both.wait(), range(4), at_once=2, first_alone=False))
+    assert sorted(places) == [0, 0, 1, 1]
 
 
-@at_once
 def test_the_second_waits_for_the_first_where_it_should():
     finished = []
 
@@ -29,11 +27,12 @@ def test_the_second_waits_for_the_first_where_it_should():
         assert batch == 0 or 0 in finished
         finished.append(batch)
 
-    list(in_order(function, range(5), first_alone=True))
+    list(in_order(function, range(5), at_once=2, first_alone=True))
     assert sorted(finished) == list(range(5))
 
 
-def test_what_is_not_begun_is_dropped_after_an_error():
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_what_is_not_begun_is_dropped_after_an_error(at_once):
     begun = []
 
     def function(batch):
@@ -43,5 +42,5 @@ def test_what_is_not_begun_is_dropped_after_an_error():
         time.sleep(0.01)
 
     with pytest.raises(ValueError, match="batch 3"):
-        list(in_order(function, range(1000), first_alone=True))
+        list(in_order(function, range(1000), at_once=at_once, first_alone=True))
     assert len(begun) < 500

@@ -15,15 +15,12 @@ from kerasae.studies.engines.ray_cluster import connected, could_do
 from kerasae.studies.job import Job
 from kerasae.studies.perform import perform
 from kerasae.training import Run
-from tests.conftest import BACKEND
+from tests.conftest import once
 from tests.studies.tiny_jobs import tiny_job
 
 if find_spec("ray") is None:
     pytest.skip("Ray is not installed", allow_module_level=True)
 # Not imported here: what it makes of 127.0.0.1 is decided before.
-once = pytest.mark.skipif(
-    BACKEND != "torch", reason="the cluster is the same on each backend, and PyTorch loads fastest"
-)
 
 NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80_000_000, "node_ip_address": "127.0.0.1"}
 

@@ -9,10 +9,8 @@ import pytest
 
 from kerasae.records import StudyRecord
 from kerasae.studies.find_study import read_study
+from tests.conftest import once
 from tests.studies.made_up import STUDY, write_study
-
-# The workers are the same everywhere; on each backend one study is enough.
-once = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "torch", reason="once, on PyTorch, which loads fastest")
 
 
 @pytest.fixture

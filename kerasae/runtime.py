@@ -171,6 +171,11 @@ def worth_compiling() -> bool:
     return backend == "jax" or (backend == "tensorflow" and on_accelerator())
 
 
+def xla_on_cpu() -> bool:
+    """Return whether the loaded backend compiles what it computes with XLA, for a CPU."""
+    return worth_compiling() and not on_accelerator()
+
+
 def versions(*packages: str) -> dict[str, str]:
     """Return the installed versions of ``packages``; ``not installed`` where there is none."""
     found = {}

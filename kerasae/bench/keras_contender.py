@@ -61,7 +61,7 @@ class KerasContender:
         indexes = np.arange(len(self.images.names))
 
         def score_all():
-            measure(self.scorer, self.images, indexes, batch_size=self.batch_size)
+            measure(self.scorer, self.images, indexes)
 
         return images_per_second(score_all, len(indexes), seconds)
 

@@ -27,11 +27,11 @@ from ``big`` to ``small`` and for a ``Conv2DTranspose`` from ``small`` to ``big`
 
 import functools
 
-import keras
 from keras import ops
 
 from kerasae.layers.depth_to_space import depth_to_space
 from kerasae.layers.space_to_depth import space_to_depth
+from kerasae.runtime import xla_on_cpu
 
 # A convolution of at most this many products per output pixel is faster as a sum of scaled pictures than as a
 # convolution: 1 → 8 channels takes a fifth of the time, 3 → 32 channels no less.
@@ -50,15 +50,14 @@ def is_faster(layer, kernel_shape) -> bool:
     channels last, float32, a square kernel, and at most 16 channels on one side: what was measured.
     """
     return (
-        keras.backend.backend() == "jax"
-        and layer.strides == (2, 2)
+        layer.strides == (2, 2)
         and layer.padding == "same"
         and layer.data_format == "channels_last"
         and layer.dilation_rate == (1, 1)
         and layer.compute_dtype == "float32"
         and kernel_shape[0] == kernel_shape[1]
         and min(kernel_shape[2:]) <= _FEW_CHANNELS
-        and _runs_on_cpu()
+        and xla_on_cpu()
     )
 
 
@@ -88,12 +87,6 @@ def stride_two_up(small, kernel):
         return _up(small, kernel), gradient
 
     return convolve(small, kernel)
-
-
-def _runs_on_cpu() -> bool:
-    import jax
-
-    return jax.default_backend() == "cpu"
 
 
 def _geometry(size: int) -> tuple[int, int, int]:

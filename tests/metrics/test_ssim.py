@@ -1,5 +1,6 @@
 """Structural similarity against scikit-image and against its own laws."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -67,8 +68,48 @@ def test_both_ways_agree_on_every_backend(by):
     x, y = PAIRS["rgb"]()
     x, y = np.tile(x, (4, 1, 1, 1)), np.tile(y, (4, 1, 1, 1))  # more than one group of 8
     middle = np.full((len(x), 1, 1, 1), 0.4, "float32")
-    tensors = [ops.convert_to_tensor(a) for a in (x - middle, y - middle, middle)]
+    tensors = [ops.convert_to_tensor(a) for a in (x, y, middle)]
     np.testing.assert_allclose(ops.convert_to_numpy(by(*tensors)), reference(x, y), atol=1e-5, rtol=0)
+
+
+def gradients(x, y, weights):
+    """Return the derivatives of Σ weights · ssim by both images."""
+    x, y = keras.Variable(x), keras.Variable(y)
+
+    def loss(x, y):
+        return ops.sum(ops.convert_to_tensor(weights) * ssim(x, y))
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(jax.grad(loss, (0, 1)))(x.value, y.value)
+    if keras.backend.backend() == "torch":
+        loss(x, y).backward()
+        return x.value.grad, y.value.grad
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        result = loss(x.value, y.value)
+    return tape.gradient(result, [x.value, y.value])
+
+
+@pytest.mark.parametrize("pair", ["rgb", "half dark", "noise", "smallest"])
+def test_the_gradient_is_that_of_scikit_image(pair):
+    """Against differences in double precision: in all pixels, and in corners, where a pixel is in few windows."""
+    x, y = PAIRS[pair]()
+    x, y = np.tile(x, (5, 1, 1, 1))[:9], np.tile(y, (5, 1, 1, 1))[:9]  # more than one group of 8
+    generator = np.random.default_rng(0)
+    weights = generator.uniform(0.5, 2, len(x)).astype("float32")
+    by_x, by_y = (ops.convert_to_numpy(g) for g in gradients(x, y, weights))
+    for corner in (slice(None), slice(0, 3), slice(-3, None)):
+        mask = np.zeros(x.shape)
+        mask[:, corner, corner] = 1.0
+        toward_x, toward_y = (mask * generator.standard_normal(x.shape) for _ in range(2))
+        there, back = (weights @ reference(x + step * toward_x, y + step * toward_y) for step in (1e-6, -1e-6))
+        expected = (there - back) / 2e-6
+        got = np.sum(by_x * toward_x) + np.sum(by_y * toward_y)
+        scale = np.sqrt(np.sum((by_x * mask) ** 2) + np.sum((by_y * mask) ** 2))
+        np.testing.assert_allclose(got, expected, atol=1e-3 * scale)
 
 
 def test_one_window_is_the_formula():
@@ -92,6 +133,11 @@ def test_laws(metric):
     np.testing.assert_allclose(there, alone, atol=1e-6)
     turned = ops.convert_to_numpy(metric(x.transpose(0, 2, 1, 3), y.transpose(0, 2, 1, 3)))
     np.testing.assert_allclose(there, turned, atol=3e-6)
+
+
+@pytest.mark.parametrize("sigma", [0, 1e-4, 1e-3])
+def test_equal_images_score_one_where_nothing_but_rounding_is_left(sigma):
+    np.testing.assert_allclose(ops.convert_to_numpy(ssim(half_dark(sigma), half_dark(sigma))), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(("metric", "side"), [(ssim, 7), (ssim_gaussian, 11)])

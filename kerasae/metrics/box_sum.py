@@ -1,5 +1,7 @@
 """Sums over square windows."""
 
+from keras import ops
+
 WINDOW = 7
 
 
@@ -13,15 +15,20 @@ def box_sum(a):
     """
     pairs = a[:, :-1] + a[:, 1:]
     fours = pairs[:, :-2] + pairs[:, 2:]
-    return row_sum(fours[:, :-3] + pairs[:, 4:-1] + a[:, 6:])
+    sevens = fours[:, :-3] + pairs[:, 4:-1] + a[:, 6:]
+    _, height, width, channels = sevens.shape
+    sums = row_sum(ops.reshape(sevens, (-1, height, width * channels)), channels)
+    return ops.reshape(sums, (-1, height, width - (WINDOW - 1), channels))
 
 
-def row_sum(a):
-    """Return the sums of seven neighbours along the width alone, ``(…, width − 6, channels)``.
+def row_sum(a, channels: int):
+    """Return the sums of seven neighbours along rows of pixels, ``(…, (width − 6) · channels)``.
 
     Args:
-        a: ``(…, width, channels)``.
+        a: ``(…, width · channels)``, the channels of a pixel side by side. XLA on a CPU takes twice as long over a last
+            axis of one channel.
     """
-    pairs = a[..., :-1, :] + a[..., 1:, :]
-    fours = pairs[..., :-2, :] + pairs[..., 2:, :]
-    return fours[..., :-3, :] + pairs[..., 4:-1, :] + a[..., 6:, :]
+    one, two, four, six = channels, 2 * channels, 4 * channels, 6 * channels
+    pairs = a[..., :-one] + a[..., one:]
+    fours = pairs[..., :-two] + pairs[..., two:]
+    return fours[..., : fours.shape[-1] - two - one] + pairs[..., four : pairs.shape[-1] - one] + a[..., six:]

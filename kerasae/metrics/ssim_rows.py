@@ -23,11 +23,17 @@ def ssim_by_rows(x, y, middle):
         middle: a number near the values of each image, ``(batch, 1, 1, 1)``.
     """
     batch, height, width, channels = x.shape
-    middle = middle[:, 0]
+    x, y = (ops.reshape(a, (batch, height, width * channels)) for a in (x, y))
+    middle = middle[:, 0, 0]
 
     def at(row):
-        pair = (ops.slice(a, (0, row, 0, 0), (batch, 1, width, channels))[:, 0] for a in (x, y))
+        pair = (ops.slice(a, (0, row, 0), (batch, 1, width * channels))[:, 0] for a in (x, y))
         return moments(*(a - middle for a in pair))
+
+    def similarity(sums):
+        """Return SSIM of one row of windows, ``(batch, (width − 6) · channels)``, from sums over seven rows."""
+        means = (row_sum(moment, channels) * (1.0 / WINDOW**2) for moment in sums)
+        return uniform_ssim(*means, middle, samples=WINDOW**2)
 
     def walk(start, rows, total):
         """Add the SSIM of ``rows`` rows of windows, the first of them at row ``start``."""
@@ -37,21 +43,15 @@ def ssim_by_rows(x, y, middle):
             entering, leaving = at(start + step + (WINDOW - 1)), at(start + step - 1)
             # The sums are carried, so XLA keeps them for the seven windows that each of them is in.
             sums = tuple(a + (new - old) for a, new, old in zip(sums, entering, leaving, strict=True))
-            return sums, total + _row_of_ssim(sums, middle)
+            return sums, total + similarity(sums)
 
         sums = tuple(sum(rest, first) for first, *rest in zip(*(at(start + i) for i in range(WINDOW)), strict=True))
-        return ops.fori_loop(1, rows, next_row, (sums, total + _row_of_ssim(sums, middle)))[1]
+        return ops.fori_loop(1, rows, next_row, (sums, total + similarity(sums)))[1]
 
     windows = height - (WINDOW - 1)
     whole, left = divmod(windows, _AFRESH)
-    total = ops.zeros((batch, width - (WINDOW - 1), channels), dtype="float32")
+    total = ops.zeros((batch, (width - (WINDOW - 1)) * channels), dtype="float32")
     total = ops.fori_loop(0, whole, lambda strip, total: walk(strip * _AFRESH, _AFRESH, total), total)
     if left:
         total = walk(whole * _AFRESH, left, total)
-    return ops.mean(total, axis=(1, 2)) / windows
-
-
-def _row_of_ssim(sums, middle):
-    """Return SSIM of one row of windows, ``(batch, width − 6, channels)``, from sums over seven rows."""
-    means = (row_sum(moment) * (1.0 / WINDOW**2) for moment in sums)
-    return uniform_ssim(*means, middle, samples=WINDOW**2)
+    return ops.mean(total, axis=1) / windows

@@ -8,6 +8,9 @@ import numpy as np
 
 from kerasae.bench.clock import images_per_second
 
+# That of ``kerasae evaluate``; this loop too is faster with it than with 128.
+EVALUATION_BATCH_SIZE = 64
+
 
 class PlainTorch:
     """The ``plain`` contender; see ``contender`` for the contract."""
@@ -34,7 +37,7 @@ class PlainTorch:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
         dataset = torch.utils.data.TensorDataset(self.images)
         self.loader = torch.utils.data.DataLoader(dataset, batch_size=self.batch_size, shuffle=True)
-        self.ordered = torch.utils.data.DataLoader(dataset, batch_size=self.batch_size)
+        self.ordered = torch.utils.data.DataLoader(dataset, batch_size=EVALUATION_BATCH_SIZE)
         return sum(weights.numel() for weights in self.model.parameters())
 
     def train(self, seconds: float) -> float:

@@ -7,7 +7,7 @@ images so that it computes each sum again for every window it is in.
 
 from keras import ops
 
-from kerasae.metrics.box_sum import WINDOW, row_sum
+from kerasae.metrics.box_sum import WINDOW, sum_of_seven
 from kerasae.metrics.structure import moments, uniform_ssim
 
 # Rows until the sums are made afresh: without it the rounding of all additions and subtractions grows to 2e-5 in the
@@ -23,6 +23,7 @@ def ssim_by_rows(x, y, middle):
         middle: a number near the values of each image, ``(batch, 1, 1, 1)``.
     """
     batch, height, width, channels = x.shape
+    # With an axis of one channel at the end, XLA takes half as long again.
     x, y = (ops.reshape(a, (batch, height, width * channels)) for a in (x, y))
     middle = middle[:, 0, 0]
 
@@ -32,7 +33,7 @@ def ssim_by_rows(x, y, middle):
 
     def similarity(sums):
         """Return SSIM of one row of windows, ``(batch, (width − 6) · channels)``, from sums over seven rows."""
-        means = (row_sum(moment, channels) * (1.0 / WINDOW**2) for moment in sums)
+        means = (sum_of_seven(moment, axis=1, step=channels) * (1.0 / WINDOW**2) for moment in sums)
         return uniform_ssim(*means, middle, samples=WINDOW**2)
 
     def walk(start, rows, total):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kerasae.runtime import installed_backends
-from tests.conftest import BACKEND
+from tests.conftest import BACKEND, FAST_COMPILATION
 
 BACKENDS = installed_backends()
 ONCE_FOR_ALL = [
@@ -18,10 +18,11 @@ ONCE_FOR_ALL = [
 
 
 def run_worker(name, backend, *arguments):
-    """Run a script of this folder in a process of its own."""
+    """Run a script of this folder in a process of its own, in which XLA optimises as it does for users."""
+    about = {"KERAS_BACKEND": backend, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name(name), *arguments],
-        env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "XLA_FLAGS": os.environ["XLA_FLAGS"].replace(FAST_COMPILATION, ""), **about},
         capture_output=True,
         text=True,
     )

@@ -15,7 +15,7 @@ from PIL import Image
 from kerasae.evaluation import evaluate
 from kerasae.recipe import to_toml
 from kerasae.training import list_runs
-from tests.conftest import BACKEND, smooth_images
+from tests.conftest import BACKEND, FAST_COMPILATION, smooth_images
 from tests.distribution.recipes import NAMES, recipe_of
 
 pytestmark = pytest.mark.skipif(BACKEND != "jax", reason="one model on many devices is JAX's alone")
@@ -35,11 +35,10 @@ def folder(tmp_path_factory):
 
 
 def start(script, *arguments, **environment):
-    inherited = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
     about = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(
         [sys.executable, Path(__file__).with_name(script), *map(str, arguments)],
-        env=inherited | about | environment,
+        env=os.environ | about | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -62,7 +61,7 @@ def finished(*processes):
 def runs(folder, tmp_path_factory):
     """The runs of one device and of two: ``runs[devices, kind][recipe]``."""
     made = tmp_path_factory.mktemp("runs")
-    flag = "--xla_force_host_platform_device_count"
+    flag = f"{FAST_COMPILATION} --xla_force_host_platform_device_count"
     finished(
         *(start("devices_worker.py", folder, made / f"{count}", count, XLA_FLAGS=f"{flag}={count}") for count in (1, 2))
     )

@@ -34,7 +34,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
-# Most of what XLA compiles here runs a few times: without LLVM's optimisation it takes a third less time in all. The
+# Most of what XLA compiles here runs a few times: without LLVM's optimisation it takes a quarter less time in all. The
 # processes of tests/backends, which compare the backends' numbers, compile as users do; so does ``XLA_FLAGS= pytest``.
 FAST_COMPILATION = "--xla_backend_optimization_level=0"
 os.environ.setdefault("XLA_FLAGS", FAST_COMPILATION)

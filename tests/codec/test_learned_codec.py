@@ -255,10 +255,10 @@ def recipe_of(kind, **objective):
 @cache
 def briefly_trained(kind="factorized_prior"):
     """Return a codec after some hundred steps, its trainer and its training images."""
-    images = smooth_images(400, seed=21)
+    images = smooth_images(200, seed=21)
     keras.utils.set_random_seed(0)
     trainer = build_trainer(recipe_of(kind, lambdas=LAMBDAS), steps_per_epoch=25)
-    trainer.fit(images, batch_size=16, epochs=12, verbose=0)
+    trainer.fit(images, batch_size=8, epochs=6, verbose=0)
     trainer.compressor.settle()
     codec = Codec(trainer.compressor, freeze(Network(trainer.compressor), images, lambdas=LAMBDAS))
     return codec, trainer, images

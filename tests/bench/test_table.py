@@ -4,7 +4,7 @@ from kerasae.bench import BenchResult, Measurement, bench_table
 from kerasae.bench.result import paired_ratios
 
 
-def shown(measurements, left_out):
+def shown(measurements, left_out, width=160):
     result = BenchResult(
         images=1024,
         image_shape=(128, 128, 1),
@@ -16,7 +16,7 @@ def shown(measurements, left_out):
         left_out=left_out,
         ratios=paired_ratios(measurements),
     )
-    console = Console(width=160)
+    console = Console(width=width)
     with console.capture() as capture:
         console.print(bench_table(result))
     return capture.get()
@@ -27,19 +27,23 @@ def test_medians_and_ratios_stand_in_a_row():
     jax = Measurement("jax", "ae", "train", (1500.0, 4000.0, 4000.0), "cpu")
     text = shown((jax, plain), {"tensorflow": "not installed"})
     row = next(line for line in text.splitlines() if "jax" in line)
-    assert [cell.strip() for cell in row.split("│")[3:-1]] == [
-        "jax",
-        "cpu",
-        "4,000",
-        "1,500–4,000",
-        "1.50",
-        "1.00–2.00",
-    ]
+    assert row.split() == ["training", "ae", "jax", "4,000", "1,500–4,000", "1.50", "1.00–2.00"]
+    assert "device: cpu" in text
     assert "left out: tensorflow (not installed)" in text
-    assert "1,024 images of 128×128×1, batch 128" in text
+    assert "1,024 images of 128×128×1, trained on in batches of 128" in text
 
 
 def test_without_a_plain_loop_the_ratio_is_a_dash():
     text = shown((Measurement("jax", "vae", "evaluate", (10.0,), "cpu"),), {"plain": "PyTorch is not installed"})
     row = next(line for line in text.splitlines() if "jax" in line)
-    assert row.split("│")[7].strip() == "–"
+    assert row.split()[-1] == "–"
+
+
+def test_nothing_is_cut_at_80_columns():
+    speeds = (101234.0, 102345.0, 103456.0)
+    found = [Measurement(name, "vae", "evaluate", speeds, name) for name in ("plain", "tensorflow")]
+    text = shown(tuple(found), {}, width=80)
+    assert "…" not in text
+    row = next(line for line in text.splitlines() if line.split()[:3] == ["evaluation", "vae", "tensorflow"])
+    assert row.split()[3:] == ["102,345", "101,234–103,456", "1.00", "1.00–1.00"]
+    assert "devices: plain plain, tensorflow tensorflow" in text

@@ -1,6 +1,7 @@
 import json
 from dataclasses import asdict
 from importlib.util import find_spec
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from kerasae.bench import run as run_module
 from kerasae.bench import run_bench
 from kerasae.bench.contender import answer
 from kerasae.bench.keras_contender import KerasContender
+from kerasae.bench.plain_torch import EVALUATION_BATCH_SIZE
 from kerasae.bench.session import Session
 from kerasae.errors import BackendError, ModelError
+from kerasae.evaluation.measure import measure
 from tests.conftest import BACKEND, smooth_images
 
 
@@ -35,6 +38,10 @@ def test_this_backend_against_the_plain_loop():
     assert any(BACKEND in line and "round 2 of 2" in line for line in said)
     read = json.loads(json.dumps(asdict(result)))
     assert read["batch_size"] == read["images"] == 6
+
+
+def test_the_plain_loop_evaluates_in_the_batches_of_evaluate():
+    assert signature(measure).parameters["batch_size"].default == EVALUATION_BATCH_SIZE
 
 
 def test_training_trains_and_counts_whole_epochs():

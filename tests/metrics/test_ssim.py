@@ -93,6 +93,21 @@ def gradients(x, y, weights):
     return tape.gradient(result, [x.value, y.value])
 
 
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX compiles outside functions too")
+def test_outside_a_compiled_step_the_walk_is_compiled_once(caplog):
+    import jax
+
+    x, y = PAIRS["gray"]()
+    said = []
+    for _ in range(2):
+        caplog.clear()
+        with jax.log_compiles():
+            ssim(x[:, :33], y[:, :33])  # a shape of this test's own
+        said.append([line for line in caplog.messages if "Compiling" in line])
+    assert said[0]
+    assert not said[1]
+
+
 @pytest.mark.parametrize("pair", ["rgb", "half dark", "noise", "smallest"])
 def test_the_gradient_is_that_of_scikit_image(pair):
     """Against differences in double precision: in all pixels, and in corners, where a pixel is in few windows."""

@@ -1,6 +1,6 @@
 """Uniform-window SSIM by box filters over whole images, for a backend that runs operations one by one."""
 
-from keras import backend, ops
+from keras import backend, ops, tree
 
 from kerasae.metrics.box_sum import WINDOW, box_sum
 from kerasae.metrics.mse import image_mean
@@ -26,9 +26,7 @@ def a_few_at_once(function, *arrays):
         return function(*arrays)
     groups = [slice(start, start + IMAGES_AT_ONCE) for start in range(0, count, IMAGES_AT_ONCE)]
     parts = [function(*(a[group] for a in arrays)) for group in groups]
-    if isinstance(parts[0], tuple):
-        return tuple(ops.concatenate(some) for some in zip(*parts, strict=True))
-    return ops.concatenate(parts)
+    return tree.map_structure(lambda *some: ops.concatenate(some), *parts)
 
 
 def _ssim(x, y, middle):

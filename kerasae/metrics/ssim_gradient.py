@@ -5,7 +5,7 @@ to n windows, and moves each of them through these means alone, so with ``Σ`` o
 
     ∂/∂x = (Σ ∂/∂a + 2x · Σ ∂/∂q + y · Σ ∂/∂p) / n          ∂/∂y = (Σ ∂/∂b + 2y · Σ ∂/∂q + x · Σ ∂/∂p) / n
 
-which are box sums of four pictures of derivatives, with zeros around them: four to seven times faster than automatic
+which are box sums of four pictures of derivatives, with zeros around them: five to seven times faster than automatic
 differentiation through the box filters (TensorFlow and JAX on a CPU).
 """
 

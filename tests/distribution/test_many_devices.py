@@ -15,7 +15,7 @@ from PIL import Image
 from kerasae.evaluation import evaluate
 from kerasae.recipe import to_toml
 from kerasae.training import list_runs
-from tests.conftest import BACKEND, FAST_COMPILATION, smooth_images
+from tests.conftest import BACKEND, smooth_images
 from tests.distribution.recipes import NAMES, recipe_of
 
 pytestmark = pytest.mark.skipif(BACKEND != "jax", reason="one model on many devices is JAX's alone")
@@ -61,7 +61,7 @@ def finished(*processes):
 def runs(folder, tmp_path_factory):
     """The runs of one device and of two: ``runs[devices, kind][recipe]``."""
     made = tmp_path_factory.mktemp("runs")
-    flag = f"{FAST_COMPILATION} --xla_force_host_platform_device_count"
+    flag = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count"
     finished(
         *(start("devices_worker.py", folder, made / f"{count}", count, XLA_FLAGS=f"{flag}={count}") for count in (1, 2))
     )

@@ -11,6 +11,7 @@ from kerasae.errors import MetricError
 from kerasae.metrics import ssim, ssim_gaussian
 from kerasae.metrics.ssim_boxes import ssim_by_boxes
 from kerasae.metrics.ssim_rows import ssim_by_rows
+from tests.gradients import gradients
 
 GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
@@ -72,27 +73,6 @@ def test_both_ways_agree_on_every_backend(by):
     np.testing.assert_allclose(ops.convert_to_numpy(by(*tensors)), reference(x, y), atol=1e-5, rtol=0)
 
 
-def gradients(x, y, weights):
-    """Return the derivatives of Σ weights · ssim by both images."""
-    x, y = keras.Variable(x), keras.Variable(y)
-
-    def loss(x, y):
-        return ops.sum(ops.convert_to_tensor(weights) * ssim(x, y))
-
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.jit(jax.grad(loss, (0, 1)))(x.value, y.value)
-    if keras.backend.backend() == "torch":
-        loss(x, y).backward()
-        return x.value.grad, y.value.grad
-    import tensorflow as tf
-
-    with tf.GradientTape() as tape:
-        result = loss(x.value, y.value)
-    return tape.gradient(result, [x.value, y.value])
-
-
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX compiles outside functions too")
 def test_outside_a_compiled_step_the_walk_is_compiled_once(caplog):
     import jax
@@ -115,7 +95,7 @@ def test_the_gradient_is_that_of_scikit_image(pair):
     x, y = np.tile(x, (5, 1, 1, 1))[:9], np.tile(y, (5, 1, 1, 1))[:9]  # more than one group of 8
     generator = np.random.default_rng(0)
     weights = generator.uniform(0.5, 2, len(x)).astype("float32")
-    by_x, by_y = (ops.convert_to_numpy(g) for g in gradients(x, y, weights))
+    by_x, by_y = gradients(lambda x, y: ops.sum(ops.convert_to_tensor(weights) * ssim(x, y)), (x, y))
     for corner in (slice(None), slice(0, 3), slice(-3, None)):
         mask = np.zeros(x.shape)
         mask[:, corner, corner] = 1.0

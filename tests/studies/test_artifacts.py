@@ -75,11 +75,18 @@ def test_a_folder_that_is_not_there_yet_appears_as_a_whole(tmp_path, monkeypatch
     assert read(tmp_path / "to") == {"run/run.json": "record", "run/model.npz": "weights"}
 
 
-def test_a_parcel_cannot_write_elsewhere(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("../outside", tarfile.REGTYPE), ("run/link", tarfile.SYMTYPE), ("run/../../outside", tarfile.REGTYPE)],
+)
+def test_a_parcel_cannot_write_elsewhere(name, kind, tmp_path):
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo("../outside"), io.BytesIO())
-    with pytest.raises(tarfile.OutsideDestinationError):
+        tar.addfile(tarfile.TarInfo("run/run.json"), io.BytesIO())
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, str(tmp_path)
+        tar.addfile(member, io.BytesIO())
+    with pytest.raises(StudyError, match=f"holds '{name}', which is not a file inside"):
         unpack(written.getvalue(), tmp_path / "to")
     assert not (tmp_path / "outside").exists()
     assert not read(tmp_path / "to")

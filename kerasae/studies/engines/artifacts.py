@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterable
@@ -40,12 +41,15 @@ def unpack(parcel: bytes, root: Path) -> list[str]:
 
     Whoever is killed in between leaves nothing that a later command would take for more than it is: a folder that is
     not there yet appears as a whole, and into one that is there the records go after the files they speak of.
+
+    Raises ``StudyError`` for anything in it that ``pack`` does not write: what is no file, or would leave ``root``.
     """
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=root) as partial:
         whole = Path(partial)
         with tarfile.open(fileobj=io.BytesIO(parcel)) as tar:
-            tar.extractall(whole, filter="data")
+            for member in tar:
+                _extract(tar, member, whole)
         names = [path.relative_to(whole).as_posix() for path in whole.rglob("*") if path.is_file()]
         for folder in [path for path in whole.iterdir() if path.is_dir() and not (root / path.name).exists()]:
             folder.rename(root / folder.name)
@@ -54,6 +58,20 @@ def unpack(parcel: bytes, root: Path) -> list[str]:
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(whole / name, root / name)
     return names
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    # Python's own filter against such names is missing before 3.11.4, which Debian 12 does not have.
+    place = folder / member.name
+    if not member.isfile() or not place.resolve().is_relative_to(folder.resolve()):
+        raise StudyError(
+            f"a parcel holds {member.name!r}, which is not a file inside of the results' folder; nothing of it was "
+            "unpacked: ask who runs the machine that sent it"
+        )
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tar.extractfile(member) as source, place.open("wb") as target:
+        shutil.copyfileobj(source, target)
+    os.utime(place, (member.mtime, member.mtime))
 
 
 def digest(parcel: bytes) -> str:

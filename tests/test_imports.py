@@ -24,13 +24,13 @@ LADDER = [
     ["entropy"],
     ["layers", "metrics", "reports", "statistics"],
     ["recipe"],
-    ["atomic", "records", "runtime", "shipped"],
+    ["atomic", "records", "runtime", "shipped", "with_gradient"],
     ["errors", "__init__"],
 ]
 # Less than the ladder would allow.
 ONLY = {
-    "layers": {"runtime", "errors"},
-    "metrics": {"runtime", "errors"},
+    "layers": {"runtime", "with_gradient", "errors"},
+    "metrics": {"runtime", "with_gradient", "errors"},
     "statistics": {"records", "errors"},
     "reports": {"records", "errors", "atomic"},
     "recipe": {"errors", "shipped"},

@@ -7,6 +7,7 @@ from kerasae.layers.gaussian_bottleneck import GaussianBottleneck as GaussianBot
 from kerasae.layers.gaussian_bottleneck import kl_divergence as kl_divergence
 from kerasae.layers.gaussian_corruption import GaussianCorruption as GaussianCorruption
 from kerasae.layers.gdn import GDN as GDN
+from kerasae.layers.glorot_uniform import GlorotUniform as GlorotUniform
 from kerasae.layers.identity_bottleneck import IdentityBottleneck as IdentityBottleneck
 from kerasae.layers.level_shares import level_shares as level_shares
 from kerasae.layers.lower_bound import lower_bound as lower_bound

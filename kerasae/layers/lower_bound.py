@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from kerasae.with_gradient import with_gradient
+
 
 def lower_bound(x, bound: float):
     """Return ``max(x, bound)`` of the shape of ``x``, with a gradient that may still lift ``x`` over the bound.
@@ -12,15 +14,12 @@ def lower_bound(x, bound: float):
     Minnen, Singh, Hwang, Johnston 2018).
     """
 
-    @ops.custom_gradient
     def bounded(x):
-        def gradient(*args, upstream=None):
-            # PyTorch's backend hands the upstream gradient by name, after the arguments; the others hand it alone.
-            upstream = args[0] if upstream is None else upstream
-            passes = ops.logical_or(x >= bound, upstream < 0)
-            return ops.where(passes, upstream, ops.zeros_like(upstream))
+        return ops.maximum(x, ops.cast(bound, x.dtype))
 
-        return ops.maximum(x, ops.cast(bound, x.dtype)), gradient
+    def gradient(upstream, x):
+        passes = ops.logical_or(x >= bound, upstream < 0)
+        return ops.where(passes, upstream, ops.zeros_like(upstream))
 
-    # A copy, since TensorFlow takes no variable for an argument here.
-    return bounded(ops.copy(x))
+    # A copy, since ``x`` may be a variable.
+    return with_gradient(bounded, gradient)(ops.copy(x))

@@ -9,6 +9,7 @@ from kerasae.metrics.ssim_boxes import ssim_by_boxes
 from kerasae.metrics.ssim_gradient import ssim_gradient
 from kerasae.metrics.ssim_rows import ssim_by_rows
 from kerasae.runtime import xla_on_cpu
+from kerasae.with_gradient import with_gradient
 
 
 def ssim(x, y, *, by_rows: bool | None = None):
@@ -33,16 +34,17 @@ def ssim(x, y, *, by_rows: bool | None = None):
     x, y = as_images("ssim", x, y, minimum_side=WINDOW, hint="Use mse or psnr, or larger images.")
     by_rows = xla_on_cpu() if by_rows is None else by_rows
 
-    @ops.custom_gradient
     def similarity(x, y):
-        # Squares of numbers near zero lose least: E[a²] − E[a]² cancels, and variances do not see a shift.
-        middle = ops.reshape(image_mean(0.5 * (x + y)), (-1, 1, 1, 1))
+        return (ssim_by_rows if by_rows else ssim_by_boxes)(x, y, _middle(x, y))
 
-        def gradient(*args, upstream=None):
-            upstream = ops.reshape(args[0] if upstream is None else upstream, (-1, 1, 1, 1))
-            by_x, by_y = ssim_gradient(x, y, middle)
-            return upstream * by_x, upstream * by_y
+    def gradient(upstream, x, y):
+        upstream = ops.reshape(upstream, (-1, 1, 1, 1))
+        by_x, by_y = ssim_gradient(x, y, _middle(x, y))
+        return upstream * by_x, upstream * by_y
 
-        return (ssim_by_rows if by_rows else ssim_by_boxes)(x, y, middle), gradient
+    return with_gradient(similarity, gradient)(x, y)
 
-    return similarity(x, y)
+
+def _middle(x, y):
+    """Return the mean value of each pair: squares of numbers near zero lose least where E[a²] − E[a]² cancels."""
+    return ops.reshape(image_mean(0.5 * (x + y)), (-1, 1, 1, 1))

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from kerasae.layers import IdentityBottleneck, StridedConv2D, StridedConv2DTranspose
+from kerasae.layers import GlorotUniform, IdentityBottleneck, StridedConv2D, StridedConv2DTranspose
 from kerasae.models.compressor import Compressor
 
 
@@ -35,6 +35,7 @@ class ConvAutoencoder(Compressor):
                 width,
                 kernel_size,
                 activation="relu",
+                kernel_initializer=GlorotUniform(),
                 kernel_regularizer=self.kernel_regularizer(),
                 name=f"down_{index}",
             )(x)
@@ -51,6 +52,7 @@ class ConvAutoencoder(Compressor):
                 width,
                 kernel_size,
                 activation="sigmoid" if index == len(widths) - 1 else "relu",
+                kernel_initializer=GlorotUniform(),
                 kernel_regularizer=self.kernel_regularizer(),
                 name=f"up_{index}",
             )(x)

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from kerasae.layers import DepthToSpace, GaussianBottleneck, SpaceToDepth
+from kerasae.layers import DepthToSpace, GaussianBottleneck, GlorotUniform, SpaceToDepth
 from kerasae.models.compressor import Compressor
 
 
@@ -60,12 +60,16 @@ class ConvVae(Compressor):
             kernel_size,
             padding="same",
             activation=activation,
+            kernel_initializer=GlorotUniform(),
             kernel_regularizer=self.kernel_regularizer(),
             name=name,
         )
 
     def _dense(self, units, name, activation=None):
-        return layers.Dense(units, activation, kernel_regularizer=self.kernel_regularizer(), name=name)
+        penalty = self.kernel_regularizer()
+        return layers.Dense(
+            units, activation, kernel_initializer=GlorotUniform(), kernel_regularizer=penalty, name=name
+        )
 
     def _residual(self, x, width, name):
         for index in range(self.residual_blocks):

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from kerasae.layers import GaussianBottleneck
+from kerasae.layers import GaussianBottleneck, GlorotUniform
 from kerasae.models.compressor import Compressor
 
 
@@ -28,7 +28,10 @@ class MlpVae(Compressor):
         self.latent_size = latent_size
 
         def dense(units, name, activation=None):
-            return layers.Dense(units, activation, kernel_regularizer=self.kernel_regularizer(), name=name)
+            penalty = self.kernel_regularizer()
+            return layers.Dense(
+                units, activation, kernel_initializer=GlorotUniform(), kernel_regularizer=penalty, name=name
+            )
 
         # === Encoder ===
         images = keras.Input(self.image_shape, name="images")

@@ -5,7 +5,7 @@ from keras import ops
 
 from kerasae.entropy import FactorizedDensity
 from kerasae.errors import ModelError
-from kerasae.layers import GDN
+from kerasae.layers import GDN, GlorotUniform
 from kerasae.models import (
     MODELS,
     ConvAutoencoder,
@@ -103,6 +103,18 @@ def test_every_kernel_and_no_bias_is_penalised(penalty, kind):
             assert (type(variable.regularizer).__name__ if variable.regularizer else None) == (
                 kind if is_kernel else None
             )
+
+
+def test_no_kernel_is_drawn_by_the_backend():
+    # Which is compiled per shape on JAX, at each start and each loading.
+    for family, sizes in [*SMALL.items(), (FactorizedPrior, _LEARNED | {"transform": "gdn"})]:
+        drawn = [
+            layer.kernel_initializer
+            for layer in family(**sizes)._flatten_layers()
+            if hasattr(layer, "kernel_initializer")
+        ]
+        assert drawn, family
+        assert {type(one) for one in drawn} == {GlorotUniform}, family
 
 
 def test_starting_weights_are_glorot_and_depend_on_the_seed_alone():

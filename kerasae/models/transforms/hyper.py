@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from kerasae.layers import DepthToSpace, SpaceToDepth
+from kerasae.layers import DepthToSpace, GlorotUniform, SpaceToDepth
 
 # Hyper-latents have a quarter of the latents' rows and columns.
 HYPER_STRIDE = 4
@@ -108,6 +108,14 @@ class HyperSynthesis(layers.Layer):
 def _conv(regularizer):
     def conv(width, kernel_size, name):
         penalty = None if regularizer is None else regularizer()
-        return layers.Conv2D(width, kernel_size, padding="same", kernel_regularizer=penalty, dtype="float32", name=name)
+        return layers.Conv2D(
+            width,
+            kernel_size,
+            padding="same",
+            kernel_initializer=GlorotUniform(),
+            kernel_regularizer=penalty,
+            dtype="float32",
+            name=name,
+        )
 
     return conv

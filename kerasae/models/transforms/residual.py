@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from kerasae.layers import BlockTransform, ChannelScale, DepthToSpace, SpaceToDepth
+from kerasae.layers import BlockTransform, ChannelScale, DepthToSpace, GlorotUniform, SpaceToDepth
 
 # The scale of the DCT beside the network: a quantiser's step of 1 is then about a middle quality.
 _SCALE = 1.7
@@ -69,7 +69,13 @@ def residual_synthesis(
 def _conv(regularizer):
     def conv(width, kernel_size, name, activation=None):
         return layers.Conv2D(
-            width, kernel_size, padding="same", activation=activation, kernel_regularizer=regularizer(), name=name
+            width,
+            kernel_size,
+            padding="same",
+            activation=activation,
+            kernel_initializer=GlorotUniform(),
+            kernel_regularizer=regularizer(),
+            name=name,
         )
 
     return conv

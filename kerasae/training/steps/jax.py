@@ -14,7 +14,8 @@ class Step:
         """Return the gradient of the loss for every trainable variable, with the terms it came with."""
         values = [variable.value for variable in self.trainable_variables]
         state = [variable.value for variable in self.non_trainable_variables]
-        (_, (terms, state)), gradients = self._value_and_gradients(values, state, images)
+        # Compiled whole, as ``fit`` compiles it; XLA would compile each operation by itself, which takes minutes.
+        (_, (terms, state)), gradients = jax.jit(self._value_and_gradients)(values, state, images)
         for variable, value in zip(self.non_trainable_variables, state, strict=True):
             variable.assign(value)
         return gradients, terms

@@ -104,10 +104,14 @@ def smooth_images(count, size=32, channels=1, seed=0):
 
 @pytest.fixture
 def image_folder(tmp_path, images):
-    """The same images as PNG files, with a CSV that names four groups."""
+    """The same images as PNG files, with a CSV that names their persons."""
+    return write_images(tmp_path / "images", images)
+
+
+def write_images(folder, images):
+    """Write gray images as PNG files into a new folder, with a CSV that says which of eight persons each is of."""
     from PIL import Image
 
-    folder = tmp_path / "images"
     folder.mkdir()
     lines = ["file,person"]
     for place, image in enumerate(images):

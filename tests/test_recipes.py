@@ -28,6 +28,16 @@ EXPECTED = {
     "vae_noise",
 }
 TRAINING = sorted(EXPECTED - {"noise_sweep"})
+_LEARNED = ["widths=[4,6]", "latent_channels=4"]
+_HYPER = [*_LEARNED, "hyper_width=8", "hyper_channels=16"]
+SMALL = {
+    "conv_autoencoder": [],
+    "mlp_vae": ["hidden=[16]", "latent_size=4"],
+    "conv_vae": ["widths=[4,6]", "latent_size=4"],
+    "factorized_prior": _LEARNED,
+    "scale_hyperprior": _HYPER,
+    "mean_scale_hyperprior": _HYPER,
+}
 
 
 def test_the_shipped_recipes_are_these():
@@ -45,13 +55,8 @@ def test_the_header_names_command_minutes_and_score(path):
 
 @pytest.mark.parametrize("name", TRAINING)
 def test_a_tiny_run_from_recipe_to_scores(name, kerasae, image_folder, tmp_path):
-    sizes_of = {
-        "conv_autoencoder": [],
-        "mlp_vae": ["--set", "model.hidden=[16]", "--set", "model.latent_size=4"],
-        "conv_vae": ["--set", "model.widths=[4,6]", "--set", "model.latent_size=4"],
-    }
-    learned = ["--set", "model.widths=[4,6]", "--set", "model.latent_channels=4"]
-    sizes = sizes_of.get(load_recipe(name).model.kind, learned)
+    small = SMALL[load_recipe(name).model.kind]
+    sizes = [part for one in small for part in ("--set", f"model.{one}")]
     code, out, err = kerasae(
         *("train", name, "--data", f"folder:{image_folder}", "--epochs", 2, "--set", "data.image_size=32", *sizes),
         *("--set", "data.limit=20"),  # at most one batch of each recipe's size: one shape to compile

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 
 import h5py
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from kerasae.errors import RunError
 from kerasae.recipe import recipe_from
 from kerasae.training import Reporter, load_run, train
+from tests.conftest import smooth_images, write_images
 
 RECIPES = {
     "noisy_autoencoder": {"model": {"kind": "conv_autoencoder", "filters": [4, 2]}, "noise": {"sigma": 0.1}},
@@ -79,26 +81,39 @@ def ctrl_c_interrupts():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """Return, for a name, a recipe and the run of it that nothing stopped."""
+    place = tmp_path_factory.mktemp("uninterrupted")
+    folder = write_images(place / "images", smooth_images(24))
+
+    @cache
+    def trained(name):
+        recipe = recipe_of(name, folder)
+        return recipe, train(recipe, runs=place / "runs")
+
+    return trained
+
+
 @pytest.mark.usefixtures("ctrl_c_interrupts")
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("stop", [(1, None), (3, None), (3, 2)], ids=["epoch_1", "epoch_3", "inside_epoch_3"])
-def test_interrupted_and_resumed_equals_uninterrupted(name, stop, image_folder, tmp_path):
-    recipe = recipe_of(name, image_folder)
-    whole = train(recipe, runs=tmp_path / "whole")
+def test_interrupted_and_resumed_equals_uninterrupted(name, stop, uninterrupted, tmp_path):
+    recipe, whole = uninterrupted(name)
     with pytest.raises(KeyboardInterrupt):
-        train(recipe, runs=tmp_path / "parts", reporter=StopAt(*stop))
-    stopped = load_run("latest", tmp_path / "parts")
+        train(recipe, runs=tmp_path, reporter=StopAt(*stop))
+    stopped = load_run("latest", tmp_path)
     assert stopped.record.status == "stopped"
     assert not stopped.is_finished
-    assert_same(train(recipe, runs=tmp_path / "parts"), whole)
+    assert_same(train(recipe, runs=tmp_path), whole)
 
 
-def test_an_older_checkpoint_gives_the_same_end(image_folder, tmp_path):
-    whole = train(recipe_of("vae", image_folder), runs=tmp_path / "whole")
-    rare = recipe_of("vae", image_folder, checkpoint_seconds=3600)
+def test_an_older_checkpoint_gives_the_same_end(uninterrupted, tmp_path):
+    recipe, whole = uninterrupted("vae")
+    rare = recipe_of("vae", recipe.data.path, checkpoint_seconds=3600)
     with pytest.raises(KeyboardInterrupt):
-        train(rare, runs=tmp_path / "parts", reporter=StopAt(3))
-    assert_same(train(rare, runs=tmp_path / "parts"), whole)
+        train(rare, runs=tmp_path, reporter=StopAt(3))
+    assert_same(train(rare, runs=tmp_path), whole)
 
 
 def test_a_finished_run_is_returned_and_force_trains_it_again(image_folder, tmp_path):

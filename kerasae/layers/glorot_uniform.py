@@ -21,11 +21,13 @@ class GlorotUniform(keras.initializers.Initializer):
     """
 
     def __init__(self, seed: int | None = None):
-        self.seed = random.randint(1, 10**9) if seed is None else seed
+        # Kept as given: two models that are built alike have equal configurations.
+        self.seed = seed
+        self._drawn_from = random.randint(1, 10**9) if seed is None else seed
 
     def __call__(self, shape, dtype=None):
         """Return the start of a kernel, ``(*window, inputs, outputs)``."""
-        drawn = self.draw(np.random.default_rng(self.seed), shape)
+        drawn = self.draw(np.random.default_rng(self._drawn_from), shape)
         return ops.convert_to_tensor(drawn, dtype or keras.config.floatx())
 
     @staticmethod

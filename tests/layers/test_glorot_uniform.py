@@ -40,5 +40,10 @@ def test_without_a_seed_keras_seed_decides():
     assert not np.array_equal(drawn[0], drawn[2])
 
 
+def test_layers_that_are_built_alike_have_equal_configurations():
+    first, second = (keras.layers.Dense(3, name="one", kernel_initializer=GlorotUniform()) for _ in range(2))
+    assert first.get_config() == second.get_config()
+
+
 def test_the_type_asked_for_is_given():
     assert keras.backend.standardize_dtype(GlorotUniform(1)((4, 3), "bfloat16").dtype) == "bfloat16"

@@ -12,8 +12,8 @@ from keras import ops
 class GlorotUniform(keras.initializers.Initializer):
     """Uniform within ±√(6 / (fan in + fan out)) (Glorot & Bengio 2010), drawn by NumPy.
 
-    ``keras.initializers.GlorotUniform`` draws on the backend, for which JAX compiles a program per shape of kernel: one
-    to two seconds each for a convolution's, at every start, also where saved weights are loaded right after.
+    ``keras.initializers.GlorotUniform`` draws on the backend, for which JAX compiles a program per shape of kernel:
+    about a second each for convolutions', at every start, also where saved weights are loaded right after.
 
     Args:
         seed: a whole number; each call draws the same. By default drawn with Python's ``random``, which

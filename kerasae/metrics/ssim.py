@@ -34,17 +34,12 @@ def ssim(x, y, *, by_rows: bool | None = None):
     x, y = as_images("ssim", x, y, minimum_side=WINDOW, hint="Use mse or psnr, or larger images.")
     by_rows = xla_on_cpu() if by_rows is None else by_rows
 
-    def similarity(x, y):
-        return (ssim_by_rows if by_rows else ssim_by_boxes)(x, y, _middle(x, y))
+    # Squares of numbers near zero lose least: E[a²] − E[a]² cancels, and variances do not see a shift.
+    middle = ops.stop_gradient(ops.reshape(image_mean(0.5 * (x + y)), (-1, 1, 1, 1)))
 
-    def gradient(upstream, x, y):
+    def gradient(upstream, x, y, middle):
         upstream = ops.reshape(upstream, (-1, 1, 1, 1))
-        by_x, by_y = ssim_gradient(x, y, _middle(x, y))
-        return upstream * by_x, upstream * by_y
+        by_x, by_y = ssim_gradient(x, y, middle)
+        return upstream * by_x, upstream * by_y, ops.zeros_like(middle)
 
-    return with_gradient(similarity, gradient)(x, y)
-
-
-def _middle(x, y):
-    """Return the mean value of each pair: squares of numbers near zero lose least where E[a²] − E[a]² cancels."""
-    return ops.reshape(image_mean(0.5 * (x + y)), (-1, 1, 1, 1))
+    return with_gradient(ssim_by_rows if by_rows else ssim_by_boxes, gradient)(x, y, middle)

@@ -10,8 +10,8 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Codec": "kerasae.codec",
     "KerasaeError": "kerasae.errors",
-    "Recipe": "kerasae.recipe",
-    "load_recipe": "kerasae.recipe",
+    "Recipe": "kerasae.recipes",
+    "load_recipe": "kerasae.recipes",
     "build_model": "kerasae.models",
     "load_images": "kerasae.data",
     "train": "kerasae.training",

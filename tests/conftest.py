@@ -125,8 +125,11 @@ def write_images(folder, images):
 def kerasae(capsys, monkeypatch, tmp_path):
     """Run the command line in this process: ``kerasae("train", …)`` → (exit code, standard output, standard error)."""
     from kerasae.cli.app import main
+    from kerasae.cli.console import err, out
 
     monkeypatch.setenv("COLUMNS", "120")
+    for console in (out, err):
+        monkeypatch.setattr(console, "width", 120)
     monkeypatch.setenv("KERASAE_RUNS", str(tmp_path / "runs"))
 
     def run(*arguments):

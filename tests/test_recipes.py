@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from kerasae.recipe import header, is_noise_sweep, load_noise_sweep, load_recipe, load_study, shipped_recipes
+from kerasae.recipes import header, is_noise_sweep, load_noise_sweep, load_recipe, load_study, shipped_recipes
 from kerasae.studies.plan import plan_study
 from kerasae.training import load_run
 

@@ -1,18 +1,230 @@
-"""Contenders, measured in turn."""
+"""Training and evaluation speed beside a plain loop, in rounds."""
 
+import contextlib
 import importlib.util
+import json
 import os
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.table import Table
 
-from kerasae.bench.result import MODELS, PLAIN, TASKS, BenchResult, Measurement, least_bytes_per_step, paired_ratios
-from kerasae.bench.session import Session
 from kerasae.errors import BackendError, ModelError
+from kerasae.reports.tables import plain_table
 from kerasae.runtime import BACKENDS, installed_backends, versions
+
+if TYPE_CHECKING:
+    from kerasae.bench.codec import Speed
+
+
+def images_per_second(work: Callable[[], object], images: int, seconds: float) -> float:
+    """Call ``work``, which goes through ``images`` images, at least once and for ``seconds``; return the speed."""
+    began, done = time.perf_counter(), 0
+    while True:
+        work()
+        done += images
+        elapsed = time.perf_counter() - began
+        if elapsed >= seconds:
+            return done / elapsed
+
+
+PLAIN = "plain"
+TASKS = ("train", "evaluate")
+MODELS = ("ae", "vae")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The speed of one contender at one task, in images per second, one number per round.
+
+    ``contender``: ``plain`` or a backend. ``model``: ``ae`` or ``vae``. ``task``: ``train`` or ``evaluate``.
+    ``device`` is what it ran on. ``least_bytes_per_step``: what a training step has to read and write at the least
+    (weights, gradients, Adam's moments, the batch; no activations); divide it by the batch and multiply by the speed
+    for bytes per second. 0 for evaluation.
+    """
+
+    contender: str
+    model: str
+    task: str
+    images_per_second: tuple[float, ...]
+    device: str = ""
+    parameters: int = 0
+    least_bytes_per_step: int = 0
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """All measurements; ``left_out`` says of each contender that is missing why.
+
+    ``images`` of shape ``image_shape`` (height, width, channels) were trained on in batches of ``batch_size``.
+    ``ratios`` holds, by ``"task/model/contender"``, the speed divided by that of the plain loop in the same round; it
+    is empty where there was no plain loop.
+    """
+
+    images: int
+    image_shape: tuple[int, int, int]
+    batch_size: int
+    seconds_per_round: float
+    processors: int
+    versions: dict[str, str]
+    measurements: tuple[Measurement, ...]
+    left_out: dict[str, str]
+    ratios: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+def paired_ratios(measurements: tuple[Measurement, ...]) -> dict[str, tuple[float, ...]]:
+    """Return each contender's speed over the plain loop's, round by round, by ``"task/model/contender"``.
+
+    Rounds are paired because the speed of a machine wanders: what slows a round slows both of its numbers.
+    """
+    plain = {(each.task, each.model): each.images_per_second for each in measurements if each.contender == PLAIN}
+    return {
+        f"{each.task}/{each.model}/{each.contender}": tuple(
+            mine / other for mine, other in zip(each.images_per_second, plain[each.task, each.model], strict=True)
+        )
+        for each in measurements
+        if each.contender != PLAIN and (each.task, each.model) in plain
+    }
+
+
+def least_bytes_per_step(parameters: int, batch_bytes: int) -> int:
+    """Return the bytes a step of Adam in float32 must move: per weight 8 numbers, and the batch once.
+
+    Per weight: read it, write and read its gradient, read and write two moments, write it.
+    """
+    return parameters * 4 * 8 + batch_bytes
+
+
+class Session:
+    """A running ``contender``; a context manager that ends it.
+
+    ``name`` is ``plain`` or a backend, ``images`` a ``.npy`` file of uint8 ``(count, height, width, channels)``.
+    """
+
+    def __init__(self, name: str, images: Path, batch_size: int):
+        self.name = name
+        # All contenders live at the same time and may share one GPU, which JAX and TensorFlow would each take whole.
+        environment = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"} | os.environ
+        if name != PLAIN:
+            environment["KERAS_BACKEND"] = name
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the session
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "kerasae.bench.contenders", name, str(images), str(batch_size)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=environment,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def ask(self, **request) -> dict:
+        """Return the answer to ``request``; raises ``BackendError`` where the process died over it."""
+        line = ""
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            line = self._process.stdout.readline()
+        if not line:
+            raise BackendError(
+                f"the bench of {self.name} ended with exit code {self._process.wait()} at {request}; it last wrote: "
+                f"{self._last_words()}; leave it out with --backends"
+            )
+        return json.loads(line)
+
+    def _last_words(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else "nothing"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        try:
+            self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()
+
+
+_TITLES = {"train": "training", "evaluate": "evaluation"}
+
+
+def bench_table(result: BenchResult) -> Table:
+    """Return the measurements as a table for a terminal: medians over rounds, with the least and the greatest.
+
+    A ratio is the median of the rounds' own ratios to the plain loop, not the ratio of the medians.
+    """
+    table = plain_table("Images per second")
+    table.caption = _caption(result)
+    for title in ("task", "model", "contender"):
+        table.add_column(title)
+    for title in ("median", "min–max", "to plain", "min–max"):
+        table.add_column(title, justify="right", no_wrap=True)
+    before = None
+    for each in sorted(result.measurements, key=lambda each: (each.model, each.task != "train")):
+        if before not in (None, (each.task, each.model)):
+            table.add_section()
+        before = (each.task, each.model)
+        table.add_row(_TITLES[each.task], each.model, each.contender, *_numbers(each, result))
+    return table
+
+
+def speed_table(speeds: "Sequence[Speed]", title: str) -> Table:
+    """Return a codec's speeds as a table for a terminal: medians over rounds, with the least and the greatest."""
+    table = plain_table(title)
+    table.add_column("task")
+    for heading in ("images/s", "min–max"):
+        table.add_column(heading, justify="right")
+    for speed in speeds:
+        values = speed.images_per_second
+        table.add_row(speed.task, f"{median(values):,.0f}", f"{min(values):,.0f}–{max(values):,.0f}")
+    return table
+
+
+def _numbers(each: Measurement, result: BenchResult) -> list[str]:
+    speeds = each.images_per_second
+    cells = [f"{median(speeds):,.0f}", f"{min(speeds):,.0f}–{max(speeds):,.0f}"]
+    ratios = result.ratios.get(f"{each.task}/{each.model}/{each.contender}")
+    if each.contender == PLAIN:
+        return [*cells, "1", ""]
+    if ratios is None:
+        return [*cells, "–", ""]
+    return [*cells, f"{median(ratios):.2f}", f"{min(ratios):.2f}–{max(ratios):.2f}"]
+
+
+def _devices(result: BenchResult) -> str:
+    """Return where it ran: one device for all, or one for each contender."""
+    devices = {each.contender: each.device for each in result.measurements}
+    if len(set(devices.values())) == 1:
+        return f"device: {next(iter(devices.values()))}"
+    return "devices: " + ", ".join(f"{name} {device}" for name, device in devices.items())
+
+
+def _caption(result: BenchResult) -> str:
+    height, width, channels = result.image_shape
+    lines = [
+        f"{result.images:,} images of {height}×{width}×{channels}, trained on in batches of {result.batch_size}, "
+        f"{result.processors} processors; plain: a PyTorch loop",
+        "evaluation: reconstruction, MSE, PSNR and SSIM of every image; plain: with scikit-image",
+        _devices(result),
+    ]
+    lines += [f"left out: {name} ({why})" for name, why in result.left_out.items()]
+    return "\n".join(lines)
+
 
 BATCH_SIZE = 128
 # Eight whole batches of the photos' crops: no step of another shape, and an epoch that takes about a second.
@@ -103,7 +315,7 @@ def _contenders(backends: Sequence[str] | None) -> tuple[list[str], dict[str, st
 
 def _photos() -> np.ndarray:
     from kerasae.data import load_images
-    from kerasae.recipe import PhotosData
+    from kerasae.recipes import PhotosData
 
     return np.array(load_images(PhotosData()).images[:_IMAGES])
 

@@ -8,19 +8,14 @@ import typer
 from kerasae import __version__
 from kerasae.cli import (
     bench,
-    compress,
-    data,
-    decompress,
     doctor,
     evaluate,
-    freeze,
+    files,
     generate,
-    inspect,
+    lists,
     noise_sweep,
     rate_distortion,
-    recipes,
     report,
-    runs,
     study,
     train,
 )
@@ -40,14 +35,14 @@ app.command("generate")(generate.generate)
 app.command("noise-sweep")(noise_sweep.noise_sweep)
 app.command("study")(study.study)
 app.command("report")(report.report)
-app.command("compress")(compress.compress)
-app.command("decompress")(decompress.decompress)
-app.command("inspect")(inspect.inspect)
-app.command("freeze")(freeze.freeze)
+app.command("compress")(files.compress)
+app.command("decompress")(files.decompress)
+app.command("inspect")(files.inspect)
+app.command("freeze")(files.freeze)
 app.command("rate-distortion")(rate_distortion.rate_distortion)
-app.add_typer(recipes.app, name="recipes")
-app.add_typer(runs.app, name="runs")
-app.add_typer(data.app, name="data")
+app.add_typer(lists.recipes_app, name="recipes")
+app.add_typer(lists.runs_app, name="runs")
+app.add_typer(lists.data_app, name="data")
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 

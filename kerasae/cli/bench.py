@@ -70,8 +70,8 @@ def _codec(name: str, runs: str | None, rounds: int, as_json: bool) -> None:
     run = load_run(name, runs)
     choose_backend()
 
-    from kerasae.bench.codec_speed import codec_speed
-    from kerasae.bench.table import speed_table
+    from kerasae.bench.codec import codec_speed
+    from kerasae.bench.run import speed_table
     from kerasae.codec import Codec
     from kerasae.data import load_images, split_indices
 
@@ -87,12 +87,11 @@ def _codec(name: str, runs: str | None, rounds: int, as_json: bool) -> None:
 
 
 def _compressai(python: str, data: str | None, set, lambdas: str, settings: dict, as_json: bool) -> None:
-    from kerasae.bench.compressai import train_compressai
-    from kerasae.bench.compressai.table import compressai_table
+    from kerasae.bench.compressai import compressai_table, train_compressai
     from kerasae.cli.console import err, out
     from kerasae.data import load_images, split_indices
     from kerasae.errors import BackendError
-    from kerasae.recipe import load_recipe
+    from kerasae.recipes import load_recipe
 
     try:
         weights = [float(part) for part in lambdas.split(",")]

@@ -22,7 +22,7 @@ def doctor() -> None:
     from rich.table import Table
 
     from kerasae.cli.console import out
-    from kerasae.cli.finish import waiting
+    from kerasae.cli.train import waiting
     from kerasae.errors import BackendError
     from kerasae.runtime import BACKENDS, installed_backends, versions, wanted_backend
 

@@ -56,8 +56,8 @@ def evaluate(
 def _data_section(run, data: str | None, assignments: list[str]):
     """Return the run's ``[data]`` with the changes of the command line."""
     from kerasae.errors import RecipeError
-    from kerasae.recipe import recipe_from, replace_data
-    from kerasae.recipe.override import set_key
+    from kerasae.recipes import recipe_from, replace_data
+    from kerasae.recipes.load import set_key
 
     plain = run.recipe.as_dict()
     if data:

@@ -33,9 +33,9 @@ def generate(
     unless --between names others; and the latents with the largest KL divergence, each moved by itself.
     """
     from kerasae.cli.console import out as console
-    from kerasae.cli.finish import waiting
+    from kerasae.cli.train import waiting
     from kerasae.errors import RunError
-    from kerasae.generation.variational import refuse_without_prior
+    from kerasae.generation import refuse_without_prior
     from kerasae.runtime import choose_backend
     from kerasae.training import load_run
 
@@ -45,7 +45,7 @@ def generate(
     refuse_without_prior(found)
     with waiting("loading the backend"):
         choose_backend()
-        from kerasae.generation.generate import generate as generated
+        from kerasae.generation import generate as generated
     from kerasae.reports import labelled_grid
 
     folder = Path(out) if out is not None else found.folder / "figures"

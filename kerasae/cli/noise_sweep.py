@@ -31,10 +31,10 @@ def noise_sweep(
     Recipes that are not trained yet are trained first. --data, --epochs, --seed and --set change the recipes, not runs.
     """
     from kerasae.cli.console import err, out
-    from kerasae.evaluation.save_scores import save_scores
-    from kerasae.recipe import load_recipe
+    from kerasae.evaluation.examples import save_scores
+    from kerasae.recipes import load_recipe
     from kerasae.runtime import choose_backend
-    from kerasae.training.distribution import refuse_several_processes
+    from kerasae.training.devices import refuse_several_processes
 
     refuse_several_processes("noise-sweep")
     sweep, named = _plan(targets or ["noise_sweep"], sigmas, split, runs)
@@ -43,7 +43,7 @@ def noise_sweep(
     planned = [one if hasattr(one, "record") else load_recipe(one, **overrides) for one in named]
     choose_backend()
 
-    from kerasae.cli.finish import score_and_draw, trained
+    from kerasae.cli.train import score_and_draw, trained
     from kerasae.evaluation import noise_sweep as measure_sweep
     from kerasae.reports import noise_sweep as draw
     from kerasae.reports import sweep_table
@@ -87,7 +87,7 @@ def _with_short_names(scores, runs):
 
 def _plan(targets: list[str], sigmas: str, split: str, runs: str | None):
     """Return the sweep (sigmas, split, seed) and what to sweep: ``Run`` objects and names of recipes."""
-    from kerasae.recipe import NoiseSweep, is_noise_sweep, load_noise_sweep
+    from kerasae.recipes import NoiseSweep, is_noise_sweep, load_noise_sweep
 
     changes = ({"sigmas": _numbers(sigmas)} if sigmas else {}) | ({"split": split} if split else {})
     found, base = [], {}
@@ -109,7 +109,7 @@ def _checked(schema, plain: dict):
     from pydantic import ValidationError
 
     from kerasae.errors import RecipeError
-    from kerasae.recipe.explain import explain
+    from kerasae.recipes.messages import explain
 
     try:
         return schema.model_validate(plain)
@@ -128,7 +128,7 @@ def _numbers(text: str) -> list[float]:
 
 def _run_or_none(target: str, runs: str | None):
     from kerasae.errors import RecipeError, RunError
-    from kerasae.recipe import find_recipe
+    from kerasae.recipes import find_recipe
     from kerasae.training import load_run
 
     try:

@@ -58,10 +58,9 @@ def rate_distortion(
         raise CodecError("there is nothing to compare: name a run, or codecs with --codecs")
     choose_backend()
 
-    from kerasae.cli.console import err
+    from kerasae.cli.console import counting, err
     from kerasae.cli.console import out as console
-    from kerasae.cli.counting import counting
-    from kerasae.cli.finish import waiting
+    from kerasae.cli.train import waiting
     from kerasae.rate_distortion.compare import compare
     from kerasae.reports import bd_rate_table, rate_table
     from kerasae.reports import rate_distortion as draw
@@ -116,7 +115,7 @@ def rate_distortion(
 def _classical(codecs: str, qualities: str, effort: str):
     from kerasae.errors import CodecError
     from kerasae.rate_distortion.classical import classical_codec, installed_codecs
-    from kerasae.rate_distortion.contender import ClassicalContender
+    from kerasae.rate_distortion.compare import ClassicalContender
 
     wanted = [part.strip() for part in codecs.split(",") if part.strip()] if codecs else installed_codecs()
     wanted = list(dict.fromkeys(wanted))
@@ -133,7 +132,7 @@ def _classical(codecs: str, qualities: str, effort: str):
 
 def _models(found, steps: str):
     from kerasae.codec import Codec
-    from kerasae.rate_distortion.contender import ModelContender
+    from kerasae.rate_distortion.compare import ModelContender
 
     models = []
     for run in found:
@@ -154,7 +153,7 @@ def _models(found, steps: str):
 def _images(data: str | None, found, *, split: str, gray: bool, limit: int | None):
     """Return a label, names and images."""
     from kerasae.errors import CodecError
-    from kerasae.rate_distortion.native_images import native_images, spread
+    from kerasae.rate_distortion.compare import native_images, spread
 
     channels = {run.recipe.data.channels for run in found}
     if len(channels) > 1:
@@ -165,7 +164,7 @@ def _images(data: str | None, found, *, split: str, gray: bool, limit: int | Non
         return f"folder:{Path(data.removeprefix('folder:')).resolve().name}", names, images
 
     from kerasae.data import load_images, split_indices
-    from kerasae.recipe import load_recipe
+    from kerasae.recipes import load_recipe
 
     recipe = found[0].recipe if found and not data else load_recipe("ae_baseline", data=data or "photos")
     for run in found[1:]:
@@ -189,7 +188,7 @@ def _numbers(text: str, option: str) -> list[int]:
 
 
 def _write(folder: Path, comparison, title: str, runs: list[str]) -> None:
-    from kerasae.atomic import replacing, write_json
+    from kerasae.files import replacing, write_json
 
     plain = comparison.as_dict()
     write_json(folder / "rate_distortion.json", {"title": title, "runs": runs} | plain)
@@ -206,7 +205,7 @@ def _crops(path: Path, contenders, images, names, label: str) -> None:
     """Draw three images through every codec at about the bytes of the first one's middle quality."""
     import numpy as np
 
-    from kerasae.rate_distortion.matched import matched
+    from kerasae.rate_distortion.compare import matched
     from kerasae.reports import crop_sheet
 
     first = contenders[0]
@@ -228,7 +227,7 @@ def _crops(path: Path, contenders, images, names, label: str) -> None:
 
 
 def _cost(model) -> dict:
-    from kerasae.rate_distortion.macs import macs_per_pixel
+    from kerasae.rate_distortion.compare import macs_per_pixel
 
     compressor = model.codec.model
     pixels = compressor.image_size**2

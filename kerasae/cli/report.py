@@ -27,12 +27,12 @@ def report(
 
     From records on disk alone: no Keras, no images, no accelerator. The other formats hold the table.
     """
-    from kerasae.atomic import write_text
     from kerasae.cli.console import out
     from kerasae.errors import KerasaeError
+    from kerasae.files import write_text
     from kerasae.reports import page, report_text
-    from kerasae.studies.find_study import find_study
     from kerasae.studies.gather import gather
+    from kerasae.studies.plan import find_study
     from kerasae.training import load_run
 
     chosen = _format(format, output)

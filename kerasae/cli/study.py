@@ -35,11 +35,11 @@ def study(
     Finished runs are reused, stopped ones go on; a run that fails is named at the end. The answer, the table and the
     comparisons are written into the study's folder; see them as a page with kerasae report.
     """
-    from kerasae.cli.study_progress import StudyProgress
-    from kerasae.recipe import load_study
+    from kerasae.cli.console import StudyProgress
+    from kerasae.recipes import load_study
     from kerasae.runtime import wanted_backend
-    from kerasae.studies.conduct import conduct, todo
     from kerasae.studies.plan import plan_study
+    from kerasae.studies.run import conduct, todo
 
     chosen = _engine(engine, workers, address, storage)
     plan = plan_study(
@@ -92,7 +92,8 @@ def show_study(record, console) -> None:
 
 def _engine(name: str, workers: int | None, address: str | None, storage: str | None):
     from kerasae.errors import StudyError
-    from kerasae.studies.engines import ProcessEngine, RayEngine
+    from kerasae.studies.engines.process import ProcessEngine
+    from kerasae.studies.engines.ray import RayEngine
 
     if name == "process":
         if address or storage:
@@ -117,10 +118,9 @@ def _seeds(text: str) -> list[int] | None:
 
 def _show_plan(plan, engine, *, as_json: bool) -> None:
     from kerasae.cli.console import err, out
-    from kerasae.cli.finish import waiting
+    from kerasae.cli.train import waiting
     from kerasae.reports import plan_table
-    from kerasae.studies.conduct import todo
-    from kerasae.studies.estimate import estimate
+    from kerasae.studies.run import estimate, todo
 
     left = todo(plan)
     with waiting("timing each kind of model for a moment"):

@@ -6,21 +6,19 @@ Files, tables and symbols need no Keras; what runs a network loads it on first u
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from kerasae.codec.archive import pack_archive, unpack_archive
-from kerasae.codec.container import Packed, pack, unpack
+from kerasae.codec.container import Packed, pack, pack_archive, unpack, unpack_archive
 from kerasae.codec.frozen import Frozen
 
 if TYPE_CHECKING:
     from kerasae.codec.codec import Codec
-    from kerasae.codec.compressing import compress_files
-    from kerasae.codec.decompressing import decompress_files
-    from kerasae.codec.frozen_run import freeze_run
+    from kerasae.codec.files import compress_files, decompress_files
+    from kerasae.codec.freeze import freeze_run
 
 _WITH_KERAS = {
     "Codec": "kerasae.codec.codec",
-    "compress_files": "kerasae.codec.compressing",
-    "decompress_files": "kerasae.codec.decompressing",
-    "freeze_run": "kerasae.codec.frozen_run",
+    "compress_files": "kerasae.codec.files",
+    "decompress_files": "kerasae.codec.files",
+    "freeze_run": "kerasae.codec.freeze",
 }
 __all__ = [
     "Codec",

@@ -2,19 +2,262 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from kerasae.codec.fit_tables import fit_tables
-from kerasae.codec.freeze_codec import freeze_codec
-from kerasae.codec.frozen import Frozen, weights_digest
-from kerasae.codec.level import Level
+from kerasae.codec.frozen import FILE, Frozen, weights_digest
+from kerasae.codec.hyperprior_coder import BLOCK, SCALES, HyperLevel, count_integers, scale_tables
+from kerasae.codec.integer_network import ACTIVATION_BITS, IntegerSynthesis, blocks
+from kerasae.codec.latent_coder import Level, Payloads
 from kerasae.codec.network import Network
-from kerasae.codec.predictor import Predictor, differences
-from kerasae.codec.quantiser import fit_quantiser
-from kerasae.codec.sensitivity import sensitivity
-from kerasae.codec.training_sample import encoded, mean_psnr, rate_and_errors, squared_errors, training_sample
-from kerasae.errors import CodecError
+from kerasae.codec.quantizer import Predictor, differences, fit_quantiser
+from kerasae.codec.tables import fit_tables
+from kerasae.data import ImageSet, load_images, split_indices
+from kerasae.errors import CodecError, DataError
+from kerasae.models import Compressor
+from kerasae.training import Run
+
+# What a channel is moved by, in its own standard deviations: small enough to stay on the slope it is on, large enough
+# to cross the kinks of a ReLU as quantisation does.
+_MOVE = 0.25
+
+
+def sensitivity(network: Network, latents: np.ndarray, height: int, width: int, *, seed: int = 0) -> np.ndarray:
+    """Return ``(channels,)``: by what factor noise on a channel comes out as noise on the image.
+
+    The squared error, summed over the pixels of an image, per squared error of the latents, summed over the positions;
+    its root. Measured by moving one channel at a time of ``latents`` ``(images, rows, columns, channels)`` by uniform
+    noise. A channel that moves nothing has 0.
+    """
+    random = np.random.default_rng(seed)
+    before = network.reconstruct(latents, height, width)
+    factors = np.zeros(latents.shape[-1])
+    for channel in range(latents.shape[-1]):
+        noise = (random.random(latents.shape[:-1]) - 0.5) * (12**0.5 * _MOVE * latents[..., channel].std())
+        if not noise.any():
+            continue
+        moved = latents.copy()
+        moved[..., channel] += noise
+        # What float32 made of the sum, not what was asked for.
+        into = float(((moved - latents).astype(np.float64) ** 2).sum())
+        out = float(((network.reconstruct(moved, height, width) - before).astype(np.float64) ** 2).sum())
+        factors[channel] = (out / into) ** 0.5 if into else 0.0
+    return factors
+
+
+# Beyond these, more training images would not change a table that matters.
+_MOST_LATENTS = 2**24
+_MOST_IMAGES = 8192
+
+
+def training_sample(network: Network, images: np.ndarray, indexes: np.ndarray) -> np.ndarray:
+    """Return uint8 training images, of many as many as are needed, shuffled: parts of them stand for the whole."""
+    rows, columns = network.geometry.grid(*images.shape[1:3])
+    most = max(2, min(_MOST_IMAGES, _MOST_LATENTS // (rows * columns * network.channels)))
+    order = np.random.default_rng(0).permutation(len(indexes))[:most]
+    # Read in the order they lie in, which a memory map is fast at.
+    ordered = np.sort(indexes[order])
+    return np.asarray(images[ordered])[np.argsort(np.argsort(indexes[order]))]
+
+
+def encoded(network: Network, images: np.ndarray) -> np.ndarray:
+    """Return what ``network.encode`` gives of many images, a part of them at a time."""
+    return np.concatenate([network.encode(images[start : start + 256]) for start in range(0, len(images), 256)])
+
+
+def rate_and_errors(
+    network: Network, level: Payloads, latents: np.ndarray, originals: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Return the mean bits per pixel of ``latents`` under the tables of ``level``, and ``squared_errors`` decoded."""
+    integers = level.quantise(latents)
+    bits = float(level.estimated_bits(integers).mean() / originals[0, ..., 0].size)
+    return bits, squared_errors(network, level.dequantise(integers), originals)
+
+
+def squared_errors(network: Network, latents: np.ndarray, originals: np.ndarray) -> np.ndarray:
+    """Return the mean squared error of each 8-bit reconstruction, in [0, 1] intensity, ``(images,)``."""
+    errors = []
+    for start in range(0, len(latents), 64):
+        decoded = network.decode(latents[start : start + 64], *originals.shape[1:3])
+        difference = decoded.astype(np.float64) - originals[start : start + 64]
+        errors.append((difference**2).mean(axis=(1, 2, 3)) / 255**2)
+    return np.concatenate(errors)
+
+
+def mean_psnr(squared_errors: np.ndarray) -> float:
+    """Return the mean of the images' PSNR in dB."""
+    return float((-10 * np.log10(np.maximum(squared_errors, 1e-10))).mean())
+
+
+# A shift counts as if it had been seen to be 0 so many times.
+_PRIOR_SHIFTS = 50.0
+
+
+def hyper_levels(
+    bottleneck,
+    latents: np.ndarray,
+    qualities: Sequence[float],
+    choose_dead_zone: Callable[[Callable[[float], HyperLevel], float], float],
+) -> list[HyperLevel]:
+    """Return the levels of a ``HyperpriorBottleneck`` at ``qualities``.
+
+    ``latents`` are what ``Network.encode`` gives of the training images; ``choose_dead_zone(level_of, quality)`` is
+    asked for the dead zone of each quality. The tables are first fitted without dead zones, then with them.
+    """
+    synthesis = IntegerSynthesis.from_weights(bottleneck.synthesis.weights_in_order())
+    plain = scale_tables()
+    none = np.zeros((SCALES, 2), np.float32)
+    levels = [_hyper_level(bottleneck, latents, quality, synthesis, plain, none) for quality in qualities]
+    levels = _refitted(levels, latents)
+    zones = [
+        choose_dead_zone(lambda zone, level=level: replace(level, dead_zone=zone), quality)
+        for level, quality in zip(levels, qualities, strict=True)
+    ]
+    return _refitted([replace(level, dead_zone=zone) for level, zone in zip(levels, zones, strict=True)], latents)
+
+
+def _hyper_level(bottleneck, latents, quality: float, synthesis, tables, shifts) -> HyperLevel:
+    steps, corrections = bottleneck.gains.steps(quality)
+    side_steps, side_corrections = bottleneck.side.gains.steps(quality)
+    hyper = blocks(latents[..., len(steps) :], BLOCK)
+    channels = hyper.shape[-1]
+    quantiser = fit_quantiser(
+        hyper.reshape(-1, channels), side_steps, offsets=bottleneck.side.density_medians(), corrections=side_corrections
+    )
+    side = Level(quantiser, np.full(channels, Predictor.NONE, "u1"), np.zeros(channels, np.int32), None)
+    side = replace(side, tables=fit_tables(side.residuals(side.quantise(hyper))))
+    steps = steps.astype(np.float32)
+    log_steps = np.rint(np.log(steps.astype(np.float64)) * 2**ACTIVATION_BITS).astype(np.int32)
+    return HyperLevel(side, synthesis, tables, shifts, steps, log_steps, corrections.astype(np.float32))
+
+
+def _refitted(levels: list[HyperLevel], latents: np.ndarray) -> list[HyperLevel]:
+    """Return the levels with tables and shifts fitted to what they make of ``latents``, all together."""
+    counts = np.zeros_like(count_integers(np.zeros(0, np.int64), np.zeros(0, np.int64)))
+    sums, seen = np.zeros((SCALES, 2)), np.zeros((SCALES, 2))
+    for level in levels:
+        integers = level.quantise(latents)
+        numbers, means = level.known(blocks(integers[..., level.channels :], BLOCK))
+        main = integers[..., : level.channels]
+        counts += count_integers(main, numbers)
+        exact = (latents[..., : level.channels] - means) / level.steps
+        for far in (0, 1):
+            chosen = np.abs(main) > 1 if far else np.abs(main) == 1
+            outward = np.abs(main[chosen]) - np.sign(main[chosen]) * exact[chosen]
+            sums[:, far] += np.bincount(numbers[chosen], weights=outward, minlength=SCALES)
+            seen[:, far] += np.bincount(numbers[chosen], minlength=SCALES)
+    shifts = (sums / (seen + _PRIOR_SHIFTS)).astype(np.float32)
+    tables = scale_tables(counts)
+    return [replace(level, tables=tables, shifts=shifts) for level in levels]
+
+
+# Qualities are frozen in these parts of one.
+PARTS = 4
+# Widths of the dead zone that are tried at each quality, in steps, and the images they are tried on.
+DEAD_ZONES = (0.0, 0.05, 0.1, 0.15, 0.2)
+_TRIED_IMAGES = 64
+_CODEC_PSNR_IMAGES = 64
+
+
+def freeze_codec(
+    network: Network,
+    images: np.ndarray,
+    indexes: np.ndarray,
+    *,
+    lambdas: Sequence[float] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> Frozen:
+    """Return the frozen qualities of a learned codec, the highest first, from ``images`` of its training split alone.
+
+    Steps, offsets and corrections are those that were trained; what the decoder puts in the place of an integer is the
+    mean of the training latents that round to it. The dead zone of each quality is the one under which bits per pixel
+    + λ · 255² · MSE is least, over training images; ``lambdas`` are those of the recipe, and without them there is
+    none. Tables are fitted to the integers of all training images.
+    """
+    chosen = training_sample(network, images, indexes)
+    latents = encoded(network, chosen)
+    qualities = qualities_of(network.model.levels)
+    few, originals = latents[:_CODEC_PSNR_IMAGES], chosen[:_CODEC_PSNR_IMAGES]
+
+    found: dict[int, float] = {}
+
+    def dead_zone(level_of: Callable[[float], Level], quality: float) -> float:
+        # It changes little from quality to quality: looked for at whole ones, from the highest down.
+        whole = math.ceil(quality)
+        if whole not in found:
+            weight = lambda_at(lambdas, quality)
+            tried = latents[:_TRIED_IMAGES], originals[:_TRIED_IMAGES]
+            found[whole] = _best_dead_zone(network, *tried, level_of, weight)
+        return found[whole]
+
+    levels = _levels(network.model.bottleneck, latents, qualities, dead_zone)
+    psnr, bits = [], []
+    for level in levels:
+        rate, errors = rate_and_errors(network, level, few, originals)
+        bits.append(rate)
+        psnr.append(mean_psnr(errors))
+        if progress:
+            progress(len(psnr), len(qualities))
+    return Frozen(
+        tuple(levels),
+        network.geometry,
+        int(np.argmin(np.abs(np.array(qualities) - network.model.default_quality))),
+        weights_digest(network.model.get_weights()),
+        tuple(psnr),
+        tuple(bits),
+        mean_psnr(squared_errors(network, _as_decoded(network, few), originals)),
+        len(chosen),
+        qualities,
+    )
+
+
+def _as_decoded(network: Network, latents: np.ndarray) -> np.ndarray:
+    """Return latents that are not rounded, as the decoder is given them at the highest quality."""
+    _, corrections = network.model.bottleneck.gains.steps(network.model.levels)
+    return (latents[..., : network.channels] * corrections).astype(np.float32)
+
+
+def qualities_of(levels: int) -> tuple[float, ...]:
+    """Return the qualities that are frozen of so many levels, the highest first."""
+    return tuple(float(levels - part / PARTS) for part in range((levels - 1) * PARTS + 1))
+
+
+def lambda_at(lambdas: Sequence[float], quality: float) -> float | None:
+    """Return λ at a quality, between levels in equal ratios; None where there are no lambdas."""
+    if not len(lambdas):
+        return None
+    return float(np.exp(np.interp(quality - 1, np.arange(len(lambdas)), np.log(lambdas))))
+
+
+def _levels(bottleneck, latents: np.ndarray, qualities: Sequence[float], dead_zone) -> list:
+    if hasattr(bottleneck, "synthesis"):
+        return hyper_levels(bottleneck, latents, qualities, dead_zone)
+    medians = bottleneck.density_medians()
+
+    def fitted(some: np.ndarray, quality: float, zone: float) -> Level:
+        steps, corrections = bottleneck.gains.steps(quality)
+        flat = some.reshape(-1, len(steps))
+        quantiser = fit_quantiser(flat, steps, offsets=medians, corrections=corrections, dead_zone=zone)
+        none = np.full(len(steps), Predictor.NONE, "u1")
+        level = Level(quantiser, none, np.zeros(len(steps), np.int32), None)
+        return replace(level, tables=fit_tables(level.residuals(level.quantise(some))))
+
+    few = latents[:_TRIED_IMAGES]
+    zones = [dead_zone(lambda zone, quality=quality: fitted(few, quality, zone), quality) for quality in qualities]
+    return [fitted(latents, quality, zone) for quality, zone in zip(qualities, zones, strict=True)]
+
+
+def _best_dead_zone(network: Network, latents, originals, level_of, weight: float | None) -> float:
+    """Return the dead zone under which bits per pixel + ``weight`` · 255² · MSE is least; none without a weight."""
+    if weight is None:
+        return 0.0
+    costs = {}
+    for zone in DEAD_ZONES:
+        rate, errors = rate_and_errors(network, level_of(zone), latents, originals)
+        costs[zone] = rate + weight * 255**2 * errors.mean()
+    return min(costs, key=costs.get)
+
 
 MOST_LEVELS = 24
 RATIO = 2**0.5
@@ -115,3 +358,52 @@ def _entropy(values: np.ndarray) -> float:
     _, counts = np.unique(values, return_counts=True)
     shares = counts / values.size
     return float(-(shares * np.log2(shares)).sum())
+
+
+def freeze_run(
+    run: Run,
+    *,
+    force: bool = False,
+    images: ImageSet | None = None,
+    model: Compressor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Frozen:
+    """Return what is frozen of a run, ``codec.npz`` in its folder, freezing it from its training images if need be.
+
+    ``force`` freezes anew. ``images`` and ``model`` are the run's own, where they are loaded already. Raises
+    ``RunError`` where nothing is trained, ``CodecError`` where the images cannot be loaded or are not those that the
+    run was trained on.
+    """
+    path = run.folder / FILE
+    if path.is_file() and not force:
+        return Frozen.load(path)
+    model = model or run.load_model()
+    images = images if images is not None else _images_of(run)
+    if images.fingerprint != run.record.data_fingerprint:
+        raise CodecError(
+            f"{images.label} no longer holds the images that {run.name} was trained on (fingerprint "
+            f"{images.fingerprint}, then {run.record.data_fingerprint}); train again to compress with it"
+        )
+    train = split_indices(images, run.recipe.data)["train"]
+    frozen = freeze(Network(model), images.images, train, lambdas=_lambdas(run), progress=progress)
+    if path.is_file() and not force:
+        # Another process froze the run meanwhile; files may have been written by its tables already.
+        return Frozen.load(path)
+    frozen.save(path)
+    return frozen
+
+
+def _lambdas(run: Run) -> tuple[float, ...]:
+    objective = run.recipe.objective
+    # Under another distortion λ weighs something else than the squared error, by which the dead zone is chosen.
+    return objective.lambdas if run.recipe.model.has_entropy_model and objective.distortion == "mse" else ()
+
+
+def _images_of(run: Run) -> ImageSet:
+    try:
+        return load_images(run.recipe.data)
+    except DataError as error:
+        raise CodecError(
+            f"{run.name} is not frozen for coding yet, which needs the images it was trained on, and these cannot be "
+            f"loaded: {error}"
+        ) from None

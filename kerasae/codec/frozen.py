@@ -2,18 +2,42 @@
 
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from kerasae.atomic import replacing
-from kerasae.codec.geometry import Geometry
-from kerasae.codec.hyper_level import HyperLevel
-from kerasae.codec.level import Level
+from kerasae.codec.container import Packed
+from kerasae.codec.hyperprior_coder import HyperLevel
+from kerasae.codec.latent_coder import Level
 from kerasae.codec.tables import TOTAL
 from kerasae.errors import CodecError
+from kerasae.files import replacing
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Every ``unit`` × ``unit`` pixels of an image, the last ones padded, become ``rows`` × ``columns`` positions.
+
+    ``channels`` counts the colours of the image, 1 or 3.
+    """
+
+    unit: int
+    rows: int
+    columns: int
+    channels: int
+
+    def units(self, height: int, width: int) -> tuple[int, int]:
+        """Return how many units lie below and beside each other in an image of so many pixels."""
+        return -(-height // self.unit), -(-width // self.unit)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Return the rows and columns of the latents of an image of so many pixels."""
+        down, across = self.units(height, width)
+        return down * self.rows, across * self.columns
+
 
 # Its name in a run folder.
 FILE = "codec.npz"
@@ -144,3 +168,31 @@ def _level_of(content: dict[str, np.ndarray], place: int) -> Level | HyperLevel:
 
 def _under(content: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name[len(prefix) :]: array for name, array in content.items() if name.startswith(prefix)}
+
+
+def integers_of(packed: Sequence[Packed], frozen: Frozen) -> np.ndarray:
+    """Return the quantised latents of images of one size and step, int32 ``(images, rows, columns, channels)``.
+
+    Raises ``CodecError`` where a payload is damaged or of another model.
+    """
+    for one in packed:
+        _refuse_other(one, frozen)
+    first = packed[0]
+    level = frozen.levels[first.step]
+    payloads = [one.payload for one in packed]
+    integers = level.decode(payloads, *frozen.geometry.grid(first.height, first.width))
+    level.check(payloads, integers)
+    return integers
+
+
+def _refuse_other(packed: Packed, frozen: Frozen) -> None:
+    if packed.fingerprint != frozen.fingerprint:
+        raise CodecError(
+            f"the file was written by the model {packed.fingerprint.hex()}, this one is {frozen.fingerprint.hex()}; "
+            "kerasae decompress finds the right run where it is under runs/, --run names it"
+        )
+    if packed.channels != frozen.geometry.channels or packed.step >= len(frozen.levels):
+        raise CodecError(
+            f"the file is damaged: step {packed.step} and {packed.channels} channels; the model has steps up to "
+            f"{len(frozen.levels) - 1} and {frozen.geometry.channels} channels"
+        )

@@ -6,7 +6,7 @@ from functools import lru_cache
 import keras
 import numpy as np
 
-from kerasae.codec.geometry import Geometry
+from kerasae.codec.frozen import Geometry
 from kerasae.models import Compressor
 from kerasae.runtime import worth_compiling
 

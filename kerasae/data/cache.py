@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasae.data.image_set import pixel_digest
+from kerasae.data.splits import pixel_digest
 from kerasae.errors import DataError
 
 # Raise it when decoding changes what comes out, so that caches of older versions are built anew.

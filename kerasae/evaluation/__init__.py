@@ -1,8 +1,5 @@
-"""Evaluation: runs become scores."""
+"""Evaluation: runs become scores. What compares runs that were scored needs no Keras; what scores loads it."""
 
-from kerasae.evaluation.evaluate_run import Evaluation as Evaluation
-from kerasae.evaluation.evaluate_run import do_nothing as do_nothing
-from kerasae.evaluation.evaluate_run import evaluate as evaluate
-from kerasae.evaluation.noise_sweep import DEFAULT_SIGMAS as DEFAULT_SIGMAS
-from kerasae.evaluation.noise_sweep import noise_sweep as noise_sweep
-from kerasae.evaluation.score_run import score_run as score_run
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

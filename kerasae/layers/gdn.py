@@ -1,9 +1,52 @@
-"""Generalised divisive normalisation."""
+"""Generalised divisive normalisation, and bounds on weights."""
 
 import keras
 from keras import ops
 
-from kerasae.layers.lower_bound import lower_bound
+from kerasae.gradients import with_gradient
+
+
+def lower_bound(x, bound: float):
+    """Return ``max(x, bound)`` of the shape of ``x``, with a gradient that may still lift ``x`` over the bound.
+
+    The gradient of the plain maximum is 0 below the bound, so that what has once slipped under it stays there. Here it
+    passes wherever ``x ≥ bound``, and below the bound wherever descent would raise ``x``, that is where it is negative.
+    The idea is that of Ballé's implementations of "Variational image compression with a scale hyperprior" (Ballé,
+    Minnen, Singh, Hwang, Johnston 2018).
+    """
+
+    def bounded(x):
+        return ops.maximum(x, ops.cast(bound, x.dtype))
+
+    def gradient(upstream, x):
+        passes = ops.logical_or(x >= bound, upstream < 0)
+        return ops.where(passes, upstream, ops.zeros_like(upstream))
+
+    # A copy, since ``x`` may be a variable.
+    return with_gradient(bounded, gradient)(ops.copy(x))
+
+
+@keras.saving.register_keras_serializable(package="kerasae")
+class ChannelScale(keras.layers.Layer):
+    """Multiply each channel by a weight that starts as 0.
+
+    What stands beside the branch then works from the first step, and the branch comes in as it learns to help
+    (ReZero, Bachlechner et al. 2021). Input and output: ``(batch, …, channels)``.
+    """
+
+    def build(self, input_shape):
+        """Make a weight for each channel."""
+        self.scale = self.add_weight(name="scale", shape=(input_shape[-1],), initializer="zeros")
+        self.built = True
+
+    def call(self, x):
+        """Return ``x`` times the weights."""
+        return x * self.scale
+
+    def compute_output_shape(self, input_shape):
+        """Return the input's shape."""
+        return input_shape
+
 
 # Weights are stored as roots, √(value + _PEDESTAL): their squares cannot be negative, and the gradient of a square does
 # not vanish where a stored root rests on its bound. 2^-18 is the root of what a value of 0 is stored with.

@@ -1,15 +1,235 @@
-"""Structural similarity with a uniform window, as scikit-image computes it by default."""
+"""Structural similarity with a uniform window, as scikit-image computes it by default.
 
-from keras import ops
+Sums over seven rows are carried; the row that enters is added and the one that leaves subtracted, and the sums of seven
+side by side, the formula and the mean happen on that row while it is in cache. XLA would fuse box filters over whole
+images so that it computes each sum again for every window it is in.
 
-from kerasae.metrics.box_sum import WINDOW
-from kerasae.metrics.images import as_images
-from kerasae.metrics.mse import image_mean
-from kerasae.metrics.ssim_boxes import ssim_by_boxes
-from kerasae.metrics.ssim_gradient import ssim_gradient
-from kerasae.metrics.ssim_rows import ssim_by_rows
+A window's SSIM is a function of four means over its n pixels: a of x, b of y, q of x² + y², p of x·y. A pixel is in up
+to n windows, and moves each of them through these means alone, so with ``Σ`` over its windows::
+
+    ∂/∂x = (Σ ∂/∂a + 2x · Σ ∂/∂q + y · Σ ∂/∂p) / n          ∂/∂y = (Σ ∂/∂b + 2y · Σ ∂/∂q + x · Σ ∂/∂p) / n
+
+which are box sums of four pictures of derivatives, with zeros around them: five to seven times faster than automatic
+differentiation through the box filters (TensorFlow and JAX on a CPU).
+"""
+
+import functools
+
+from keras import backend, ops, tree
+
+from kerasae.gradients import with_gradient
+from kerasae.metrics.pixel import as_images, image_mean
 from kerasae.runtime import xla_on_cpu
-from kerasae.with_gradient import with_gradient
+
+WINDOW = 7
+
+
+def box_sum(a):
+    """Return the sums over the 7×7 windows inside each image, ``(batch, height − 6, width − 6, channels)``.
+
+    Args:
+        a: ``(batch, height, width, channels)``.
+    """
+    return sum_of_seven(sum_of_seven(a, axis=1), axis=2)
+
+
+def sum_of_seven(a, *, axis: int, step: int = 1):
+    """Return the sums of seven neighbours along ``axis``, which gets ``6 · step`` shorter.
+
+    In four additions: pairs, pairs of pairs, and what is left to seven.
+
+    Args:
+        a: tensor of any rank.
+        axis: counted from the first, 0.
+        step: how far neighbours are apart.
+    """
+
+    def cut(a, first, last):
+        return a[(slice(None),) * axis + (slice(first * step, -last * step or None),)]
+
+    pairs = cut(a, 0, 1) + cut(a, 1, 0)
+    fours = cut(pairs, 0, 2) + cut(pairs, 2, 0)
+    return cut(fours, 0, 3) + cut(pairs, 4, 1) + cut(a, 6, 0)
+
+
+C1, C2 = 0.01**2, 0.03**2  # (K·data_range)² with data_range 1
+
+
+def luminance(mean_x, mean_y):
+    """Return (2·mean_x·mean_y + C1) / (mean_x² + mean_y² + C1) at every window."""
+    return (2.0 * mean_x * mean_y + C1) / (mean_x * mean_x + mean_y * mean_y + C1)
+
+
+def contrast_structure(variances, covariance):
+    """Return (2·covariance + C2) / (variances + C2) at every window; ``variances`` is that of x plus that of y."""
+    return (2.0 * covariance + C2) / (variances + C2)
+
+
+def moments(x, y):
+    """Return what ``uniform_ssim`` takes the means of: x, y, x² + y² and x·y, of images less their middle."""
+    return x, y, x * x + y * y, x * y
+
+
+def uniform_ssim(mean_x, mean_y, squares, product, middle, *, samples):
+    """Return SSIM with sample covariance at every window.
+
+    Args:
+        mean_x, mean_y, squares, product: window means of ``moments``.
+        middle: what was taken off both images, broadcast against the means.
+        samples: pixels in a window.
+    """
+    variances, covariance = _variances(mean_x, mean_y, squares, product, samples)
+    return contrast_structure(variances, covariance) * luminance(mean_x + middle, mean_y + middle)
+
+
+def uniform_ssim_derivatives(mean_x, mean_y, squares, product, middle, *, samples):
+    """Return the derivatives of ``uniform_ssim`` by its first four arguments, at every window."""
+    variances, covariance = _variances(mean_x, mean_y, squares, product, samples)
+    structure = contrast_structure(variances, covariance)
+    x, y = mean_x + middle, mean_y + middle
+    light = luminance(x, y)
+    by_product = 2.0 * light * (samples / (samples - 1.0)) / (variances + C2)
+    by_squares = -0.5 * structure * by_product
+    shared = 2.0 * structure / (x * x + y * y + C1)
+    return (
+        shared * (y - x * light) - 2.0 * mean_x * by_squares - mean_y * by_product,
+        shared * (x - y * light) - 2.0 * mean_y * by_squares - mean_x * by_product,
+        by_squares,
+        by_product,
+    )
+
+
+def _variances(mean_x, mean_y, squares, product, samples):
+    correction = samples / (samples - 1.0)
+    # Where x = y, half of the squares is the product: rounded alike, variances and covariance stay equal, and SSIM 1,
+    # even where E[x²] − E[x]² has lost all its digits.
+    half_squares = 0.5 * squares
+    variances = correction * ((half_squares - mean_x * mean_x) + (half_squares - mean_y * mean_y))
+    return variances, correction * (product - mean_x * mean_y)
+
+
+IMAGES_AT_ONCE = 8  # on PyTorch, at 128×128 what is in use stays in cache: 3 times faster than 128 at once
+
+
+def ssim_by_boxes(x, y, middle):
+    """Return SSIM with a 7×7 window per image, ``(batch,)``.
+
+    Args:
+        x, y: images, float32, ``(batch, height, width, channels)``.
+        middle: a number near the values of each image, ``(batch, 1, 1, 1)``.
+    """
+    return a_few_at_once(_ssim, x, y, middle)
+
+
+def a_few_at_once(function, *arrays):
+    """Return ``function(*arrays)``, on PyTorch joined from parts of 8 images; TensorFlow does not gain by it."""
+    count = arrays[0].shape[0]
+    if backend.backend() != "torch" or count <= IMAGES_AT_ONCE:
+        return function(*arrays)
+    groups = [slice(start, start + IMAGES_AT_ONCE) for start in range(0, count, IMAGES_AT_ONCE)]
+    parts = [function(*(a[group] for a in arrays)) for group in groups]
+    return tree.map_structure(lambda *some: ops.concatenate(some), *parts)
+
+
+def _ssim(x, y, middle):
+    means = (box_sum(moment) * (1.0 / WINDOW**2) for moment in moments(x - middle, y - middle))
+    return image_mean(uniform_ssim(*means, middle, samples=WINDOW**2))
+
+
+# Rows until the sums are made afresh: without it the rounding of all additions and subtractions grows to 2e-5 in the
+# result. With 8 the walk takes a quarter longer, with 32 no less.
+_AFRESH = 16
+
+
+def ssim_by_rows(x, y, middle):
+    """Return SSIM with a 7×7 window per image, ``(batch,)``; its gradient would be slow.
+
+    Args:
+        x, y: images, float32, ``(batch, height, width, channels)``, of known shape.
+        middle: a number near the values of each image, ``(batch, 1, 1, 1)``.
+    """
+    batch, height, width, channels = x.shape
+    # With an axis of one channel at the end, XLA takes half as long again.
+    x, y = (ops.reshape(a, (batch, height, width * channels)) for a in (x, y))
+    windows = height - (WINDOW - 1)
+    total = ops.zeros((batch, (width - (WINDOW - 1)) * channels), dtype="float32")
+    images, whole = (x, y, middle[:, 0, 0]), windows // _AFRESH
+    walk = _walk(channels, _AFRESH)
+    total = ops.fori_loop(0, whole, _strip(walk), (total, images))[0]
+    if windows % _AFRESH:
+        total = _walk(channels, windows % _AFRESH)(whole * _AFRESH, total, images)
+    return ops.mean(total, axis=1) / windows
+
+
+@functools.cache
+def _strip(walk):
+    def strip(number, carry):
+        total, images = carry
+        return walk(number * _AFRESH, total, images), images
+
+    return strip
+
+
+# Cached, as is ``_strip``: JAX keeps what it compiled for a function as long as it is given the same one.
+@functools.cache
+def _walk(channels: int, rows: int):
+    """Return what adds the SSIM of ``rows`` rows of windows, the first of them at row ``start``, to ``total``."""
+
+    def similarity(sums, middle):
+        """Return SSIM of one row of windows, ``(batch, (width − 6) · channels)``, from sums over seven rows."""
+        means = (sum_of_seven(moment, axis=1, step=channels) * (1.0 / WINDOW**2) for moment in sums)
+        return uniform_ssim(*means, middle, samples=WINDOW**2)
+
+    def next_row(step, carry):
+        sums, total, start, images = carry
+        entering, leaving = _moments_at(start + step + (WINDOW - 1), images), _moments_at(start + step - 1, images)
+        # The sums are carried, so XLA keeps them for the seven windows that each of them is in.
+        sums = tuple(a + (new - old) for a, new, old in zip(sums, entering, leaving, strict=True))
+        return sums, total + similarity(sums, images[2]), start, images
+
+    def walk(start, total, images):
+        first, *rest = (_moments_at(start + row, images) for row in range(WINDOW))
+        sums = tuple(sum(later, moment) for moment, *later in zip(first, *rest, strict=True))
+        carry = (sums, total + similarity(sums, images[2]), start, images)
+        return ops.fori_loop(1, rows, next_row, carry)[1]
+
+    return walk
+
+
+def _moments_at(row, images):
+    """Return the moments of one row of pixels of all images, each ``(batch, width · channels)``."""
+    x, y, middle = images
+    batch, _, width = x.shape
+    x, y = (ops.slice(a, (0, row, 0), (batch, 1, width))[:, 0] for a in (x, y))
+    return moments(x - middle, y - middle)
+
+
+_AROUND = WINDOW - 1
+
+
+def ssim_gradient(x, y, middle):
+    """Return the derivatives of each image's SSIM by its pixels and by those of the other: two tensors like ``x``.
+
+    Args:
+        x, y: images, float32, ``(batch, height, width, channels)``.
+        middle: a number near the values of each image, ``(batch, 1, 1, 1)``; SSIM does not depend on it.
+    """
+    return a_few_at_once(_gradient, x, y, middle)
+
+
+def _gradient(x, y, middle):
+    x, y = x - middle, y - middle
+    means = (box_sum(moment) * (1.0 / WINDOW**2) for moment in moments(x, y))
+    by_x, by_y, by_squares, by_product = (
+        box_sum(ops.pad(derivative, ((0, 0), (_AROUND, _AROUND), (_AROUND, _AROUND), (0, 0))))
+        for derivative in uniform_ssim_derivatives(*means, middle, samples=WINDOW**2)
+    )
+    _, height, width, channels = x.shape
+    share = 1.0 / (WINDOW**2 * (height - _AROUND) * (width - _AROUND) * channels)
+    return (
+        share * (by_x + 2.0 * x * by_squares + y * by_product),
+        share * (by_y + 2.0 * y * by_squares + x * by_product),
+    )
 
 
 def ssim(x, y, *, by_rows: bool | None = None):

@@ -4,15 +4,12 @@ import contextlib
 
 import keras
 
-from kerasae import recipe as recipes
-from kerasae.models.compressor import Compressor
-from kerasae.models.conv_autoencoder import ConvAutoencoder
-from kerasae.models.conv_vae import ConvVae
-from kerasae.models.factorized_prior import FactorizedPrior
-from kerasae.models.initialise import initialise
-from kerasae.models.mean_scale_hyperprior import MeanScaleHyperprior
-from kerasae.models.mlp_vae import MlpVae
-from kerasae.models.scale_hyperprior import ScaleHyperprior
+from kerasae import recipes as recipes
+from kerasae.models.autoencoder import ConvAutoencoder
+from kerasae.models.base import Compressor, initialise
+from kerasae.models.factorized import FactorizedPrior
+from kerasae.models.hyperprior import MeanScaleHyperprior, ScaleHyperprior
+from kerasae.models.vae import ConvVae, MlpVae
 
 MODELS: dict[type, type[Compressor]] = {
     recipes.ConvAutoencoder: ConvAutoencoder,

@@ -1,21 +1,74 @@
-"""Study recipe → cells and the jobs that fill them. Loads neither Keras nor images."""
+"""Study → the runs it asks for, what is done and what the rest takes."""
 
 import hashlib
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kerasae.errors import RecipeError, StudyError
-from kerasae.recipe import Level, Recipe, Study, fingerprint, load_recipe
-from kerasae.recipe.load import recipe_from
-from kerasae.recipe.override import replace_data, set_key
+from kerasae.recipes import Level, Recipe, Study, fingerprint, load_recipe, recipe_from, replace_data
+from kerasae.recipes.load import set_key
+from kerasae.records import StudyRecord
 from kerasae.runtime import BACKENDS
-from kerasae.studies.job import Job
-from kerasae.training import runs_folder
-from kerasae.training.name import run_name
+from kerasae.training import Run, runs_folder
+from kerasae.training.run import image_scores_path, run_name
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done, and where its result goes.
+
+    ``kind``: ``run`` trains ``recipe`` (nested dictionaries) on ``backend`` into the folder of runs ``runs`` and scores
+    it; ``do nothing`` scores the noisy images themselves and ``codecs`` measures the classical codecs, both into
+    ``folder``, the study's; ``timing`` trains for a moment and tells how fast. ``name`` is unique in a study, a run's
+    that of its folder. ``rate``: measure a run as a codec too. ``cpus`` and ``gpus`` are what it takes.
+    """
+
+    kind: Literal["run", "do nothing", "codecs", "timing"]
+    name: str
+    backend: str
+    recipe: dict[str, Any]
+    runs: str
+    folder: str
+    split: str
+    sigmas: tuple[float, ...]
+    noise_seed: int = 0
+    rate: bool = False
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a dictionary fit for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Job":
+        """Return the job that ``as_dict`` wrote."""
+        return cls(**plain | {"sigmas": tuple(plain["sigmas"])})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: ``finished``, or ``failed`` with a ``message`` in one line; ``found`` is what it tells."""
+
+    status: Literal["finished", "failed"]
+    message: str = ""
+    seconds: float = 0.0
+    found: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Word of a job: ``started``, ``progress`` (``done`` of ``total`` epochs) or ``ended`` (with its ``outcome``)."""
+
+    kind: Literal["started", "progress", "ended"]
+    job: str
+    done: int = 0
+    total: int = 0
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)
@@ -159,3 +212,61 @@ def _refuse_other_images(study: Study, cells: Sequence[PlannedCell]) -> None:
 
 def _digest(parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
+
+
+FILE = "study.json"
+
+
+def find_study(study: str | Path, runs: str | Path | None = None) -> Path | None:
+    """Return the folder meant by ``study``: a folder, its name, the study's name or the beginning of either.
+
+    Of several that match, the one written last. None where there is none.
+    """
+    folder = Path(study).expanduser()
+    if (folder / FILE).is_file():
+        return folder
+    found = [path for path in runs_folder(runs).glob("study-*") if (path / FILE).is_file()]
+    matches = [path for path in found if path.name.startswith((str(study), f"study-{study}"))]
+    return max(matches, key=lambda path: (path / FILE).stat().st_mtime, default=None)
+
+
+def read_study(folder: Path) -> StudyRecord:
+    """Return the record of a study's folder; raises ``StudyError`` where it is missing or not readable."""
+    path = folder / FILE
+    try:
+        return StudyRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except OSError:
+        raise StudyError(f"{folder} is no study: it has no {FILE}; run one with: kerasae study quick") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StudyError(f"{path} is no record this version of kerasae reads: {error}; run the study again") from None
+
+
+def is_done(run: Run | None, job: Job) -> bool:
+    """Return whether a run holds all that ``job`` would bring about."""
+    if run is None or not run.is_finished or not (run.folder / "scores.json").is_file() or missing_sigmas(run, job):
+        return False
+    return not job.rate or rate_path(run, job.split).is_file()
+
+
+def missing_sigmas(run: Run, job: Job) -> list[float]:
+    """Return the sigmas of ``job`` under which the run is not scored yet."""
+    return [sigma for sigma in job.sigmas if not _scores_path(run.folder, job, sigma).is_file()]
+
+
+def nothing_is_done(job: Job) -> bool:
+    """Return whether the noisy images themselves are scored under every sigma of ``job`` above 0."""
+    return all(_scores_path(Path(job.folder), job, sigma).is_file() for sigma in job.sigmas if sigma)
+
+
+def rate_path(run: Run, split: str) -> Path:
+    """Return where the points of a run as a codec are kept."""
+    return run.folder / f"rate_distortion_{split}.json"
+
+
+def codecs_path(folder: str | Path) -> Path:
+    """Return where a study keeps the points of the classical codecs."""
+    return Path(folder) / "codecs.json"
+
+
+def _scores_path(folder: Path, job: Job, sigma: float) -> Path:
+    return image_scores_path(folder, split=job.split, sigma=sigma, seed=job.noise_seed)

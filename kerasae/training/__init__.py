@@ -2,13 +2,14 @@
 
 from importlib import import_module
 
-# Looking at runs needs neither Keras nor a backend; training does, and is loaded when it is asked for.
-from kerasae.training.find import list_runs as list_runs
-from kerasae.training.find import load_run as load_run
-from kerasae.training.find import runs_folder as runs_folder
 from kerasae.training.run import Run as Run
 
-_LAZY = {"train": "train_recipe", "Trainer": "trainer", "build_trainer": "prepare", "Reporter": "reporter"}
+# Looking at runs needs neither Keras nor a backend; training does, and is loaded when it is asked for.
+from kerasae.training.run import list_runs as list_runs
+from kerasae.training.run import load_run as load_run
+from kerasae.training.run import runs_folder as runs_folder
+
+_LAZY = {"train": "train_run", "Trainer": "trainer", "build_trainer": "trainer", "Reporter": "callbacks"}
 
 
 def __getattr__(name: str):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasae.atomic import replacing
 from kerasae.errors import RunError
+from kerasae.files import replacing
 
 
 @dataclass

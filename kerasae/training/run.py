@@ -1,21 +1,109 @@
-"""A run: one training, as a folder."""
+"""A run: one training, as a folder; where runs are and what they are called."""
 
 import csv
+import difflib
 import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kerasae.atomic import write_json
+import numpy as np
+
 from kerasae.errors import ModelError, RunError
-from kerasae.recipe import Recipe, read_toml, recipe_from
+from kerasae.files import replacing, write_json
+from kerasae.recipes import Recipe, fingerprint, read_toml, recipe_from
 from kerasae.records import Example, ImageScores, LatentRecord, RunRecord, Score
-from kerasae.training.examples import load_examples
-from kerasae.training.image_scores import image_scores_path, load_image_scores
 
 if TYPE_CHECKING:
     from kerasae.models import Compressor
+
+METRICS = ("mse", "psnr", "ssim")
+
+
+def image_scores_path(folder: Path, *, split: str, sigma: float, seed: int) -> Path:
+    """Return where in the run's ``folder`` the numbers of one split, noise and seed are."""
+    return folder / "evaluations" / f"{split}_sigma_{sigma:g}_seed_{seed}.npz"
+
+
+def save_image_scores(path: Path, names: Sequence[str], metrics: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Write ``metrics[decoded_from][metric]``, ``(images,)`` each, and the images' ``names``, atomically."""
+    arrays = {
+        f"{decoded_from}/{metric}": np.asarray(values[metric], "float64")
+        for decoded_from, values in metrics.items()
+        for metric in METRICS
+    }
+    with replacing(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, names=np.array(names, dtype=np.str_), **arrays)
+
+
+def load_image_scores(path: Path, *, split: str, sigma: float) -> list[ImageScores]:
+    """Return what ``save_image_scores`` wrote, one record per ``decoded_from``; raises ``RunError`` if it is broken."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            names = tuple(str(name) for name in stored["names"])
+            decoded = dict.fromkeys(key.split("/")[0] for key in stored.files if "/" in key)
+            return [
+                ImageScores(split, sigma, one, names, *(stored[f"{one}/{metric}"] for metric in METRICS))
+                for one in decoded
+            ]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"{path} cannot be read ({error}); delete it and evaluate again") from None
+
+
+_TEXTS = ("name", "rank", "split", "sigma", "decoded_from", "psnr", "ssim")
+_IMAGES = ("original", "given", "reconstruction")
+
+
+def save_examples(path: Path, examples: Sequence[Example]) -> None:
+    """Write ``examples``, images of one shape, atomically."""
+    about = json.dumps([{key: getattr(example, key) for key in _TEXTS} for example in examples])
+    arrays = {key: np.stack([getattr(example, key) for example in examples]) for key in _IMAGES}
+    with replacing(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, about=np.frombuffer(about.encode(), "uint8"), **arrays)
+
+
+def load_examples(path: Path) -> list[Example]:
+    """Return what ``save_examples`` wrote; nothing where there is no such file. Raises ``RunError`` if it is broken."""
+    if not path.is_file():
+        return []
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            about = json.loads(stored["about"].tobytes())
+            images = [stored[key] for key in _IMAGES]
+            return [
+                Example(**texts, **dict(zip(_IMAGES, shown, strict=True)))
+                for texts, *shown in zip(about, *images, strict=True)
+            ]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"{path} cannot be read ({error}); delete it and evaluate again") from None
+
+
+try:
+    import fcntl
+except ImportError:  # Windows has no advisory locks of this kind; two processes in one folder go unnoticed there.
+    fcntl = None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` for this process; the system lets go of it however the process ends.
+
+    Raises ``RunError`` where another process holds it.
+    """
+    with (folder / ".lock").open("w") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(
+                    f"{folder} is being trained by another process; wait for it, or use another --runs"
+                ) from None
+        yield
 
 
 @dataclass(frozen=True)
@@ -108,3 +196,63 @@ class Run:
         """Write ``run.json`` and return the run as it is now."""
         write_json(self.folder / "run.json", record.as_dict())
         return Run(self.folder)
+
+
+def runs_folder(runs: str | Path | None = None) -> Path:
+    """Return the folder of runs: ``runs`` if given, else ``KERASAE_RUNS``, else ``runs`` where the command runs."""
+    return Path(runs or os.environ.get("KERASAE_RUNS") or "runs").expanduser()
+
+
+def list_runs(runs: str | Path | None = None) -> list[Run]:
+    """Return the runs in a folder, the latest last; folders that are no runs are passed over."""
+    folder = runs_folder(runs)
+    if not folder.is_dir():
+        return []
+    found = [path for path in folder.iterdir() if (path / "run.json").is_file()]
+    return [Run(path) for path in sorted(found, key=lambda path: (path / "run.json").stat().st_mtime)]
+
+
+def load_run(run: str | Path, runs: str | Path | None = None) -> Run:
+    """Return the run meant by ``run``: a folder, a name under the folder of runs or its beginning, or ``latest``.
+
+    Raises ``RunError`` where there is none or more than one, with the names there are.
+    """
+    if (Path(run).expanduser() / "run.json").is_file():
+        return Run(Path(run).expanduser())
+    known = list_runs(runs)
+    folder = runs_folder(runs)
+    if not known:
+        raise RunError(
+            f"there is no run {str(run)!r}: {folder} holds no runs; train one with: kerasae train ae_baseline"
+        )
+    if str(run) == "latest":
+        return known[-1]
+    names = [one.name for one in known]
+    matches = [one for one in known if one.name == str(run)] or [one for one in known if one.name.startswith(str(run))]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise RunError(f"{str(run)!r} could be any of {', '.join(one.name for one in matches)}; give more of the name")
+    close = difflib.get_close_matches(str(run), names, n=1, cutoff=0.4)
+    meant = f", did you mean {close[0]}?" if close else "."
+    raise RunError(f"there is no run {str(run)!r} in {folder}{meant} See: kerasae runs")
+
+
+def run_name(recipe: Recipe, backend: str) -> str:
+    """Return the folder name of the recipe's run on ``backend``: name, fingerprint, backend, seed."""
+    return f"{recipe.name}-{_without_name(recipe, backend)}"
+
+
+def equal_run(recipe: Recipe, backend: str, runs: str | Path | None = None) -> Run | None:
+    """Return a finished run that trained what ``recipe`` trains on ``backend``, under whatever name; None if none is.
+
+    The run of the recipe's own name comes first.
+    """
+    folder = runs_folder(runs)
+    candidates = [folder / run_name(recipe, backend), *sorted(folder.glob(f"*-{_without_name(recipe, backend)}"))]
+    found = (Run(path) for path in candidates if (path / "run.json").is_file())
+    return next((run for run in found if run.is_finished), None)
+
+
+def _without_name(recipe: Recipe, backend: str) -> str:
+    return f"{fingerprint(recipe)}-{backend}-{recipe.training.seed}"

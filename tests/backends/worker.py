@@ -24,10 +24,9 @@ from kerasae.models import (  # noqa: E402
     ScaleHyperprior,
     initialise,
 )
-from kerasae.recipe import recipe_from  # noqa: E402
-from kerasae.training import build_trainer  # noqa: E402
-from kerasae.training.rate_distortion_trainer import RateDistortionTrainer  # noqa: E402
-from kerasae.training.trainer import Trainer  # noqa: E402
+from kerasae.recipes import recipe_from  # noqa: E402
+from kerasae.training import Trainer, build_trainer  # noqa: E402
+from kerasae.training.trainer import RateDistortionTrainer  # noqa: E402
 
 LAMBDAS = (0.003, 0.01, 0.03)
 CODEC = {"stem": 2, "widths": (6, 8), "latent_channels": 10, "levels": len(LAMBDAS), "span": 3.0}
@@ -97,7 +96,7 @@ def twenty_steps(images, results):
         name="agreement",
         origin="here",
     )
-    from kerasae.data.feed import TrainingFeed
+    from kerasae.data.batches import TrainingFeed
 
     for steps in (1, 20):
         trainer = build_trainer(recipe, steps_per_epoch=steps)

@@ -1,4 +1,4 @@
-from kerasae.bench import clock
+from kerasae.bench import run as clock
 
 
 def test_speed_is_images_over_the_time_they_took(monkeypatch):

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kerasae.bench.compressai import CompressaiResult, train_compressai
-from kerasae.bench.compressai.result import read_result
-from kerasae.bench.compressai.table import compressai_table
+from kerasae.bench.compressai import CompressaiResult, compressai_table, read_result, train_compressai
 from kerasae.errors import BackendError, DataError
 from tests.conftest import smooth_images
 

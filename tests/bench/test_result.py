@@ -1,6 +1,7 @@
 import pytest
 
-from kerasae.bench.result import Measurement, least_bytes_per_step, paired_ratios
+from kerasae.bench import Measurement
+from kerasae.bench.run import least_bytes_per_step, paired_ratios
 
 
 def measured(contender, speeds, task="train", model="ae"):

@@ -8,12 +8,10 @@ import pytest
 
 from kerasae.bench import run as run_module
 from kerasae.bench import run_bench
-from kerasae.bench.contender import answer
-from kerasae.bench.keras_contender import KerasContender
-from kerasae.bench.plain_torch import EVALUATION_BATCH_SIZE
-from kerasae.bench.session import Session
+from kerasae.bench.contenders import EVALUATION_BATCH_SIZE, KerasContender, answer
+from kerasae.bench.run import Session
 from kerasae.errors import BackendError, ModelError
-from kerasae.evaluation.measure import measure
+from kerasae.evaluation.score import measure
 from tests.conftest import BACKEND, smooth_images
 
 
@@ -59,7 +57,7 @@ def test_training_trains_and_counts_whole_epochs():
 
 def test_the_plain_vae_is_the_reference_studys():
     pytest.importorskip("torch")
-    from kerasae.bench.plain_torch import PlainTorch
+    from kerasae.bench.contenders import PlainTorch
 
     images = smooth_images(6)
     plain = PlainTorch(images, batch_size=4)
@@ -73,7 +71,7 @@ def test_the_plain_vae_is_the_reference_studys():
 
 def test_the_plain_autoencoder_learns():
     torch = pytest.importorskip("torch")
-    from kerasae.bench.plain_torch import PlainTorch
+    from kerasae.bench.contenders import PlainTorch
 
     torch.manual_seed(0)
     plain = PlainTorch(smooth_images(24), batch_size=8)

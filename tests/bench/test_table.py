@@ -1,7 +1,7 @@
 from rich.console import Console
 
 from kerasae.bench import BenchResult, Measurement, bench_table
-from kerasae.bench.result import paired_ratios
+from kerasae.bench.run import paired_ratios
 
 
 def shown(measurements, left_out, width=160):

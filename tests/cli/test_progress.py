@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from kerasae.cli.progress import TrainingProgress
+from kerasae.cli.console import TrainingProgress
 
 
 def said(*rows):

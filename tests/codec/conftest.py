@@ -9,7 +9,7 @@ from tests.conftest import smooth_images
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """The folder of runs, which holds one finished run of a small gray autoencoder, and the folder of its images."""
-    from kerasae.recipe import load_recipe
+    from kerasae.recipes import load_recipe
     from kerasae.training import train
 
     folder = tmp_path_factory.mktemp("trained")

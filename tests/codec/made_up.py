@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from keras import ops
 
-from kerasae.codec.codec import Codec
+from kerasae.codec import Codec
 from kerasae.codec.freeze import freeze
 from kerasae.codec.network import Network
 from kerasae.models import (

@@ -3,9 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kerasae.codec.codec import Codec
-from kerasae.codec.container import Packed, pack, unpack
-from kerasae.codec.frozen import Frozen
+from kerasae.codec import Codec, Frozen, Packed, pack, unpack
 from kerasae.errors import CodecError
 from tests.codec.made_up import KINDS, made_up_codec
 from tests.conftest import smooth_images

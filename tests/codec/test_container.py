@@ -4,8 +4,7 @@ import zlib
 
 import pytest
 
-from kerasae.codec.archive import pack_archive, unpack_archive
-from kerasae.codec.container import Packed, pack, unpack
+from kerasae.codec import Packed, pack, pack_archive, unpack, unpack_archive
 from kerasae.errors import CodecError
 
 GRAY = Packed(b"\x01\x23\x45\x67", 128, 128, 1, 5, b"payload")

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from kerasae.codec.entropy_coder import EntropyCoder
-from kerasae.codec.fit_tables import fit_tables
-from kerasae.codec.tables import TOTAL, Tables, integer_frequencies
+from kerasae.codec.tables import TOTAL, Tables, fit_tables, integer_frequencies
 from kerasae.errors import CodecError
 from tests.codec import reference_decoder
 

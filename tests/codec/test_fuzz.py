@@ -6,8 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from kerasae.codec.archive import pack_archive, unpack_archive
-from kerasae.codec.container import pack, unpack
+from kerasae.codec import pack, pack_archive, unpack, unpack_archive
 from kerasae.errors import CodecError
 from tests.codec.made_up import KINDS, made_up_codec
 from tests.conftest import smooth_images

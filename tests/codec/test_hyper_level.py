@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from kerasae.codec.blocks import blocks, spread
-from kerasae.codec.frozen import Frozen
-from kerasae.codec.hyper_level import BLOCK
+from kerasae.codec import Frozen
+from kerasae.codec.hyperprior_coder import BLOCK
+from kerasae.codec.integer_network import blocks, spread
 from tests.codec.made_up import HYPERPRIORS, made_up_codec
 from tests.conftest import smooth_images
 
@@ -51,8 +51,8 @@ def test_the_decoder_is_given_the_latents_to_half_a_step(codec):
 
 def test_the_integer_synthesis_costs_less_than_half_a_percent(codec):
     """Bits under the tables that integers choose, against those that the float network's scales choose."""
-    from kerasae.codec.level import symbol_bits
-    from kerasae.codec.scale_tables import scale_number
+    from kerasae.codec.hyperprior_coder import scale_number
+    from kerasae.codec.latent_coder import symbol_bits
 
     latents = codec.network.encode(smooth_images(40))
     level, bottleneck = codec.frozen.levels[4], codec.model.bottleneck

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from kerasae.codec import integer_synthesis
-from kerasae.codec.integer_synthesis import ACTIVATION_BITS, KERNEL_BITS, IntegerSynthesis
+from kerasae.codec import integer_network as integer_synthesis
+from kerasae.codec.integer_network import ACTIVATION_BITS, KERNEL_BITS, IntegerSynthesis
 from kerasae.errors import CodecError
-from kerasae.models.transforms import HyperSynthesis
+from kerasae.models.hyperprior import HyperSynthesis
 
 RANDOM = np.random.default_rng(0)
 

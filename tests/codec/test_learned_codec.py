@@ -7,17 +7,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerasae.codec.codec import Codec
-from kerasae.codec.container import pack, unpack
-from kerasae.codec.freeze import freeze
-from kerasae.codec.freeze_codec import DEAD_ZONES, lambda_at, qualities_of
-from kerasae.codec.frozen import Frozen
+from kerasae.codec import Codec, Frozen, pack, unpack
+from kerasae.codec.codec import pack_to_bytes, pack_to_psnr
+from kerasae.codec.freeze import DEAD_ZONES, freeze, lambda_at, qualities_of, squared_errors
 from kerasae.codec.network import Network
-from kerasae.codec.target import pack_to_bytes, pack_to_psnr
-from kerasae.codec.training_sample import squared_errors
 from kerasae.errors import CodecError
 from kerasae.models import build_model
-from kerasae.recipe import recipe_from
+from kerasae.recipes import recipe_from
 from kerasae.training import build_trainer
 from tests.codec.made_up import KINDS, LAMBDAS, LEARNED, made_up_codec
 from tests.conftest import smooth_images

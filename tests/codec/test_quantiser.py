@@ -3,9 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from kerasae.codec.level import symbol_bits
-from kerasae.codec.predictor import Predictor, differences, undo_differences
-from kerasae.codec.quantiser import LARGEST, Quantiser, fit_quantiser, rounded
+from kerasae.codec.latent_coder import symbol_bits
+from kerasae.codec.quantizer import LARGEST, Predictor, Quantiser, differences, fit_quantiser, rounded, undo_differences
 from kerasae.codec.tables import Tables, integer_frequencies
 from kerasae.errors import CodecError
 

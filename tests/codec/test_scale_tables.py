@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from kerasae.codec.scale_tables import SCALES, count_integers, scale_number, scale_tables, scales
+from kerasae.codec.hyperprior_coder import SCALES, count_integers, scale_number, scale_tables, scales
 from kerasae.codec.tables import TOTAL
 
 

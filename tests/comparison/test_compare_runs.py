@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from kerasae.comparison.compare_runs import compare_runs
 from kerasae.errors import RunError
-from kerasae.recipe import load_recipe, to_toml
+from kerasae.evaluation.compare import compare_runs
+from kerasae.evaluation.statistics import bootstrap_interval
+from kerasae.recipes import load_recipe, to_toml
 from kerasae.records import Score, Summary
-from kerasae.statistics import bootstrap_interval
 from kerasae.training import Run
 from tests.reports.made_up import record
 

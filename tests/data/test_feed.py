@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasae.data.feed import TrainingFeed, ValidationFeed
-from kerasae.data.order import epoch_order
+from kerasae.data.batches import TrainingFeed, ValidationFeed, epoch_order
 
 
 def test_an_order_is_a_permutation_that_depends_on_seed_and_epoch_alone():

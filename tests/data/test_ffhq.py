@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from kerasae.data import ffhq, load_images, split_indices, write_image
+from kerasae.data import load_images, split_indices, write_image
+from kerasae.data import sources as ffhq
 from kerasae.errors import DataError
-from kerasae.recipe.data import FfhqData
+from kerasae.recipes import FfhqData
 
 NUMBERS = (0, 1, 999, 1000, 1001, 69999)
 

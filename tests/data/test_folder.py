@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from kerasae.data import folder as folder_source
 from kerasae.data import load_images, split_indices, write_image
+from kerasae.data import sources as folder_source
 from kerasae.errors import DataError
-from kerasae.recipe.data import FolderData
+from kerasae.recipes import FolderData
 
 
 def data(path, **settings):

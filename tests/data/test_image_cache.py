@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerasae.data.cache import cache_folder, cached, file_states
-from kerasae.data.image_set import pixel_digest
+from kerasae.data.splits import pixel_digest
 from kerasae.errors import DataError
 
 SHAPE = (4, 5, 1)

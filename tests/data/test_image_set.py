@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasae.data import ImageSet
-from kerasae.data.image_set import pixel_digest
+from kerasae.data.splits import pixel_digest
 from kerasae.errors import DataError
 
 IMAGES = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4, 1)

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from kerasae.data import data_card, load_images
-from kerasae.data.load import LOADERS
+from kerasae.data.sources import LOADERS
 from kerasae.errors import DataError
-from kerasae.recipe.data import SOURCES
+from kerasae.recipes.schema import SOURCES
 
 
 def test_every_source_of_the_schema_has_a_loader_and_a_card():

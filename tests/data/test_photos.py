@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from kerasae.data import data_card, load_images, photos, split_indices
-from kerasae.data.photo_crops import Box
+from kerasae.data.photos import Box
 from kerasae.errors import DataError
-from kerasae.recipe.data import PhotosData
+from kerasae.recipes import PhotosData
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasae.data.feed import TrainingFeed, ValidationFeed
-from kerasae.data.sharded_feed import ShardedFeed
+from kerasae.data.batches import ShardedFeed, TrainingFeed, ValidationFeed
 
 
 def numbered(count):

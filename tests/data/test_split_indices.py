@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from kerasae.data import ImageSet, split_indices
-from kerasae.data.hashed_order import hashed_order
-from kerasae.data.limit import limit_indices
+from kerasae.data.splits import hashed_order, limit_indices
 from kerasae.errors import DataError
-from kerasae.recipe.data import PhotosData
+from kerasae.recipes import PhotosData
 
 
 def image_set(count, groups=None):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from kerasae.data import load_images, write_image
-from kerasae.data.prepared_tfds import find_prepared
+from kerasae.data.tfds import find_prepared
 from kerasae.errors import DataError
-from kerasae.recipe.data import FolderData, TfdsData
+from kerasae.recipes import FolderData, TfdsData
 
 
 @pytest.fixture(scope="module")

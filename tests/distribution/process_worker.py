@@ -8,13 +8,13 @@ import sys
 
 import numpy as np
 
-from kerasae.cli import finish
+from kerasae.cli import train as finish
 from kerasae.cli.app import main
 from kerasae.runtime import choose_backend
 
 choose_backend()
 
-from kerasae.training import train_recipe  # noqa: E402
+from kerasae.training import train as train_recipe  # noqa: E402
 
 rows, trainers = [], []
 

@@ -1,6 +1,6 @@
 """The small recipes that are trained on one device, on two, and in two processes."""
 
-from kerasae.recipe import recipe_from
+from kerasae.recipes import recipe_from
 
 # 15 training images in batches of 4: three that divide over two devices and a last of 3 that does not; 5 in the second
 # recipe divide nowhere. 5 or 4 images of the other splits, in one partial batch or two.

@@ -3,8 +3,8 @@
 import pytest
 
 from kerasae.errors import BackendError
-from kerasae.recipe import fingerprint, load_recipe
-from kerasae.training.distribution import asked_for, is_first_process
+from kerasae.recipes import fingerprint, load_recipe
+from kerasae.training.devices import asked_for, is_first_process
 from tests.conftest import BACKEND
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from kerasae.evaluation import evaluate
-from kerasae.recipe import to_toml
+from kerasae.recipes import to_toml
 from kerasae.training import list_runs
 from tests.conftest import BACKEND, smooth_images
 from tests.distribution.recipes import NAMES, recipe_of

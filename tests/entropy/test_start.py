@@ -5,12 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import logistic
 
-from kerasae.entropy import (
-    FactorizedBottleneck,
-    FactorizedDensity,
-    LogisticMixtureDensity,
-    centres_and_scales,
-)
+from kerasae.entropy import FactorizedBottleneck, FactorizedDensity, LogisticMixtureDensity, centres_and_scales
 
 CENTRES, SCALES = np.array([0.0, 3.0, -40.0]), np.array([0.3, 2.0, 30.0])
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasae.evaluation.fast_ssim import fast_ssim
+from kerasae.evaluation.scorer import fast_ssim
 from kerasae.metrics import ssim
 from tests.conftest import smooth_images
 

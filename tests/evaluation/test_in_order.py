@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from kerasae.evaluation.in_order import in_order
+from kerasae.evaluation.score import in_order
 
 
 @pytest.mark.parametrize("at_once", [1, 2])

@@ -8,13 +8,11 @@ import pytest
 
 from kerasae.data import ImageSet
 from kerasae.evaluation import evaluate
-from kerasae.evaluation.fixed_noise import fixed_noise
-from kerasae.evaluation.latents import latent_record
-from kerasae.evaluation.measure import measure
-from kerasae.evaluation.save_scores import save_evaluation
+from kerasae.evaluation.examples import save_evaluation
+from kerasae.evaluation.score import fixed_noise, latent_record, measure
 from kerasae.evaluation.scorer import Scorer
 from kerasae.models import build_model
-from kerasae.recipe import recipe_from
+from kerasae.recipes import recipe_from
 from kerasae.records import LatentRecord
 from kerasae.training import Run
 from tests.conftest import smooth_images
@@ -89,7 +87,7 @@ def test_a_weight_of_zero_implies_no_variance(case):
 
 
 def a_run(folder, recipe):
-    from kerasae.recipe import to_toml
+    from kerasae.recipes import to_toml
 
     folder.mkdir()
     (folder / "recipe.toml").write_text(to_toml(recipe))

@@ -3,9 +3,7 @@ import pytest
 from keras import ops
 
 from kerasae.data import ImageSet
-from kerasae.evaluation.fixed_noise import fixed_noise
-from kerasae.evaluation.measure import measure
-from kerasae.evaluation.score import score_rows
+from kerasae.evaluation.score import fixed_noise, measure, score_rows
 from kerasae.evaluation.scorer import Scorer
 from kerasae.models import ConvAutoencoder, FactorizedPrior, MlpVae, initialise
 from kerasae.records import Score

@@ -6,12 +6,9 @@ import pytest
 from PIL import Image
 
 from kerasae.errors import DataError, ModelError, RunError
-from kerasae.generation.aggregate import Aggregate
-from kerasae.generation.coding import decode, posteriors
-from kerasae.generation.generate import generate
-from kerasae.generation.places import places_along, places_between, prior_places
+from kerasae.generation import Aggregate, decode, generate, places_along, places_between, posteriors, prior_places
 from kerasae.models import build_model
-from kerasae.recipe import recipe_from
+from kerasae.recipes import recipe_from
 from kerasae.training import load_run, train
 
 

@@ -6,7 +6,7 @@ import pytest
 from scipy.fft import dctn
 
 from kerasae.layers import BlockTransform
-from kerasae.layers.block_transform import cosine_basis
+from kerasae.layers.rearrange import cosine_basis
 
 RANDOM = np.random.default_rng(0)
 

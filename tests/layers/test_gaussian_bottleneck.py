@@ -3,7 +3,7 @@ import math
 import numpy as np
 from keras import ops
 
-from kerasae.layers import GaussianBottleneck, kl_divergence
+from kerasae.entropy.bottlenecks import GaussianBottleneck, kl_divergence
 
 
 def test_kl_of_the_prior_itself_is_zero():

@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from kerasae.layers import StridedConv2D, strided_conv2d
-from kerasae.layers.stride_two import is_faster, stride_two_down
+from kerasae.layers import StridedConv2D
+from kerasae.layers import convolution as strided_conv2d
+from kerasae.layers.convolution import is_faster, stride_two_down
 from tests.layers.stride_two_pairs import CASES, assert_same, on_jax_cpu, twins
 
 

@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from kerasae.layers import StridedConv2DTranspose, strided_conv2d_transpose
-from kerasae.layers.stride_two import is_faster, stride_two_up
+from kerasae.layers import StridedConv2DTranspose
+from kerasae.layers import convolution as strided_conv2d_transpose
+from kerasae.layers.convolution import is_faster, stride_two_up
 from tests.layers.stride_two_pairs import CASES, assert_same, on_jax_cpu, twins
 
 

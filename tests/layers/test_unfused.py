@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasae.layers.stride_two import stride_two_down
-from kerasae.layers.stride_two.unfused import unfused
+from kerasae.layers.convolution import stride_two_down, unfused
 from tests.layers.stride_two_pairs import on_jax_cpu
 
 

@@ -8,7 +8,7 @@ from keras import ops
 from kerasae.codec.network import Network
 from kerasae.models import FactorizedPrior, build_model, initialise
 from kerasae.models.transforms import gdn_analysis, gdn_synthesis, residual_analysis, residual_synthesis
-from kerasae.recipe import recipe_from
+from kerasae.recipes import recipe_from
 from tests.conftest import smooth_images
 
 TRANSFORMS = {

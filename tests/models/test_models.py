@@ -16,7 +16,7 @@ from kerasae.models import (
     ScaleHyperprior,
     initialise,
 )
-from kerasae.recipe import KINDS
+from kerasae.recipes import KINDS
 
 _LEARNED = {"image_size": 32, "widths": (4, 6), "latent_channels": 5, "levels": 3, "span": 4.0}
 _HYPER = _LEARNED | {"hyper_width": 6, "hyper_channels": 16}

@@ -2,7 +2,7 @@ import keras
 import pytest
 
 from kerasae.models import ConvAutoencoder, MlpVae
-from kerasae.rate_distortion.macs import macs_per_pixel
+from kerasae.rate_distortion.compare import macs_per_pixel
 
 
 def test_the_reference_autoencoder_s_decoder_has_36_per_pixel():

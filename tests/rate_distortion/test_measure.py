@@ -9,12 +9,15 @@ from PIL import Image
 
 from kerasae.errors import CodecError
 from kerasae.rate_distortion.classical import CLASSICAL, classical_codec, installed_codecs
-from kerasae.rate_distortion.compare import noisy
-from kerasae.rate_distortion.contender import ClassicalContender
-from kerasae.rate_distortion.matched import matched
-from kerasae.rate_distortion.measure import measure
-from kerasae.rate_distortion.native_images import native_images
-from kerasae.rate_distortion.picture_quality import multi_scale, structural
+from kerasae.rate_distortion.compare import (
+    ClassicalContender,
+    matched,
+    measure,
+    multi_scale,
+    native_images,
+    noisy,
+    structural,
+)
 
 
 @pytest.fixture

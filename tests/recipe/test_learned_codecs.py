@@ -5,7 +5,7 @@ import math
 import pytest
 
 from kerasae.errors import RecipeError
-from kerasae.recipe import fingerprint, is_noise_sweep, load_recipe, shipped_recipes, to_toml
+from kerasae.recipes import fingerprint, is_noise_sweep, load_recipe, shipped_recipes, to_toml
 
 CODEC = '[model]\nkind = "factorized_prior"\n'
 VAE = '[model]\nkind = "conv_vae"\n'

@@ -1,7 +1,7 @@
 import pytest
 
 from kerasae.errors import RecipeError
-from kerasae.recipe import fingerprint, load_recipe, to_toml
+from kerasae.recipes import fingerprint, load_recipe, to_toml
 
 MINIMAL = '[model]\nkind = "conv_autoencoder"\n'
 

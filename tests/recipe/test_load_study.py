@@ -3,7 +3,7 @@
 import pytest
 
 from kerasae.errors import RecipeError
-from kerasae.recipe import is_study, load_recipe, load_study, shipped_recipes
+from kerasae.recipes import is_study, load_recipe, load_study, shipped_recipes
 from tests.studies.made_up import STUDY, write_study
 
 

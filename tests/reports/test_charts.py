@@ -6,17 +6,28 @@ import re
 import numpy as np
 import pytest
 
-from kerasae.reports.page.charts.bars import sorted_bars
-from kerasae.reports.page.charts.forest import LEFT, RIGHT, Effect, forest
-from kerasae.reports.page.charts.frame import tick_label
-from kerasae.reports.page.charts.histogram import bins, histogram
-from kerasae.reports.page.charts.line_chart import Axes, Line, line_chart, scales
-from kerasae.reports.page.charts.scale import Scale, spanning
-from kerasae.reports.page.charts.svg import element, number, text
-from kerasae.reports.page.pictures.png import HEAT_LEVELS, heat_palette
-from kerasae.reports.page.pictures.worst_region import worst_region
-from kerasae.reports.page.sections.examples import amplification
-from kerasae.reports.page.sections.training import thinned
+from kerasae.reports.pictures import HEAT_LEVELS, heat_palette, worst_region
+from kerasae.reports.sections.images import amplification
+from kerasae.reports.sections.training import thinned
+from kerasae.reports.svg import (
+    LEFT,
+    RIGHT,
+    Axes,
+    Effect,
+    Line,
+    Scale,
+    bins,
+    element,
+    forest,
+    histogram,
+    line_chart,
+    number,
+    scales,
+    sorted_bars,
+    spanning,
+    text,
+    tick_label,
+)
 from tests.reports.made_up_report import HOSTILE
 from tests.reports.parsed import Parsed
 

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from kerasae.reports.figures import labelled_grid, loss_curves, metric_histograms, noise_sweep, reconstruction_grid
-from kerasae.reports.figures.end_labels import spread
+from kerasae.reports import labelled_grid, loss_curves, metric_histograms, noise_sweep, reconstruction_grid
+from kerasae.reports.figures import spread
 from tests.reports.made_up import score, sweep
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -48,13 +48,13 @@ def test_loss_panels_follow_the_terms(tmp_path):
     rows = history(
         6, loss=lambda e: 90 / e, distortion=lambda e: 80 / e, rate=lambda e: 10.0 + e, penalty=lambda e: 0.0
     )
-    figure = module(loss_curves)._figure(rows, "vae $1")
+    figure = module(loss_curves)._loss_figure(rows, "vae $1")
     assert list(panels(figure)) == ["loss", "distortion", "rate", "validation MSE"]
     assert panels(figure)["loss"].get_yscale() == "log"
     assert panels(figure)["rate"].get_yscale() == "linear"
     assert "best: epoch 4\n0.01000" in written(panels(figure)["validation MSE"])
     np.testing.assert_allclose(panels(figure)["rate"].lines[0].get_ydata(), [11, 12, 13, 14, 15, 16])
-    kept = module(loss_curves)._figure(rows, "vae", 2)
+    kept = module(loss_curves)._loss_figure(rows, "vae", 2)
     assert "best: epoch 2\n0.01400" in written(panels(kept)["validation MSE"])
     loss_curves(rows, tmp_path / "loss.png", "vae $1", best_epoch=9)
     is_png(tmp_path / "loss.png")
@@ -62,7 +62,7 @@ def test_loss_panels_follow_the_terms(tmp_path):
 
 def test_without_rate_and_penalty_the_loss_is_not_drawn_twice():
     rows = history(3, loss=lambda e: 1 / e, distortion=lambda e: 1 / e, rate=lambda e: 0.0, penalty=lambda e: 0.0)
-    assert list(panels(module(loss_curves)._figure(rows, "ae"))) == ["distortion", "validation MSE"]
+    assert list(panels(module(loss_curves)._loss_figure(rows, "ae"))) == ["distortion", "validation MSE"]
 
 
 @pytest.mark.parametrize("rows", [
@@ -83,7 +83,7 @@ def test_histograms_write_mean_median_and_std(tmp_path):
         "psnr": np.array([20.0, 21.0, 25.0]),
         "ssim": np.array([0.5, 0.5, 0.8]),
     }
-    figure = module(metric_histograms)._figure(values, "ae")
+    figure = module(metric_histograms)._histogram_figure(values, "ae")
     assert list(panels(figure)) == ["MSE", "PSNR, dB", "SSIM"]
     for heading, parts in {
         "MSE": ["mean 0.00300", "median 0.00200", "std 0.00265"],
@@ -115,7 +115,7 @@ def test_grid_rows_and_columns(channels, noisy, columns, tmp_path):
         "captions": ["best\n30 dB"] * columns,
         "title": "ae",
     }
-    figure = module(reconstruction_grid)._figure(**more)
+    figure = module(reconstruction_grid)._reconstruction_figure(**more)
     names = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
     assert names == ["original", *(["noisy input"] if noisy else []), "reconstruction", "|error| × 5"]
     assert len(figure.axes) == columns * len(names)
@@ -133,7 +133,7 @@ def test_a_perfect_reconstruction_is_drawn(tmp_path):
 
 
 def test_noise_sweep_lines_and_labels(tmp_path):
-    figure = module(noise_sweep)._figure(sweep(), "sweep")
+    figure = module(noise_sweep)._sweep_figure(sweep(), "sweep")
     assert list(panels(figure)) == ["MSE", "PSNR, dB", "SSIM"]
     psnr = panels(figure)["PSNR, dB"]
     names = ["ae-3f2a9c1b04-0", "vae-77e1aa0912-0, mean", "vae-77e1aa0912-0, sample", "do nothing"]
@@ -150,7 +150,7 @@ def test_noise_sweep_lines_and_labels(tmp_path):
 
 def test_labels_neither_overlap_nor_leave_the_picture():
     scores = [score(f"run-{i}", sigma=s, psnr=20 + 0.001 * i) for i in range(24) for s in (0.0, 0.1)]
-    figure = module(noise_sweep)._figure(scores, "close")
+    figure = module(noise_sweep)._sweep_figure(scores, "close")
     figure.draw_without_rendering()
     labels = [text for text in panels(figure)["SSIM"].texts if text.get_text().startswith("run-")]
     boxes = sorted((Text.get_window_extent(text) for text in labels), key=lambda box: box.y0)
@@ -194,7 +194,7 @@ def test_a_labelled_grid_shows_every_pixel_as_it_is(size, scale, channels, tmp_p
         corner = np.abs(pixels - tile[0, 0]).max(axis=-1) < 1.1 / 255
         places = [place for place in np.argwhere(corner) if _is_there(pixels, tile, *place)]
         assert len(places) == 1, (row, column)
-    figure = module(labelled_grid)._figure(rows, **more)
+    figure = module(labelled_grid)._labelled_figure(rows, **more)
     figure.draw_without_rendering()
     left = min(axes.get_window_extent().x0 for axes in figure.axes)
     texts = {text.get_text(): text.get_window_extent() for text in figure.texts if text.get_text()}

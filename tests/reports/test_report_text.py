@@ -8,10 +8,8 @@ import pytest
 
 from kerasae.errors import ReportError
 from kerasae.reports import report_text
-from kerasae.reports.text.answer import answer
-from kerasae.reports.text.grid import Cell, Column, Grid
-from kerasae.reports.text.main_grid import main_grid
-from kerasae.reports.text.written import as_csv, as_latex, as_markdown, latex_escaped
+from kerasae.reports.grids import Cell, Column, Grid, as_csv, as_latex, as_markdown, latex_escaped, main_grid
+from kerasae.reports.wording import answer
 from tests.reports.made_up_report import HOSTILE, SIGMAS, single_run, study
 
 AXES = {"model": ("AE", "VAE"), "regulariser": ("none", HOSTILE)}

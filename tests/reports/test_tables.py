@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from kerasae.records import ComparedScore, Difference, RunComparison
-from kerasae.reports.tables import (
+from kerasae.reports import (
     comparison_table,
     plan_table,
     run_comparison_table,

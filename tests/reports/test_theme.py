@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from kerasae.reports.page.theme import DARK, LIGHT, LOOKS, MARKS, SHADES, TEXT, theme_css
+from kerasae.reports.blocks import DARK, LIGHT, LOOKS, MARKS, SHADES, TEXT, theme_css
 
 THEMES = {"light": LIGHT, "dark": DARK}
 
@@ -79,7 +79,7 @@ def test_both_themes_set_the_same_properties():
 def test_every_property_used_is_set_and_every_look_has_a_stroke():
     from importlib.resources import files
 
-    style = (files("kerasae.reports.page") / "templates" / "page.css").read_text(encoding="utf-8")
+    style = (files("kerasae.reports") / "templates" / "page.css").read_text(encoding="utf-8")
     assert set(re.findall(r"var\(--([a-z0-9]+)\)", style)) <= set(LIGHT)
     strokes = [re.search(rf"\.l{look}\{{([^}}]*)\}}", style)[1] for look in range(LOOKS + 1)]
     dashes = [re.search(r"stroke-dasharray:([\d. ]+)", stroke) for stroke in strokes]

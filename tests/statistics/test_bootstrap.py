@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasae.errors import MetricError
-from kerasae.statistics import bootstrap_interval
+from kerasae.evaluation.statistics import bootstrap_interval
 
 
 def test_large_samples_give_the_normal_interval():

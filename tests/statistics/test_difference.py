@@ -5,8 +5,7 @@ import pytest
 from scipy import stats
 
 from kerasae.errors import StatisticsError
-from kerasae.statistics import paired_difference, seed_interval
-from kerasae.statistics.difference import mean_variance, t_interval
+from kerasae.evaluation.statistics import mean_variance, paired_difference, seed_interval, t_interval
 
 STUDIES = 1000
 

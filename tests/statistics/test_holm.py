@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasae.statistics import holm
+from kerasae.evaluation.statistics import holm
 
 
 def test_by_hand():

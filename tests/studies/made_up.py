@@ -3,7 +3,7 @@
 import os
 import signal
 
-from kerasae.studies.job import Event, Job, Outcome
+from kerasae.studies.plan import Event, Job, Outcome
 
 STUDY = """
 [study]

@@ -5,8 +5,8 @@ import tarfile
 import pytest
 
 from kerasae.errors import StudyError
-from kerasae.studies.engines import artifacts
-from kerasae.studies.engines.artifacts import check_storage, digest, fetch, names_in, pack, put, unpack
+from kerasae.studies.engines import parcels as artifacts
+from kerasae.studies.engines.parcels import check_storage, digest, fetch, names_in, pack, put, unpack
 
 
 def write(root, **files):

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kerasae.recipe import load_study
+from kerasae.recipes import load_study
 from kerasae.records import StudyCell
-from kerasae.studies.collect import CellEvidence
-from kerasae.studies.comparisons import compare_levels, with_verdicts
+from kerasae.studies.conclusions import compare_levels, with_verdicts
+from kerasae.studies.gather import CellEvidence
 from tests.studies.made_up import write_study
 
 IMAGES = 60

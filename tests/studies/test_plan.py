@@ -3,7 +3,7 @@
 import pytest
 
 from kerasae.errors import RecipeError, StudyError
-from kerasae.recipe import load_study
+from kerasae.recipes import load_study
 from kerasae.studies.plan import plan_study
 from tests.studies.made_up import STUDY, write_study
 

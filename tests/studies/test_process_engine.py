@@ -4,8 +4,7 @@ import os
 
 import pytest
 
-from kerasae.studies.engines import ProcessEngine
-from kerasae.studies.engines.cores import cores_of
+from kerasae.studies.engines.process import ProcessEngine, cores_of
 from tests.studies.made_up import job, serve_by_name
 
 

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from kerasae.errors import StudyError
-from kerasae.studies.engines import ray_cluster
-from kerasae.studies.engines.ray import RayEngine
-from kerasae.studies.engines.ray_cluster import connected, could_do
-from kerasae.studies.job import Job
+from kerasae.studies.engines import ray as ray_cluster
+from kerasae.studies.engines.ray import RayEngine, connected, could_do
 from kerasae.studies.perform import perform
+from kerasae.studies.plan import Job
 from kerasae.training import Run
 from tests.conftest import once
 from tests.studies.tiny_jobs import tiny_job

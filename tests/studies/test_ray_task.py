@@ -5,14 +5,13 @@ import pytest
 
 import kerasae
 from kerasae.errors import RunError
-from kerasae.studies.engines import ray_task
-from kerasae.studies.engines.artifacts import names_in, pack, unpack
-from kerasae.studies.engines.ray_task import do_job, settle
-from kerasae.studies.engines.run_parcels import pack_run, unpack_run
-from kerasae.studies.job import Job
+from kerasae.studies.engines import ray as ray_task
+from kerasae.studies.engines.parcels import names_in, pack, pack_run, unpack, unpack_run
+from kerasae.studies.engines.ray import do_job, settle
 from kerasae.studies.perform import perform
+from kerasae.studies.plan import Job
 from kerasae.training import Run
-from kerasae.training.lock import locked
+from kerasae.training.run import locked
 from tests.studies.tiny_jobs import tiny_job
 
 

@@ -1,8 +1,8 @@
 """Jobs that take seconds."""
 
-from kerasae.recipe import load_recipe
-from kerasae.studies.job import Job
-from kerasae.training.name import run_name
+from kerasae.recipes import load_recipe
+from kerasae.studies.plan import Job
+from kerasae.training.run import run_name
 from tests.conftest import BACKEND
 
 

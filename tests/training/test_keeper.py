@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from kerasae import recipe as recipes
-from kerasae.data.feed import TrainingFeed, ValidationFeed
+from kerasae import recipes as recipes
+from kerasae.data.batches import TrainingFeed, ValidationFeed
+from kerasae.training import build_trainer
+from kerasae.training.callbacks import Keeper
 from kerasae.training.checkpoint import Progress
-from kerasae.training.keeper import Keeper
-from kerasae.training.prepare import build_trainer
 
 
 class Watched(Keeper):

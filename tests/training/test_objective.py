@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerasae.training.objective import batch_mean, distortion, weight_penalty
+from kerasae.training.objectives import batch_mean, distortion, weight_penalty
 
 
 def pair(seed=0, shape=(4, 8, 8, 1)):

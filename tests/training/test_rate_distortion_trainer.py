@@ -5,10 +5,9 @@ import pytest
 from keras import ops
 
 from kerasae.models import FactorizedPrior, initialise
-from kerasae.recipe import recipe_from
+from kerasae.recipes import recipe_from
 from kerasae.training import build_trainer
-from kerasae.training.prepare import best_by, objective_sentence
-from kerasae.training.rate_distortion_trainer import RateDistortionTrainer
+from kerasae.training.trainer import RateDistortionTrainer, best_by, objective_sentence
 from tests.conftest import smooth_images
 
 LAMBDAS = (0.002, 0.01, 0.08)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from kerasae.errors import RunError
-from kerasae.recipe import recipe_from
+from kerasae.recipes import recipe_from
 from kerasae.training import Reporter, load_run, train
 from tests.conftest import smooth_images, write_images
 

@@ -1,14 +1,88 @@
-"""A pool of processes on this machine."""
+"""Who gets which cores and which GPU."""
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 
-from kerasae.studies.engines.cores import cores_of, default_workers, gpu_of
-from kerasae.studies.engines.worker import serve
-from kerasae.studies.job import Event, Job, Outcome
+from kerasae.studies.perform import perform
+from kerasae.studies.plan import Event, Job, Outcome
+
+
+def available_cores() -> list[int]:
+    """Return the cores that this process may use; an empty list where the system does not say."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def visible_gpus() -> list[str]:
+    """Return the NVIDIA GPUs that this process may use, found without loading a backend."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [part for part in chosen.split(",") if part.strip() and part != "-1"]
+    devices = Path("/dev").glob("nvidia[0-9]*")
+    return sorted((path.name.removeprefix("nvidia") for path in devices), key=int)
+
+
+def default_workers() -> int:
+    """Return a worker per GPU where there are any, else one per core: small models use one core best."""
+    return len(visible_gpus()) or len(available_cores()) or os.cpu_count() or 1
+
+
+def cores_of(place: int, workers: int) -> list[int]:
+    """Return the cores of worker ``place`` of ``workers``: equal shares, the same number for each.
+
+    Equal shares even where some cores stay idle: how many threads a run has decides its last bits. Nothing where there
+    are more workers than cores, which then share them as the system sees fit.
+    """
+    cores = available_cores()
+    share = len(cores) // workers
+    return cores[place * share : (place + 1) * share]
+
+
+def gpu_of(place: int) -> dict[str, str]:
+    """Return the environment that shows worker ``place`` one GPU; nothing where there is none."""
+    gpus = visible_gpus()
+    return {"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} if gpus else {}
+
+
+def serve(connection: Connection, environment: Mapping[str, str], cores: Sequence[int], parent: int) -> None:
+    """Do jobs that arrive as dictionaries on ``connection``, and send ``Event``s back, until it is closed.
+
+    ``environment`` and ``cores`` are settled before any backend loads; ``parent`` is the process to die with.
+    """
+    _die_with(parent)
+    # Ctrl-C reaches the whole group; the parent ends its workers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(environment)
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+        for library in ("OMP", "OPENBLAS", "MKL"):
+            os.environ[f"{library}_NUM_THREADS"] = str(len(cores))
+    while True:
+        try:
+            job = Job.from_dict(connection.recv())
+        except EOFError:
+            return
+        outcome = perform(
+            job, lambda done, total, name=job.name: connection.send(Event("progress", name, done=done, total=total))
+        )
+        connection.send(Event("ended", job.name, outcome=outcome))
+
+
+def _die_with(parent: int) -> None:
+    """Have the system end this process with its parent, so that a killed study leaves nobody training in its runs."""
+    if not sys.platform.startswith("linux"):
+        return  # elsewhere the next word to a parent that is gone ends it
+    die_of_signal = 1  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(die_of_signal, signal.SIGKILL)
+    if os.getppid() != parent:  # it went while this process was starting
+        os._exit(1)
+
 
 _TRIES = 2
 

@@ -1,10 +1,11 @@
 """The step on JAX: the same as the others, with the state passed in and out."""
 
+from collections.abc import Callable
+
 import jax
 import keras
 
-from kerasae.training.steps.images_of import images_of
-from kerasae.training.steps.weights_of import weights_of
+from kerasae.training.steps.unpack import images_of, weights_of
 
 
 class Step:
@@ -57,3 +58,17 @@ class Step:
 
 def _read(scope, variables):
     return [scope.get_current_value(variable) for variable in variables]
+
+
+def compile_scorer(scorer: keras.Model) -> Callable[[dict], dict]:
+    """Return ``inputs → scores``, which leaves the weights where they are.
+
+    ``predict_on_batch`` hands them to each call for good and takes them back from it, which two threads cannot both do.
+    """
+    compiled = jax.jit(lambda trainable, others, inputs: scorer.stateless_call(trainable, others, inputs)[0])
+
+    def score(inputs: dict) -> dict:
+        state = ([v.value for v in some] for some in (scorer.trainable_variables, scorer.non_trainable_variables))
+        return compiled(*state, inputs)
+
+    return score

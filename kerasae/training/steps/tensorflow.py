@@ -1,8 +1,12 @@
 """The step on TensorFlow."""
 
+from collections.abc import Callable
+
+import keras
 import tensorflow as tf
 
-from kerasae.training.steps.images_of import images_of
+from kerasae.runtime import worth_compiling
+from kerasae.training.steps.unpack import images_of
 
 
 class Step:
@@ -23,3 +27,15 @@ class Step:
     def test_step(self, data):
         """Update the trackers on one batch of uint8 images."""
         return self.track(self.validate(images_of(data)))
+
+
+def compile_scorer(scorer: keras.Model) -> Callable[[dict], dict]:
+    """Return ``inputs → scores``, traced once for each shape; ``predict_on_batch`` forgets the batch's size."""
+    traced = tf.function(lambda inputs: scorer(inputs, training=False), jit_compile=worth_compiling())
+    # As tensors: each NumPy array would be traced as a constant of its own.
+    return lambda inputs: traced({name: tf.convert_to_tensor(array) for name, array in inputs.items()})
+
+
+def compile_metric(metric: Callable) -> Callable:
+    """Return ``metric`` of two images compiled by XLA, for use inside a graph that is not; it has no gradient."""
+    return tf.function(metric, jit_compile=True)

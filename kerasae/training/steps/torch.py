@@ -2,7 +2,7 @@
 
 import torch
 
-from kerasae.training.steps.images_of import images_of
+from kerasae.training.steps.unpack import images_of
 
 
 class Step:

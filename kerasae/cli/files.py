@@ -1,0 +1,241 @@
+"""``kerasae compress``, ``decompress``, ``inspect`` and ``freeze``."""
+
+import json as json_module
+import time
+from typing import Annotated
+
+import typer
+
+from kerasae.cli import options
+
+
+def compress(
+    run: Annotated[str, typer.Argument(help="A run: its folder, its name, or latest.")],
+    images: Annotated[list[str], typer.Argument(help="Image files, and folders of them.", metavar="IMAGE...")],
+    out: Annotated[
+        str, typer.Option("-o", "--out", help="A folder; or a .kae file: of one image, or an archive of several.")
+    ] = ".",
+    step: Annotated[int | None, typer.Option(help="Index into the run's ladder of steps, 0 the finest.")] = None,
+    quality: Annotated[
+        float | None, typer.Option(help="Of a learned codec: from 1, the fewest bits, to its highest, in quarters.")
+    ] = None,
+    target_bytes: Annotated[int | None, typer.Option(help="Most bytes of each file; searched for each image.")] = None,
+    target_psnr: Annotated[float | None, typer.Option(help="Least PSNR of each image in dB; searched too.")] = None,
+    gray: Annotated[bool, typer.Option("--gray", help="Let a gray model take the luma of colour images.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    runs: options.Runs = None,
+    json: options.Json = False,
+) -> None:
+    """Compress images with a trained model to real files.
+
+    Transparent pixels are laid over white; 16-bit gray becomes 8-bit; animations are refused. Every file is decoded
+    again and compared before it is written.
+    """
+    from kerasae.errors import CodecError
+    from kerasae.runtime import choose_backend
+    from kerasae.training import load_run
+
+    _refuse_two({"--step": step, "--quality": quality, "--target-bytes": target_bytes, "--target-psnr": target_psnr})
+    if target_bytes is not None and target_bytes < 1:
+        raise CodecError(f"--target-bytes {target_bytes} holds no file; it is at least 1")
+    found = load_run(run, runs)
+    choose_backend()
+
+    from kerasae.cli.console import counting, err
+    from kerasae.cli.console import out as console
+    from kerasae.cli.train import waiting
+    from kerasae.codec import Codec, compress_files
+
+    with waiting("loading the model"):
+        codec = Codec.load(found)
+    if quality is not None:
+        step = codec.step_of(quality)
+    began = time.perf_counter()
+    with counting(err, "compressing") as progress:
+        done = compress_files(
+            codec,
+            images,
+            out,
+            step=step,
+            target_bytes=target_bytes,
+            target_psnr=target_psnr,
+            gray=gray,
+            force=force,
+            progress=progress,
+        )
+    seconds = time.perf_counter() - began
+    qualities = codec.frozen.qualities
+    facts = {
+        "run": found.name,
+        "step": done.steps[0],
+        "coarsest_step": done.steps[1],
+        "quality": qualities[done.steps[0]] if qualities else None,
+        "images": done.images,
+        "pixels": done.pixels,
+        "bytes": done.bytes_written,
+        "bits_per_pixel": 8 * done.bytes_written / done.pixels,
+        "compression_ratio": done.raw_bytes / done.bytes_written,
+        "escapes": done.escapes,
+        "images_per_second": done.images / seconds,
+        "outputs": [str(path) for path in done.outputs],
+    }
+    if codec.frozen.is_empty:
+        err.print(
+            f"note: every latent of {found.name} rounds to one value, so its files hold no picture; look at its scores "
+            "(kerasae evaluate) and train longer",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+    if json:
+        print(json_module.dumps(facts, indent=1))
+        return
+    where = str(done.outputs[0]) if len(done.outputs) == 1 else f"{len(done.outputs):,} files in {out}"
+    console.print(
+        f"{done.images:,} image{'s' * (done.images != 1)} → {where}: {done.bytes_written:,} bytes, "
+        f"{facts['bits_per_pixel']:.3f} bits per pixel, 1:{facts['compression_ratio']:.1f} of 8-bit pixels "
+        f"({_taken(codec.frozen, done.steps)}, {done.escapes:,} symbols outside the tables, "
+        f"{facts['images_per_second']:,.0f} images/s)",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
+
+
+def _taken(frozen, steps: tuple[int, int]) -> str:
+    """Return in words which steps or qualities were taken, of which there are."""
+    if frozen.qualities:
+        low, high = (f"{frozen.qualities[step]:g}" for step in reversed(steps))
+        return f"quality {low if low == high else f'{low} to {high}'} of 1–{frozen.qualities[0]:g}"
+    low, high = steps
+    return f"step {low if low == high else f'{low} to {high}'} of 0–{len(frozen.levels) - 1}"
+
+
+def _refuse_two(options: dict[str, object]) -> None:
+    from kerasae.errors import CodecError
+
+    given = [name for name, value in options.items() if value is not None]
+    if len(given) > 1:
+        raise CodecError(f"{' and '.join(given)} each decide the step; pass one of them")
+
+
+def decompress(
+    files: Annotated[list[str], typer.Argument(help=".kae files, archives, and folders of them.", metavar="FILE...")],
+    out: Annotated[str, typer.Option("-o", "--out", help="A folder for PNG files; or one image file.")] = ".",
+    run: Annotated[
+        str | None, typer.Option("--run", help="The run that wrote them; else found by fingerprint.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    runs: options.Runs = None,
+) -> None:
+    """Turn .kae files back into images, with the run that wrote them."""
+    from functools import lru_cache
+
+    from kerasae.runtime import choose_backend
+    from kerasae.training import load_run
+
+    named = load_run(run, runs) if run else None
+    choose_backend()
+
+    from kerasae.cli.console import counting, err
+    from kerasae.cli.console import out as console
+    from kerasae.cli.train import waiting
+    from kerasae.codec import Codec, decompress_files
+    from kerasae.codec.files import find_run, read_packed
+
+    packed = read_packed(files)
+
+    @lru_cache(maxsize=2)
+    def codec_of(fingerprint: bytes) -> Codec:
+        return Codec.load(named or find_run(fingerprint, runs))
+
+    with waiting("loading the model"):
+        for fingerprint in sorted({one.fingerprint for one in packed.values()})[:2]:
+            codec_of(fingerprint)
+    with counting(err, "decompressing") as progress:
+        written = decompress_files(codec_of, packed, out, force=force, progress=progress)
+    where = str(written[0]) if len(written) == 1 else f"{len(written):,} files in {out}"
+    console.print(
+        f"{len(written):,} image{'s' * (len(written) != 1)} → {where}", highlight=False, soft_wrap=True, markup=False
+    )
+
+
+def inspect(
+    file: Annotated[str, typer.Argument(help="A .kae file or archive.")],
+    run: Annotated[str | None, typer.Option("--run", help="The run that wrote it; else found by fingerprint.")] = None,
+    runs: options.Runs = None,
+    json: options.Json = False,
+) -> None:
+    """Show what a .kae file says: model, size, step, bytes, and where its run is at hand, the bits of each channel."""
+    from pathlib import Path
+
+    from kerasae.cli.console import out
+    from kerasae.codec import Frozen
+    from kerasae.codec.files import find_run, inspect_packed, read_packed
+    from kerasae.codec.frozen import FILE
+    from kerasae.errors import CodecError, KerasaeError
+    from kerasae.reports import inspection_table
+    from kerasae.training import load_run
+
+    if Path(file).is_dir():
+        raise CodecError(f"{file} is a folder; inspect one file at a time")
+    packed = read_packed([file])
+    fingerprint = next(iter(packed.values())).fingerprint
+    try:
+        found = load_run(run, runs) if run else find_run(fingerprint, runs)
+    except KerasaeError as error:
+        if run:
+            raise
+        found, missing = None, str(error)
+    frozen = Frozen.load(found.folder / FILE) if found else None
+    rows = [inspect_packed(name, one, frozen) for name, one in packed.items()]
+    size = Path(file).stat().st_size
+    about = {"file": file, "bytes": size, "fingerprint": fingerprint.hex(), "run": found.name if found else None}
+    if json:
+        print(json_module.dumps(about | {"images": rows}, indent=1))
+        return
+    out.print(inspection_table(rows, title=f"{file}: {size:,} bytes, model {fingerprint.hex()}"))
+    if found:
+        out.print(f"run: {found.folder}", highlight=False, soft_wrap=True, markup=False)
+    else:
+        out.print(f"bits per channel are not shown: {missing}", highlight=False, soft_wrap=True, markup=False)
+
+
+def freeze(
+    run: Annotated[str, typer.Argument(help="A run: its folder, its name, or latest.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Freeze anew; files written before can then not be read.")
+    ] = False,
+    runs: options.Runs = None,
+    json: options.Json = False,
+) -> None:
+    """Choose steps and freeze probability tables from a run's training images, so that it can write files.
+
+    compress does so by itself where it was not done; this shows the ladder of steps.
+    """
+    from kerasae.runtime import choose_backend
+    from kerasae.training import load_run
+
+    found = load_run(run, runs)
+    choose_backend()
+
+    from kerasae.cli.console import counting, err, out
+    from kerasae.codec import freeze_run
+    from kerasae.reports import ladder_table
+
+    with counting(err, "freezing") as progress:
+        frozen = freeze_run(found, force=force, progress=progress)
+    rows = [
+        {"step": place, "psnr": psnr, "bits_per_pixel": bits, "default": place == frozen.default}
+        for place, (psnr, bits) in enumerate(zip(frozen.psnr, frozen.bits_per_pixel, strict=True))
+    ]
+    for row, quality in zip(rows, frozen.qualities, strict=False):
+        row["quality"] = quality
+    if json:
+        print(json_module.dumps(rows, indent=1))
+        return
+    out.print(ladder_table(rows, title=f"{found.name}, frozen from {frozen.images:,} training images"))
+    out.print(
+        f"without quantisation {frozen.unquantised_psnr:.2f} dB · fingerprint {frozen.fingerprint.hex()}",
+        highlight=False,
+    )

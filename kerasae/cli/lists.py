@@ -1,0 +1,205 @@
+"""``kerasae recipes``, ``runs``, ``data``."""
+
+import json as json_module
+from typing import Annotated
+
+import typer
+
+from kerasae.cli import options
+
+recipes_app = typer.Typer(help="List, show and check recipes.", invoke_without_command=True, no_args_is_help=False)
+
+
+@recipes_app.callback()
+def recipes(context: typer.Context) -> None:
+    """List the recipes that ship with kerasae."""
+    if context.invoked_subcommand:
+        return
+    from rich.table import Table
+
+    from kerasae.cli.console import out
+    from kerasae.recipes import header, shipped_recipes
+
+    for folder, head, about in (
+        ("", "recipe", "what it trains, and what to expect"),
+        ("studies", "study", "what it asks, and what was found"),
+    ):
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        table.add_column(head, style="bold", no_wrap=True)
+        table.add_column(about)
+        for path in shipped_recipes(folder):
+            table.add_row(path.stem, " ".join(line for line in header(path).splitlines() if "kerasae " not in line))
+        out.print(table)
+        out.print()
+    out.print(
+        "train one: kerasae train NAME    run a study: kerasae study NAME    look inside: kerasae recipes show NAME",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@recipes_app.command("show")
+def show_recipe(recipe: Annotated[str, typer.Argument(help="A recipe's name or file.")]) -> None:
+    """Print a recipe as it is written."""
+    from rich.syntax import Syntax
+
+    from kerasae.cli.console import out
+
+    text = _found(recipe).read_text(encoding="utf-8")
+    if out.is_terminal:
+        out.print(Syntax(text, "toml", background_color="default", word_wrap=True))
+    else:
+        print(text, end="")
+
+
+@recipes_app.command("check")
+def check(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name or file.")],
+    data: options.Data = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = None,
+    set: options.Set = None,
+) -> None:
+    """Check a recipe and print it with every default spelled out; of a study, the runs it would train."""
+    from kerasae.recipes import is_noise_sweep, is_study, load_noise_sweep, load_recipe, load_study, to_toml
+
+    recipe = str(_found(recipe))
+    if is_study(recipe):
+        from kerasae.runtime import wanted_backend
+        from kerasae.studies.plan import plan_study
+
+        plan = plan_study(load_study(recipe), backend=wanted_backend(), data=data, epochs=epochs, set=set or ())
+        print(*plan.run_jobs(), sep="\n")
+    elif is_noise_sweep(recipe):
+        print(load_noise_sweep(recipe).model_dump_json(indent=1))
+    else:
+        print(to_toml(load_recipe(recipe, data=data, epochs=epochs, seed=seed, set=set or ())), end="")
+
+
+def _found(recipe: str):
+    """Return the file of a recipe or, where there is no such recipe, of a study."""
+    from kerasae.errors import RecipeError
+    from kerasae.recipes import find_recipe
+
+    try:
+        return find_recipe(recipe)
+    except RecipeError:
+        try:
+            return find_recipe(recipe, folder="studies")
+        except RecipeError:
+            pass
+        raise
+
+
+runs_app = typer.Typer(help="List runs and show their scores.", invoke_without_command=True, no_args_is_help=False)
+
+
+@runs_app.callback()
+def runs(context: typer.Context, runs: options.Runs = None, json: options.Json = False) -> None:
+    """List the runs in a folder, the latest last."""
+    if context.invoked_subcommand:
+        return
+    from kerasae.cli.console import out
+    from kerasae.reports import runs_table
+    from kerasae.training import list_runs, runs_folder
+
+    found = list_runs(runs)
+    if json:
+        print(json_module.dumps([run.record.as_dict() for run in found], indent=1))
+    elif found:
+        out.print(runs_table([run.record for run in found]))
+    else:
+        out.print(f"no runs in {runs_folder(runs)}; train one with: kerasae train ae_baseline", highlight=False)
+
+
+@runs_app.command("show")
+def show_runs(
+    run: Annotated[str, typer.Argument(help="A run: its folder, its name, or latest.")] = "latest",
+    runs: options.Runs = None,
+) -> None:
+    """Print the scores of a run as they were when it was trained."""
+    from kerasae.cli.console import out
+    from kerasae.cli.train import show as show_run
+    from kerasae.training import load_run
+
+    found = load_run(run, runs)
+    if found.scores():
+        show_run(found, out)
+    else:
+        out.print(f"{found.name} is {found.record.status} after epoch {found.record.epochs_done}, without scores yet")
+
+
+@runs_app.command("compare")
+def compare(
+    run: Annotated[list[str], typer.Argument(help="Two runs or more; the others are compared with the first.")],
+    runs: options.Runs = None,
+    json: options.Json = False,
+) -> None:
+    """Show runs side by side: what differs in their recipes, and their scores with the difference to the first.
+
+    Where they were scored on the same images, differences are paired and have a bootstrap interval.
+    """
+    from kerasae.evaluation.compare import compare_runs
+    from kerasae.training import load_run
+
+    comparison = compare_runs([load_run(name, runs) for name in run])
+    if json:
+        print(json_module.dumps(comparison.as_dict(), indent=1, ensure_ascii=False))
+        return
+    from kerasae.cli.console import out
+    from kerasae.reports import run_comparison_table, run_difference_table
+
+    out.print(run_difference_table(comparison))
+    out.print(run_comparison_table(comparison))
+    for sentence in comparison.sentences:
+        out.print(sentence, highlight=False, markup=False)
+
+
+data_app = typer.Typer(
+    help="List sources of images and show their data cards.", invoke_without_command=True, no_args_is_help=False
+)
+
+_SOURCES = (
+    ("photos", "--data photos", "crops of the photographs that ship with scikit-image; the default"),
+    ("folder", "--data folder:PATH", "any folder tree of PNG, JPEG or WebP, split by group where a CSV names one"),
+    ("ffhq", "--data ffhq:PATH", "the 70,000 FFHQ thumbnails as published"),
+    ("tfds", "--data tfds:NAME", "any image data set of TensorFlow Datasets"),
+)
+
+
+@data_app.callback()
+def data(context: typer.Context) -> None:
+    """List the sources of images."""
+    if context.invoked_subcommand:
+        return
+    from rich.table import Table
+
+    from kerasae.cli.console import out
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("source", style="bold", no_wrap=True)
+    table.add_column("how to ask for it", no_wrap=True)
+    table.add_column("what it is")
+    for row in _SOURCES:
+        table.add_row(*row)
+    out.print(table)
+    out.print(
+        "\nread before you rely on one: kerasae data show NAME; for faces also: kerasae data show ethics",
+        highlight=False,
+    )
+
+
+@data_app.command("show")
+def show_card(name: Annotated[str, typer.Argument(help="A source's name, or ethics.")]) -> None:
+    """Print a data card: origin, licence, size, split, faults, who is in it and who is not."""
+    from kerasae.data import data_card
+
+    text = data_card(name)
+    from kerasae.cli.console import out
+
+    if out.is_terminal:
+        from rich.markdown import Markdown
+
+        out.print(Markdown(text))
+    else:
+        print(text, end="")

@@ -1,0 +1,94 @@
+"""Channels ↔ squares of positions, in NumPy: what ``SpaceToDepth`` and ``DepthToSpace`` do in a model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from kerasae.errors import CodecError
+
+
+def blocks(grid: np.ndarray, block: int) -> np.ndarray:
+    """Return ``(images, rows/block, columns/block, block²·channels)`` of ``(images, rows, columns, channels)``."""
+    images, rows, columns, channels = grid.shape
+    parts = grid.reshape(images, rows // block, block, columns // block, block, channels).transpose(0, 1, 3, 2, 4, 5)
+    return parts.reshape(images, rows // block, columns // block, block**2 * channels)
+
+
+def spread(grid: np.ndarray, block: int) -> np.ndarray:
+    """Undo ``blocks``."""
+    images, rows, columns, channels = grid.shape
+    parts = grid.reshape(images, rows, columns, block, block, channels // block**2).transpose(0, 1, 3, 2, 4, 5)
+    return parts.reshape(images, rows * block, columns * block, channels // block**2)
+
+
+# Activations are multiples of 2^−12, kernels of 2^−14.
+ACTIVATION_BITS = 12
+KERNEL_BITS = 14
+# Activations saturate at ±2^21, which stands for ±512.
+LARGEST_ACTIVATION = 2.0**21
+_EXACT = 2.0**53
+_POSITIONS_AT_ONCE = 2**15
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerSynthesis:
+    """Kernels ``(k, k, inputs, outputs)`` and biases ``(outputs,)`` int32, in the order they are applied.
+
+    ReLU follows the convolutions 0, 2 and 4; depth-to-space by 2 the convolutions 1 and 3; as ``HyperSynthesis`` does.
+    """
+
+    kernels: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray, ...]
+
+    @classmethod
+    def from_weights(cls, weights: Sequence[tuple[np.ndarray, np.ndarray]]) -> "IntegerSynthesis":
+        """Return float kernels and biases in integers.
+
+        Raises ``CodecError`` where a sum could leave the exact range: weights of a model that is not sane.
+        """
+        kernels = tuple(np.rint(kernel * 2**KERNEL_BITS) for kernel, _ in weights)
+        biases = tuple(np.rint(bias * 2 ** (KERNEL_BITS + ACTIVATION_BITS)) for _, bias in weights)
+        for kernel, bias in zip(kernels, biases, strict=True):
+            largest = np.abs(kernel).sum(axis=(0, 1, 2)) * LARGEST_ACTIVATION + np.abs(bias)
+            if not largest.max() < _EXACT or np.abs(kernel).max() >= 2**31:
+                raise CodecError(
+                    "the weights of the hyper-synthesis are too large to be computed with exactly; the model has not "
+                    "been trained to anything sane: train it again with a lower learning rate"
+                )
+        return cls(tuple(kernel.astype(np.int32) for kernel in kernels), tuple(bias.astype("i8") for bias in biases))
+
+    def __call__(self, hyper_latents: np.ndarray) -> np.ndarray:
+        """Return ``(images, rows, columns, outputs)`` of ``(images, rows/4, columns/4, channels)``.
+
+        Both are integers in float64, multiples of 2^−12 of what they stand for.
+        """
+        x = np.clip(hyper_latents.astype(np.float64), -LARGEST_ACTIVATION, LARGEST_ACTIVATION)
+        *inner, last = self._in_float64
+        for place, weights in enumerate(inner):
+            x = _convolved(x, *weights)
+            x = spread(x, 2) if place % 2 else np.maximum(x, 0.0)
+        return _convolved(x, *last)
+
+    @cached_property
+    def _in_float64(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The same integers as BLAS takes them, converted once for all images."""
+        pairs = zip(self.kernels, self.biases, strict=True)
+        return [(kernel.astype(np.float64), bias.astype(np.float64)) for kernel, bias in pairs]
+
+
+def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    size, _, inputs, outputs = kernel.shape
+    images, rows, columns, _ = x.shape
+    x = np.pad(x, ((0, 0), (size // 2,) * 2, (size // 2,) * 2, (0, 0)))
+    taps = [(row, column) for row in range(size) for column in range(size)]
+    parts = [x[:, row : row + rows, column : column + columns] for row, column in taps]
+    if images * rows * columns <= _POSITIONS_AT_ONCE:
+        sums = np.concatenate(parts, -1).reshape(-1, size * size * inputs) @ kernel.reshape(-1, outputs) + bias
+    else:
+        # The same integers in another order, without nine copies of a large image in memory.
+        sums = bias + sum(part.reshape(-1, inputs) @ kernel[tap] for part, tap in zip(parts, taps, strict=True))
+    # A division by a power of two and floor are exact; half a unit makes it rounding to nearest.
+    shifted = np.floor((sums + 2.0 ** (KERNEL_BITS - 1)) * 2.0**-KERNEL_BITS)
+    return np.clip(shifted, -LARGEST_ACTIVATION, LARGEST_ACTIVATION).reshape(images, rows, columns, outputs)

@@ -1,0 +1,180 @@
+"""One step of the ladder: latents ↔ bytes."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from kerasae.codec.entropy_coder import ESCAPE_LENGTH_BITS, EntropyCoder
+from kerasae.codec.quantizer import Predictor, Quantiser, differences, undo_differences
+from kerasae.codec.tables import Tables
+from kerasae.errors import CodecError
+
+
+class Payloads(ABC):
+    """Latents ↔ integers ``(images, rows, columns, channels)`` ↔ one payload an image."""
+
+    @abstractmethod
+    def quantise(self, latents: np.ndarray) -> np.ndarray:
+        """Return what ``Network.encode`` gave as int32; raises ``CodecError`` for no numbers."""
+
+    @abstractmethod
+    def dequantise(self, integers: np.ndarray) -> np.ndarray:
+        """Return the float32 latents that the decoder is given."""
+
+    @abstractmethod
+    def encode(self, integers: np.ndarray) -> list[tuple[bytes, int]]:
+        """Return the payload of each image and how many of its symbols were escapes."""
+
+    @abstractmethod
+    def decode(self, payloads: Sequence[bytes], rows: int, columns: int) -> np.ndarray:
+        """Return the integers of payloads of one size; raises ``CodecError`` for damaged ones."""
+
+    @abstractmethod
+    def bits_and_escapes(self, integers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return bits under the tables and number of escapes, ``(images, channels)`` each."""
+
+    def estimated_bits(self, integers: np.ndarray) -> np.ndarray:
+        """Return the information in integers ``(images, rows, columns, channels)`` under the tables: ``(images,)``."""
+        return self.bits_and_escapes(integers)[0].sum(axis=1)
+
+    def check(self, payloads: Sequence[bytes], integers: np.ndarray) -> None:
+        """Raise ``CodecError`` unless each payload is, to the byte, what ``encode`` writes for its integers.
+
+        Nearly every damaged payload decodes to something; this is what tells it from an image.
+        """
+        for payload, (again, _) in zip(payloads, self.encode(integers), strict=True):
+            if again != payload:
+                raise CodecError("the payload holds no image that this model could have written; the file is damaged")
+
+
+@dataclass(frozen=True, eq=False)
+class Level(Payloads):
+    """Quantiser, predictors and tables that were frozen together.
+
+    ``predictors`` is ``(channels,)``, a ``Predictor`` each; ``centres`` ``(channels,)`` int32 is taken off an integer
+    that has no neighbour to be predicted from.
+    """
+
+    quantiser: Quantiser
+    predictors: np.ndarray
+    centres: np.ndarray
+    tables: Tables
+
+    @cached_property
+    def coder(self) -> EntropyCoder:
+        """The entropy coder of the tables."""
+        return EntropyCoder(self.tables)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the latents."""
+        return len(self.quantiser.steps)
+
+    def quantise(self, latents: np.ndarray) -> np.ndarray:
+        """Return latents ``(images, rows, columns, channels)`` as int32; raises ``CodecError`` for no numbers."""
+        return self.quantiser.quantise(latents)
+
+    def dequantise(self, integers: np.ndarray) -> np.ndarray:
+        """Return float32 latents of integers ``(images, rows, columns, channels)``."""
+        return self.quantiser.dequantise(integers)
+
+    def encode(self, integers: np.ndarray) -> list[tuple[bytes, int]]:
+        """Return the payload of each image and how many of its symbols were escapes."""
+        return [self.coder.encode(rest) for rest in self.residuals(integers)]
+
+    def decode(self, payloads: Sequence[bytes], rows: int, columns: int) -> np.ndarray:
+        """Return int32 ``(images, rows, columns, channels)``; raises ``CodecError`` for damaged payloads."""
+        positions = rows * columns
+        if not payloads:
+            return np.zeros((0, rows, columns, self.channels), np.int32)
+        return self.integers(np.stack([self.coder.decode(one, positions) for one in payloads]), rows, columns)
+
+    def residuals(self, integers: np.ndarray) -> np.ndarray:
+        """Return what is coded of integers ``(images, rows, columns, channels)``: ``(images, positions, channels)``."""
+        rest = np.empty_like(integers)
+        for channel, kind in enumerate(self.predictors):
+            rest[..., channel] = differences(integers[..., channel], Predictor(kind))
+        rest[:, 0, 0] -= np.where(self.predictors == Predictor.NONE, 0, self.centres)
+        return rest.reshape(len(rest), -1, rest.shape[-1])
+
+    def integers(self, residuals: np.ndarray, rows: int, columns: int) -> np.ndarray:
+        """Undo ``residuals``."""
+        rest = residuals.reshape(len(residuals), rows, columns, -1).copy()
+        rest[:, 0, 0] += np.where(self.predictors == Predictor.NONE, 0, self.centres)
+        for channel, kind in enumerate(self.predictors):
+            rest[..., channel] = undo_differences(rest[..., channel], Predictor(kind))
+        return rest
+
+    def bits_and_escapes(self, integers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return bits and number of escapes of integers ``(images, rows, columns, channels)``: ``(images, channels)``.
+
+        −log₂ of each symbol's probability, summed over positions; an escape adds the bits of its code.
+        """
+        residuals = self.residuals(integers)
+        bits, outside = symbol_bits(self.tables, residuals, np.arange(residuals.shape[-1]))
+        return bits.sum(axis=1), outside.sum(axis=1)
+
+    def entropy(self, positions: int) -> float:
+        """Return the bits that an image of so many positions costs by the tables' own account."""
+        return float(self.tables.entropy().sum()) * positions
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all that decides what a payload decodes to, by name, of fixed types."""
+        quantiser, tables = self.quantiser, self.tables
+        values = (
+            quantiser.steps.astype("<f4"),
+            quantiser.lowest.astype("<i4"),
+            quantiser.points.astype("<f4"),
+            np.broadcast_to(quantiser.offsets, quantiser.steps.shape).astype("<f4"),
+            np.broadcast_to(quantiser.corrections, quantiser.steps.shape).astype("<f4"),
+            np.float32(quantiser.dead_zone).reshape(1),
+            self.predictors.astype("u1"),
+            self.centres.astype("<i4"),
+            tables.lowest.astype("<i4"),
+            tables.frequencies.astype("<i4"),
+        )
+        return dict(zip(_ARRAYS, values, strict=True))
+
+    def shared_arrays(self) -> dict[str, np.ndarray]:
+        """Return what all levels of a model have in common: nothing."""
+        return {}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Level":
+        """Return the level that ``arrays`` are of."""
+        steps, lowest_point, points, offsets, corrections, dead_zone, predictors, centres, lowest, frequencies = (
+            arrays[name] for name in _ARRAYS
+        )
+        quantiser = Quantiser(steps, lowest_point, points, offsets, corrections, float(dead_zone[0]))
+        return cls(quantiser, predictors, centres, Tables(frequencies, lowest))
+
+
+_ARRAYS = (
+    "steps",
+    "lowest_point",
+    "points",
+    "offsets",
+    "corrections",
+    "dead_zone",
+    "predictors",
+    "centres",
+    "lowest_symbol",
+    "frequencies",
+)
+
+
+def symbol_bits(tables: Tables, integers: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bits of each integer under the table whose number is given, and whether it is an escape.
+
+    ``table`` broadcasts to the shape of ``integers``, as do the results.
+    """
+    symbols = integers - tables.lowest[table]
+    outside = (symbols < 0) | (symbols >= tables.escape)
+    bits = tables.bits()[table, np.where(outside, tables.escape, symbols)]
+    if outside.any():
+        beyond = np.where(symbols < 0, -2.0 * symbols, 2.0 * (symbols - tables.escape) + 1.0)
+        bits = bits + np.where(outside, ESCAPE_LENGTH_BITS + np.floor(np.log2(np.maximum(beyond, 1.0))), 0.0)
+    return bits, outside

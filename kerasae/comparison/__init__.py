@@ -1,1 +1,0 @@
-"""Comparison: finished runs side by side, from what is on disk: no Keras, no images."""

@@ -1,0 +1,262 @@
+"""Folders, FFHQ, data cards, and the table of sources."""
+
+import csv
+import difflib
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasae.data.cache import CachedImages, cached, file_states
+from kerasae.data.images import Progress, decode, read_image
+from kerasae.data.photos import load_photos
+from kerasae.data.splits import ImageSet, limit_indices, pixel_digest
+from kerasae.data.tfds import load_tfds
+from kerasae.errors import DataError
+from kerasae.files import shipped_folder
+from kerasae.recipes import FfhqData, FolderData, PhotosData, TfdsData
+
+
+def read_groups(labels: Path, column: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the group of each name: the value of ``column`` in the row whose ``file`` is the name.
+
+    ``labels`` is a CSV file with a head row, in UTF-8; rows of other files are passed over.
+    Raises ``DataError`` where the file or a column is missing, a name has no row or no value, or two that differ.
+    """
+    values = _values(labels, column)
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise DataError(
+            f"{labels} has no row for {_count(missing)}, first {missing[0]!r}; each needs a row with its path relative "
+            f"to the folder in the column 'file'"
+        )
+    empty = [name for name in names if not values[name]]
+    if empty:
+        raise DataError(f"{labels} has an empty {column!r} for {_count(empty)}, first {empty[0]!r}; give each a value")
+    return tuple(values[name] for name in names)
+
+
+def _values(labels: Path, column: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    try:
+        # Spreadsheets put a byte order mark at the head, which would become part of the first column's name.
+        with labels.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            _require(labels, list(rows.fieldnames or ()), ("file", column))
+            for row in rows:
+                name, value = (row["file"] or "").strip().replace("\\", "/"), (row[column] or "").strip()
+                if values.setdefault(name, value) != value:
+                    raise DataError(
+                        f"{labels} gives {name!r} two values of {column!r}: {values[name]!r} and {value!r}; keep one"
+                    )
+    except FileNotFoundError:
+        raise DataError(
+            f"the labels file {labels} does not exist; data.group_column = {column!r} needs a CSV file with the "
+            f"columns file,{column} (its name: data.labels)"
+        ) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"the labels file {labels} cannot be read as a CSV file in UTF-8: {error}") from None
+    return values
+
+
+def _require(labels: Path, columns: list[str], wanted: Sequence[str]) -> None:
+    for column in wanted:
+        if column not in columns:
+            near = difflib.get_close_matches(column, columns, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise DataError(f"{labels} has no column {column!r}; it has: {', '.join(columns) or 'none'}{hint}")
+
+
+def _count(names: Sequence[str]) -> str:
+    return f"{len(names):,} image{'s' * (len(names) != 1)}"
+
+
+def load_files(
+    root: Path, files: dict[str, str], data: Any, *, kind: str, cache: bool, progress: Progress | None
+) -> CachedImages:
+    """Return the decoded files; ``files`` holds name → path relative to ``root``.
+
+    ``data`` is the ``[data]`` section: its ``image_size``, ``channels``, ``fit`` and ``on_error`` apply. With ``cache``
+    the images are a read-only memory map. Raises ``DataError`` for a broken file, unless ``on_error`` is ``skip``.
+    """
+    shape = (data.image_size, data.image_size, data.channels)
+
+    def read(name: str) -> np.ndarray:
+        return read_image(root / files[name], image_size=data.image_size, channels=data.channels, fit=data.fit)
+
+    def decoded(skipped: list[str]):
+        return decode(tuple(files), read, on_error=data.on_error, skipped=skipped, progress=progress)
+
+    if cache:
+        settings = {"root": str(root.resolve()), "shape": shape, "fit": data.fit, "on_error": data.on_error}
+        if data.limit is not None:
+            settings |= {"limit": data.limit, "seed": data.split_seed}
+        source = file_states(root, files.values())
+        return cached(kind, settings, source=source, shape=shape, decode=decoded)
+    skipped: list[str] = []
+    images = np.empty((len(files), *shape), np.uint8)
+    names: list[str] = []
+    for name, image in decoded(skipped):
+        images[len(names)] = image
+        names.append(name)
+    images = images[: len(names)]
+    return CachedImages(images, tuple(names), tuple(skipped), pixel_digest(images))
+
+
+def kept_groups(names: Sequence[str], groups: Sequence[str] | None, kept: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the groups of the names that were kept."""
+    if groups is None:
+        return None
+    group_of = dict(zip(names, groups, strict=True))
+    return tuple(group_of[name] for name in kept)
+
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+# Fewer files than this decode in a few seconds, and a cache would only fill the disk.
+_CACHE_FROM = 5000
+
+
+def load_folder(data: FolderData, *, progress: Progress | None = None) -> ImageSet:
+    """Return the images of a folder tree, sorted by relative path, which is their name.
+
+    Hidden files and folders are passed over, links to folders not followed. Raises ``DataError`` where the folder, the
+    labels, a column or a row is missing, a file is broken, or fewer than three images are there.
+    """
+    root = Path(data.path)
+    names = _image_names(root)
+    groups = None
+    if data.group_column is not None:
+        groups = read_groups(root / data.labels, data.group_column, names)
+    keep = limit_indices(names, groups, limit=data.limit, seed=data.split_seed)
+    names, groups = [names[index] for index in keep], None if groups is None else [groups[index] for index in keep]
+    loaded = load_files(
+        root, {name: name for name in names}, data, kind="folder", cache=len(names) >= _CACHE_FROM, progress=progress
+    )
+    if not loaded.names:
+        raise DataError(f"{root} has no usable image and {len(loaded.skipped)} broken; at least one is needed")
+    return ImageSet.of(
+        loaded.images,
+        loaded.names,
+        kept_groups(names, groups, loaded.names),
+        label=f"folder:{root.resolve().name}",
+        card="folder",
+        skipped=loaded.skipped,
+        digest=loaded.digest,
+    )
+
+
+def _image_names(root: Path) -> list[str]:
+    """Return the paths of the image files relative to ``root``, with ``/``, sorted."""
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.exists() else "does not exist"
+        raise DataError(f"the image folder {root} {what}; data.path names a folder of {', '.join(SUFFIXES)} files")
+    names = []
+    for folder, folders, files in os.walk(root):
+        # What starts with a dot was put there by a tool, such as the "._x.png" of a Mac, which is no image.
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = Path(folder).relative_to(root)
+        names += [
+            (inside / name).as_posix()
+            for name in files
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+        ]
+    if not names:
+        raise DataError(f"no images in {root} or its subfolders; looked for {', '.join(SUFFIXES)}")
+    return sorted(names)
+
+
+COUNT = 70_000
+_THUMBNAILS = "thumbnails128x128"
+_FILE = re.compile(r"(\d{5})\.png", re.IGNORECASE)
+_SUBFOLDER = re.compile(r"\d{2}000")
+
+
+def load_ffhq(data: FfhqData, *, progress: Progress | None = None) -> ImageSet:
+    """Return the FFHQ thumbnails, from the cache after the first time, named ``00000`` to ``69999``.
+
+    ``data.path`` is the root of the data set or its folder ``thumbnails128x128``, the files lying flat or in folders of
+    a thousand. A part of the 70,000 will do; the label then says how many. Raises ``DataError`` where the folder does
+    not look like FFHQ, or a file is broken.
+    """
+    root = Path(data.path)
+    if not root.is_dir():
+        raise DataError(f"the FFHQ folder {root} does not exist; data.path names the folder that holds {_THUMBNAILS}")
+    root = root / _THUMBNAILS if (root / _THUMBNAILS).is_dir() else root
+    files = _thumbnails(root)
+    names = sorted(files)
+    keep = limit_indices(names, None, limit=data.limit, seed=data.split_seed)
+    kept = {names[index]: files[names[index]] for index in keep}
+    loaded = load_files(root, kept, data, kind="ffhq", cache=True, progress=progress)
+    if len(loaded.names) < 3:
+        raise DataError(f"{root} has {len(loaded.names)} usable FFHQ images; at least 3 are needed")
+    count = len(loaded.names)
+    return ImageSet.of(
+        loaded.images,
+        loaded.names,
+        None,
+        label="ffhq" if count == COUNT else f"ffhq ({count:,} of {COUNT:,})",
+        card="ffhq",
+        skipped=loaded.skipped,
+        digest=loaded.digest,
+    )
+
+
+def _thumbnails(root: Path) -> dict[str, str]:
+    """Return name → path relative to ``root`` of the files named as FFHQ names them."""
+    try:
+        files = {name: path for name, path in _named_files(root).items() if int(name) < COUNT}
+    except OSError as error:
+        raise DataError(f"the FFHQ folder {root} cannot be read: {error.strerror or error}") from None
+    if not files:
+        raise DataError(
+            f"{root} does not look like FFHQ: no file such as 00000.png or 00000/00000.png is there; name the folder "
+            f"that holds {_THUMBNAILS}, or read any other images with --data folder:PATH"
+        )
+    return files
+
+
+def _named_files(root: Path) -> dict[str, str]:
+    files: dict[str, str] = {}
+    for entry in os.scandir(root):
+        if match := _FILE.fullmatch(entry.name):
+            files[match[1]] = entry.name
+        elif _SUBFOLDER.fullmatch(entry.name) and entry.is_dir():
+            for inner in os.scandir(entry.path):
+                # A file in the wrong folder of a thousand is not of FFHQ's making.
+                if (match := _FILE.fullmatch(inner.name)) and match[1][:2] == entry.name[:2]:
+                    files[match[1]] = f"{entry.name}/{inner.name}"
+    return files
+
+
+def data_card(name: str) -> str:
+    """Return the data card called ``name`` (``photos``, ``folder``, ``ffhq``, ``tfds``, ``ethics``), as Markdown.
+
+    Raises ``DataError`` listing the names there are.
+    """
+    cards = {path.stem: path for path in sorted(shipped_folder("data_cards").glob("*.md"))}
+    if name not in cards:
+        raise DataError(f"there is no data card {name!r}; there are: {', '.join(cards) or 'none (a broken install)'}")
+    return cards[name].read_text(encoding="utf-8")
+
+
+LOADERS: dict[type, Callable[..., ImageSet]] = {
+    PhotosData: load_photos,
+    FolderData: load_folder,
+    FfhqData: load_ffhq,
+    TfdsData: load_tfds,
+}
+
+
+def load_images(data: Any, *, progress: Progress | None = None) -> ImageSet:
+    """Return the images that the ``[data]`` section of a recipe asks for, ``data.limit`` of them at most.
+
+    ``progress(done, total)`` is called as files are decoded; not at all where a cache has them.
+    Raises ``DataError`` where the images are missing, broken or too few.
+    """
+    if type(data) not in LOADERS:
+        known = ", ".join(kind.__name__ for kind in LOADERS)
+        raise DataError(f"{type(data).__name__} is no source of images; known are {known}")
+    return LOADERS[type(data)](data, progress=progress)

@@ -1,1 +1,0 @@
-"""What scoring compiles otherwise than Keras does, for each backend that compiles."""

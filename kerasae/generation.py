@@ -1,0 +1,229 @@
+"""Images out of a variational model: samples, interpolations, traversals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasae.data import load_images, read_image, split_indices
+from kerasae.entropy.bottlenecks import LOG_VARIANCE_RANGE
+from kerasae.errors import DataError, ModelError
+from kerasae.models import Compressor
+from kerasae.training import Run
+
+
+def refuse_without_prior(run: Run) -> None:
+    """Raise ``ModelError`` where ``run`` is not variational; loads no Keras."""
+    kind = run.recipe.model.kind
+    if not run.recipe.model.is_variational:
+        raise ModelError(
+            f"{run.name} is a {kind}: its latents have no distribution to draw from; "
+            "generate takes runs of variational models (mlp_vae, conv_vae)"
+        )
+
+
+_BATCH = 64
+
+
+def posteriors(model: Compressor, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean, variance and KL divergence to N(0, 1) in nats of each latent, each ``(images, latents)`` float64.
+
+    ``images`` is ``(images, height, width, channels)`` uint8.
+    """
+    parts = []
+    for start in range(0, len(images), _BATCH):
+        batch = np.asarray(images[start : start + _BATCH]).astype("float32") / 255.0
+        # As NumPy arrays they carry no gradients along on PyTorch.
+        encoded = [keras.ops.convert_to_numpy(part) for part in model.encoder(batch)]
+        parts.append([*encoded, keras.ops.convert_to_numpy(model.bottleneck.rate_per_latent(encoded))])
+    mean, log_variance, kl = (np.concatenate(column).astype("float64") for column in zip(*parts, strict=True))
+    return mean, np.exp(np.clip(log_variance, *LOG_VARIANCE_RANGE)), kl
+
+
+def decode(model: Compressor, latents: np.ndarray) -> np.ndarray:
+    """Return the images of ``latents`` ``(…, latents)``: ``(…, height, width, channels)`` float32 in [0, 1]."""
+    flat = np.asarray(latents, "float32").reshape(-1, latents.shape[-1])
+    parts = [
+        keras.ops.convert_to_numpy(model.decode(flat[start : start + _BATCH])) for start in range(0, len(flat), _BATCH)
+    ]
+    return np.concatenate(parts).reshape(*latents.shape[:-1], *model.image_shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """One figure's images and the words around them.
+
+    ``rows`` holds per row float images in [0, 1], ``(height, width, channels)``, and where intensities are compared
+    signed changes in [−1, 1], ``(height, width)``; the last row may be shorter. ``row_labels`` and ``column_labels``
+    are empty or one per row and column. ``apart`` holds the indexes of columns that stand apart from the others.
+    ``name`` is the file's stem, ``note`` says how the images came about.
+    """
+
+    name: str
+    title: str
+    note: str
+    rows: tuple[tuple[np.ndarray, ...], ...]
+    row_labels: tuple[str, ...] = ()
+    column_labels: tuple[str, ...] = ()
+    apart: tuple[int, ...] = ()
+
+
+def prior_places(count: int, latents: int, *, seed: int) -> np.ndarray:
+    """Return draws of N(0, 1), ``(count, latents)`` float32; the first are the same whatever ``count`` is."""
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal((count, latents), dtype="float32")
+
+
+def places_between(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
+    """Return ``steps`` places on the straight line from ``first`` to ``second``, both included.
+
+    ``first`` and ``second`` are posterior means ``(latents,)``; the result is ``(steps, latents)``.
+    """
+    share = np.linspace(0.0, 1.0, steps)[:, None]
+    return (1.0 - share) * first + share * second
+
+
+@dataclass(frozen=True, eq=False)
+class Aggregate:
+    """The aggregate posterior, latent by latent: the mixture of the posteriors of ``images`` images.
+
+    ``mean`` and ``std`` are those of the mixture, ``kl_nats`` the mean KL divergence to N(0, 1), ``mean_variance`` the
+    variance over images of the posterior mean; each ``(latents,)`` float64.
+    """
+
+    images: int
+    mean: np.ndarray
+    std: np.ndarray
+    kl_nats: np.ndarray
+    mean_variance: np.ndarray
+
+    @classmethod
+    def of(cls, mean: np.ndarray, variance: np.ndarray, kl: np.ndarray) -> "Aggregate":
+        """Return the aggregate of posteriors, each argument ``(images, latents)``."""
+        spread = mean.var(axis=0)
+        # Law of total variance: between the images' means, and within each image's posterior.
+        return cls(len(mean), mean.mean(axis=0), np.sqrt(spread + variance.mean(axis=0)), kl.mean(axis=0), spread)
+
+    def most_active(self, count: int) -> np.ndarray:
+        """Return the indexes of the ``count`` latents with the largest KL divergence, the largest first."""
+        return np.argsort(-self.kl_nats, kind="stable")[:count]
+
+
+def places_along(start: np.ndarray, aggregate: Aggregate, latent: int, deviations: Sequence[float]) -> np.ndarray:
+    """Return ``start`` ``(latents,)`` with one latent at so many standard deviations of the aggregate.
+
+    The result is ``(len(deviations), latents)``.
+    """
+    places = np.repeat(start[None], len(deviations), axis=0)
+    places[:, latent] = aggregate.mean[latent] + np.asarray(deviations) * aggregate.std[latent]
+    return places
+
+
+DEVIATIONS = (-3, -2, -1, 0, 1, 2, 3)
+_COLUMNS, _STEPS, _PAIRS = 8, 7, 4
+_FACTORS = (1, 2, 3, 5, 10, 20, 50, 100)
+# Burda, Grosse & Salakhutdinov 2016, as in the scores.
+_ACTIVE_VARIANCE = 0.01
+
+
+def generate(
+    run: Run, *, count: int = 32, seed: int = 0, between: Sequence[str | Path] = (), dimensions: int = 8
+) -> tuple[Grid, Grid, Grid]:
+    """Return samples of the prior, interpolations and traversals of the most active latents, all decoded by ``run``.
+
+    Args:
+        run: a finished run of a variational model.
+        count: how many samples of the prior.
+        seed: decides those samples and which test images the rest begins with, the same on every backend.
+        between: two image files to interpolate between, and of which the first is traversed; else test images.
+        dimensions: how many latents to traverse, or all where there are fewer.
+
+    Raises ``ModelError`` for other models, ``RunError`` where there is no trained model, ``DataError`` for images that
+    cannot be had.
+    """
+    refuse_without_prior(run)
+    model, images = run.load_model(), load_images(run.recipe.data)
+    test = split_indices(images, run.recipe.data)["test"]
+    aggregate = Aggregate.of(*posteriors(model, images.images[test]))
+    if between:
+        names = tuple(Path(path).name for path in between)
+        chosen = np.stack([_read(path, run) for path in between])
+    else:
+        picked = _pick(test, seed, run)
+        names, chosen = tuple(images.names[index] for index in picked), np.asarray(images.images[picked])
+    means, _, _ = posteriors(model, chosen)
+    about = f"{run.record.recipe_name} on {images.label}"
+    return (
+        _samples(model, about, count, seed),
+        _interpolations(model, about, names, chosen.astype("float32") / 255.0, means),
+        _traversals(model, about, names[0], means[0], aggregate, dimensions),
+    )
+
+
+def _pick(test: np.ndarray, seed: int, run: Run) -> np.ndarray:
+    """Return up to eight test images, an even number."""
+    count = min(2 * _PAIRS, len(test) // 2 * 2)
+    if count == 0:
+        raise DataError(f"{run.name} has a single test image; name two files with --between IMAGE IMAGE")
+    return np.random.Generator(np.random.PCG64([seed, 1])).choice(test, count, replace=False)
+
+
+def _read(path: str | Path, run: Run) -> np.ndarray:
+    data = run.recipe.data
+    return read_image(path, image_size=data.image_size, channels=data.channels, fit=data.fit)
+
+
+def _samples(model: Compressor, about: str, count: int, seed: int) -> Grid:
+    decoded = decode(model, prior_places(count, model.latent_shape[0], seed=seed))
+    rows = tuple(tuple(decoded[start : start + _COLUMNS]) for start in range(0, count, _COLUMNS))
+    note = (
+        f"z drawn from N(0, 1) in all {model.latent_shape[0]} latents, seed {seed}; the decoder's mean, no noise added"
+    )
+    return Grid("prior_samples", f"{about}: samples of the prior", note, rows)
+
+
+def _interpolations(model, about: str, names: Sequence[str], originals: np.ndarray, means: np.ndarray) -> Grid:
+    pairs = [(place, place + 1) for place in range(0, len(names), 2)]
+    decoded = decode(model, np.stack([places_between(means[a], means[b], _STEPS) for a, b in pairs]))
+    rows = tuple((originals[a], *between, originals[b]) for (a, b), between in zip(pairs, decoded, strict=True))
+    shares = [f"{100 * share:.0f} %" for share in np.linspace(0, 1, _STEPS)]
+    note = "z on the straight line between the two images' posterior means; outermost, the originals"
+    labels = tuple(f"{names[a]}\nto {names[b]}" for a, b in pairs)
+    columns = ("original", *shares, "original")
+    return Grid(
+        "interpolations", f"{about}: between two images", note, rows, labels, columns, apart=(0, len(columns) - 1)
+    )
+
+
+def _traversals(model, about: str, name: str, start: np.ndarray, aggregate: Aggregate, dimensions: int) -> Grid:
+    latents = aggregate.most_active(dimensions)
+    decoded = decode(model, np.stack([places_along(start, aggregate, latent, DEVIATIONS) for latent in latents]))
+    held = decode(model, start[None])[0]
+    labels = []
+    for latent in latents:
+        idle = "" if aggregate.mean_variance[latent] > _ACTIVE_VARIANCE else ", inactive"
+        labels.append(f"latent {latent}{idle}\nKL {aggregate.kl_nats[latent]:.2f} nats")
+    note = (
+        f"one latent moved, in standard deviations of its aggregate posterior over {aggregate.images:,} test images; "
+        f"the others stay at the posterior mean of {name}; change: the last image less the first, red brighter, blue "
+        "darker"
+    )
+    changes, factor = _amplified(decoded[:, -1] - decoded[:, 0])
+    steps = [f"{deviation:+d} std".replace("-", "−") if deviation else "0 std" for deviation in DEVIATIONS]
+    columns = ("unmoved", *steps, f"change × {factor}")
+    rows = tuple((held, *row, change) for row, change in zip(decoded, changes, strict=True))
+    title = f"{about}: the {len(rows)} latents with the largest KL divergence"
+    return Grid("traversals", title, note, rows, tuple(labels), columns, apart=(0, len(columns) - 1))
+
+
+def _amplified(changes: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return ``changes`` ``(count, height, width, channels)`` as ``(count, height, width)``, magnified, and how much.
+
+    The factor is the largest that keeps 99.5 % of them on the scale, one for all.
+    """
+    changes = changes.mean(axis=-1)
+    top = float(np.quantile(np.abs(changes), 0.995))
+    fitting = [factor for factor in _FACTORS if factor * top <= 1]
+    factor = fitting[-1] if fitting else 1
+    return np.clip(changes * factor, -1.0, 1.0), factor

@@ -1,0 +1,35 @@
+"""Recipes: TOML files that decide a run, as frozen and checked data. Loads neither Keras nor a backend."""
+
+from kerasae.recipes.load import find_recipe as find_recipe
+from kerasae.recipes.load import fingerprint as fingerprint
+from kerasae.recipes.load import header as header
+from kerasae.recipes.load import load_recipe as load_recipe
+from kerasae.recipes.load import read_toml as read_toml
+from kerasae.recipes.load import recipe_from as recipe_from
+from kerasae.recipes.load import replace_data as replace_data
+from kerasae.recipes.load import shipped_recipes as shipped_recipes
+from kerasae.recipes.load import to_toml as to_toml
+from kerasae.recipes.schema import KINDS as KINDS
+from kerasae.recipes.schema import ConvAutoencoder as ConvAutoencoder
+from kerasae.recipes.schema import ConvVae as ConvVae
+from kerasae.recipes.schema import FactorizedPrior as FactorizedPrior
+from kerasae.recipes.schema import FfhqData as FfhqData
+from kerasae.recipes.schema import FolderData as FolderData
+from kerasae.recipes.schema import MeanScaleHyperprior as MeanScaleHyperprior
+from kerasae.recipes.schema import MlpVae as MlpVae
+from kerasae.recipes.schema import Noise as Noise
+from kerasae.recipes.schema import Objective as Objective
+from kerasae.recipes.schema import PhotosData as PhotosData
+from kerasae.recipes.schema import Recipe as Recipe
+from kerasae.recipes.schema import Regularizer as Regularizer
+from kerasae.recipes.schema import ScaleHyperprior as ScaleHyperprior
+from kerasae.recipes.schema import TfdsData as TfdsData
+from kerasae.recipes.schema import Training as Training
+from kerasae.recipes.studies import Level as Level
+from kerasae.recipes.studies import NoiseSweep as NoiseSweep
+from kerasae.recipes.studies import Study as Study
+from kerasae.recipes.studies import StudySettings as StudySettings
+from kerasae.recipes.studies import is_noise_sweep as is_noise_sweep
+from kerasae.recipes.studies import is_study as is_study
+from kerasae.recipes.studies import load_noise_sweep as load_noise_sweep
+from kerasae.recipes.studies import load_study as load_study

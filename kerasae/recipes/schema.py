@@ -1,0 +1,411 @@
+"""Recipes as frozen and checked data."""
+
+import math
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Section(BaseModel):
+    """A frozen part of a recipe: unknown keys and loosely typed values are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
+
+
+Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
+
+
+class _Images(Section):
+    """What all sources have in common.
+
+    Images become ``(image_size, image_size, channels)`` uint8. ``fit`` says how an image of another shape gets there:
+    ``crop`` cuts the largest centred square and resizes it, ``stretch`` resizes without cutting; an image that already
+    has the size is never resampled. ``split`` holds the fractions of training, validation and test; ``split_seed``
+    alone decides who falls where, so that runs with different training seeds share their test images. ``limit`` keeps
+    that many images only (whole groups first, chosen by ``split_seed``), for a first look.
+    """
+
+    image_size: int = Field(128, ge=8, le=4096)
+    channels: Literal[1, 3] = 1
+    fit: Literal["crop", "stretch"] = "crop"
+    split: Fractions = (0.7, 0.1, 0.2)
+    split_seed: int = Field(0, ge=0, lt=2**32)
+    limit: int | None = Field(None, ge=3)
+
+    # The keys that say where the images are; `--data` replaces these and keeps the rest.
+    location_keys: ClassVar[tuple[str, ...]] = ("source",)
+
+    @field_validator("split")
+    @classmethod
+    def _sums_to_one(cls, split: tuple[float, float, float]) -> tuple[float, float, float]:
+        if any(part <= 0 for part in split):
+            raise ValueError("needs three fractions above 0: training, validation, test, such as [0.7, 0.1, 0.2]")
+        if abs(sum(split) - 1) > 1e-6:
+            raise ValueError(f"sums to {sum(split):g}; the three fractions must sum to 1, such as [0.7, 0.1, 0.2]")
+        return split
+
+
+class PhotosData(_Images):
+    """Crops of the photographs that come with scikit-image: nothing to download."""
+
+    source: Literal["photos"] = "photos"
+
+
+class FolderData(_Images):
+    """Any folder tree of PNG, JPEG or WebP files.
+
+    ``group_column`` names a column of ``labels`` (a CSV file in the folder, with a column ``file``); images of one
+    group, such as one person, then never fall into two splits. ``on_error``: what a broken image file does.
+    """
+
+    source: Literal["folder"]
+    path: str = Field(min_length=1)
+    group_column: str | None = Field(None, min_length=1)
+    labels: str = "labels.csv"
+    on_error: Literal["stop", "skip"] = "stop"
+
+    location_keys = ("source", "path", "group_column", "labels", "on_error")
+
+
+class FfhqData(_Images):
+    """The 70,000 FFHQ thumbnails as published, decoded once into a memory-mapped cache."""
+
+    source: Literal["ffhq"]
+    path: str = Field(min_length=1)
+    on_error: Literal["stop", "skip"] = "stop"
+
+    location_keys = ("source", "path", "on_error")
+
+
+class TfdsData(_Images):
+    """Any image data set of TensorFlow Datasets, all of its splits together, split anew as the recipe says."""
+
+    source: Literal["tfds"]
+    name: str = Field(min_length=1)
+    data_dir: str | None = Field(None, min_length=1)
+    feature: str = "image"
+    download: bool = False
+
+    location_keys = ("source", "name", "data_dir", "feature", "download")
+
+
+Data = Annotated[PhotosData | FolderData | FfhqData | TfdsData, Field(discriminator="source")]
+SOURCES: dict[str, type[_Images]] = {
+    "photos": PhotosData,
+    "folder": FolderData,
+    "ffhq": FfhqData,
+    "tfds": TfdsData,
+}
+
+
+Width = Annotated[int, Field(ge=1, le=4096)]
+Widths = Annotated[tuple[Width, ...], Field(strict=False, min_length=1, max_length=6)]
+
+
+class _Model(Section):
+    @property
+    def is_variational(self) -> bool:
+        """Whether the bottleneck is a distribution, so that the model has a KL divergence for its rate."""
+        return False
+
+    @property
+    def has_entropy_model(self) -> bool:
+        """Whether the bottleneck has an entropy model, so that the model has a rate in bits."""
+        return False
+
+
+class ConvAutoencoder(_Model):
+    """The reference study's autoencoder: one stride-2 convolution per entry of ``filters``, mirrored back.
+
+    The last entry is the number of latent channels.
+    """
+
+    kind: Literal["conv_autoencoder"]
+    filters: Widths = (8, 4)
+    # A kernel of 1 reads one pixel of four; with it TensorFlow 2.21 writes past its memory on a CPU.
+    kernel_size: int = Field(3, ge=2, le=15)
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a side per latent position."""
+        return 2 ** len(self.filters)
+
+
+class MlpVae(_Model):
+    """The reference study's variational autoencoder: dense ``hidden`` layers around ``latent_size`` latents."""
+
+    kind: Literal["mlp_vae"]
+    hidden: Widths = (512,)
+    latent_size: int = Field(200, ge=1, le=65536)
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a side per latent position: any size will do."""
+        return 1
+
+    @property
+    def is_variational(self) -> bool:
+        """Whether the bottleneck is a distribution, so that the model has a rate."""
+        return True
+
+
+class ConvVae(_Model):
+    """A variational autoencoder of strided convolutions and residual blocks around ``latent_size`` dense latents.
+
+    A space-to-depth stem takes ``stem`` pixels a side at once; then one scale per entry of ``widths``, each half the
+    size of the one before, with ``residual_blocks`` blocks. ``neck`` channels of the coarsest scale reach the dense
+    layers: with all of them these would be nine tenths of the weights, and learn the training images by heart.
+    """
+
+    kind: Literal["conv_vae"]
+    stem: Literal[1, 2, 4, 8] = 4
+    widths: Widths = (24, 48, 96)
+    residual_blocks: int = Field(1, ge=0, le=16)
+    neck: int = Field(16, ge=1, le=4096)
+    latent_size: int = Field(200, ge=1, le=65536)
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a side per position of the coarsest scale."""
+        return self.stem * 2 ** (len(self.widths) - 1)
+
+    @property
+    def is_variational(self) -> bool:
+        """Whether the bottleneck is a distribution, so that the model has a rate."""
+        return True
+
+
+class _LearnedCodec(_Model):
+    """A codec trained for rate and distortion at once: transforms, and an entropy model of the rounded latents.
+
+    ``transform``: ``residual``, the fast pair (a space-to-depth stem of ``stem`` pixels a side, one scale per entry of
+    ``widths``, ``residual_blocks`` blocks each), or ``gdn``, the papers' 5×5 convolutions of stride 2 with GDN (one
+    stage per entry of ``widths`` and one more). ``density``: of each channel's latents (of the hyper-latents, where
+    there are any), a mixture of three logistics or the non-parametric density of Ballé et al. 2018.
+    """
+
+    transform: Literal["residual", "gdn"] = "residual"
+    stem: Literal[1, 2, 4, 8] = 4
+    widths: Widths = (32, 64, 128)
+    residual_blocks: int = Field(1, ge=0, le=16)
+    latent_channels: int = Field(64, ge=1, le=4096)
+    density: Literal["logistic_mixture", "factorized"] = "logistic_mixture"
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a side per position of the latents."""
+        if self.transform == "gdn":
+            return 2 ** (len(self.widths) + 1)
+        return self.stem * 2 ** (len(self.widths) - 1)
+
+    @property
+    def has_entropy_model(self) -> bool:
+        """Whether the bottleneck has an entropy model, so that the model has a rate in bits."""
+        return True
+
+
+class FactorizedPrior(_LearnedCodec):
+    """Latents are independent, each channel under a density of its own."""
+
+    kind: Literal["factorized_prior"]
+
+
+class _Hyperprior(_LearnedCodec):
+    """``hyper_channels`` of side information at a quarter of the latents' resolution tell how latents are distributed.
+
+    They are made and read by layers of ``hyper_width`` channels.
+    """
+
+    hyper_width: Width = 64
+    # The file format lays them out over 4×4 blocks of latent positions.
+    hyper_channels: int = Field(32, ge=16, le=4096, multiple_of=16)
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a side per position of the hyper-latents."""
+        return 4 * super().stride
+
+
+class ScaleHyperprior(_Hyperprior):
+    """Latents are normal around 0, with scales that hyper-latents tell."""
+
+    kind: Literal["scale_hyperprior"]
+
+
+class MeanScaleHyperprior(_Hyperprior):
+    """Latents are normal with means and scales that hyper-latents tell."""
+
+    kind: Literal["mean_scale_hyperprior"]
+
+
+Model = Annotated[
+    ConvAutoencoder | MlpVae | ConvVae | FactorizedPrior | ScaleHyperprior | MeanScaleHyperprior,
+    Field(discriminator="kind"),
+]
+KINDS: dict[str, type[Section]] = {
+    "conv_autoencoder": ConvAutoencoder,
+    "mlp_vae": MlpVae,
+    "conv_vae": ConvVae,
+    "factorized_prior": FactorizedPrior,
+    "scale_hyperprior": ScaleHyperprior,
+    "mean_scale_hyperprior": MeanScaleHyperprior,
+}
+
+
+Lambda = Annotated[float, Field(gt=0)]
+Lambdas = Annotated[tuple[Lambda, ...], Field(strict=False, min_length=1, max_length=32)]
+
+
+class Objective(Section):
+    """What a model with a rate minimises besides its weight penalty.
+
+    **Variational models:** ``distortion + rate_weight · rate``. ``unit``: the squared error summed over pixels, as the
+    reference study has it. ``calibrated``: the negative log-likelihood in nats under a Gaussian whose variance is the
+    batch's own mean squared error (σ-VAE, Rybkin et al. 2021). The rate is the KL divergence to N(0, 1) in nats, summed
+    over latents; both are averaged over the batch.
+
+    **Learned codecs:** ``bits per pixel + λ · distortion``. Distortion ``mse`` is 255² times the mean squared error of
+    intensities in [0, 1]; ``ssim`` is 1 − SSIM. ``lambdas`` has one λ per quality level, rising; all levels are trained
+    at once, each image at a quality of its own. One λ alone gives a codec of a single rate. ``quantization`` is how
+    rounding takes part in training: the rate is always that of latents with uniform noise; the decoder is given
+    rounded latents (``mixed``) or the noisy ones (``noise``).
+    """
+
+    likelihood: Literal["unit", "calibrated"] = "unit"
+    rate_weight: float = Field(1.0, ge=0)
+    lambdas: Lambdas = (0.0012, 0.002, 0.0034, 0.0056, 0.0094, 0.016, 0.026, 0.044)
+    distortion: Literal["mse", "ssim"] = "mse"
+    quantization: Literal["mixed", "noise"] = "mixed"
+
+    # Which keys are for which models.
+    variational_keys: ClassVar[frozenset[str]] = frozenset({"likelihood", "rate_weight"})
+    codec_keys: ClassVar[frozenset[str]] = frozenset({"lambdas", "distortion", "quantization"})
+
+    @field_validator("lambdas")
+    @classmethod
+    def _rise(cls, lambdas: tuple[float, ...]) -> tuple[float, ...]:
+        if any(after <= before for before, after in pairwise(lambdas)):
+            raise ValueError("does not rise; give the lambdas from the lowest quality to the highest")
+        return lambdas
+
+    @property
+    def levels(self) -> int:
+        """Quality levels of a learned codec."""
+        return len(self.lambdas)
+
+    @property
+    def step_span(self) -> float:
+        """Ratio of the quantiser's steps at both ends to start from: where bits are many, the error goes as step²."""
+        return math.sqrt(self.lambdas[-1] / self.lambdas[0])
+
+
+class Regularizer(Section):
+    """Penalty on every kernel: ``l1 · Σ|w| + l2 · Σw²``, as Keras defines it; both together are the elastic net."""
+
+    l1: float = Field(0.0, ge=0)
+    l2: float = Field(0.0, ge=0)
+
+
+class Noise(Section):
+    """Gaussian noise on the input, drawn anew in every step and clipped to [0, 1]; the target stays clean."""
+
+    sigma: float = Field(0.0, ge=0, le=1)
+
+
+class Training(Section):
+    """How long and how fast.
+
+    ``weight_decay`` is decoupled (AdamW), as Keras does it. ``schedule``: ``constant``, or ``cosine``: up from
+    0 over the first twentieth of the training, then down to a hundredth (Loshchilov & Hutter 2017). The slow start
+    matters: in full stride, the first steps of Adam push ReLU units below 0 for good, and of four latent channels
+    each one counts. ``clip_norm`` bounds the global norm of the gradient. ``flip`` mirrors half of the training images,
+    drawn anew in every step; ``shift`` moves them by up to so many pixels each way, all of a batch alike, the edge
+    repeated; ``stretch`` of 0.2 enlarges or shrinks half of them by up to 20 %, height and width apart. ``best_by``
+    names what the kept epoch is chosen by: the validation MSE of the decoded posterior mean, or (variational models) of
+    a sample; for learned codecs it is always the rate–distortion loss of the validation images.
+    ``precision`` of ``mixed_bfloat16`` computes convolutions and dense layers in bfloat16, weights, densities and
+    losses in float32: for accelerators; on a CPU it is slower. The trained model computes in float32.
+    ``checkpoint_seconds`` is the least time between two checkpoints, 0 for one after each epoch; it changes nothing in
+    the result. ``devices`` is over how many devices each batch is split, those of all processes together (JAX alone);
+    more than one gives the result of one within float tolerance, not to the bit.
+    """
+
+    epochs: int = Field(200, ge=1)
+    batch_size: int = Field(128, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float | None = Field(None, gt=0)
+    flip: bool = False
+    shift: int | None = Field(None, ge=1, le=64)
+    stretch: float | None = Field(None, gt=0, le=1)
+    precision: Literal["mixed_bfloat16"] | None = None
+    seed: int = Field(0, ge=0, lt=2**32)
+    best_by: Literal["val_mse", "val_mse_sample"] = "val_mse"
+    feed: Literal["auto", "tf.data", "numpy"] = "auto"
+    checkpoint_seconds: float = Field(30.0, ge=0)
+    devices: int = Field(1, ge=1)
+
+
+class Recipe(Section):
+    """One training run: data, model, objective, regulariser, noise and training.
+
+    ``name`` is the stem of the file it came from.
+    """
+
+    name: str = Field("recipe", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)
+    data: Data = PhotosData()
+    model: Model
+    objective: Objective = Objective()
+    regularizer: Regularizer = Regularizer()
+    noise: Noise = Noise()
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Recipe":
+        stride, size = self.model.stride, self.data.image_size
+        if size % stride:
+            below, above = size // stride * stride, -(-size // stride) * stride
+            near = f"{above}" if below < 8 else f"{below} or {above}"
+            raise ValueError(
+                f"data.image_size = {size} does not divide by the stride {stride} of this {self.model.kind}; "
+                f"take {near}, or a model with fewer halvings"
+            )
+        self._objective_fits()
+        return self
+
+    def _objective_fits(self) -> None:
+        kind = self.model.kind
+        given = self.objective.model_fields_set
+        variational, codec = self.objective.variational_keys, self.objective.codec_keys
+        if not self.model.is_variational and not self.model.has_entropy_model and given:
+            raise ValueError(
+                f"[objective] is for variational models (mlp_vae, conv_vae) and learned codecs; a {kind} minimises the "
+                "mean squared error; remove the section"
+            )
+        for key in sorted(given & codec) if self.model.is_variational else ():
+            raise ValueError(f"objective.{key} is for learned codecs; a {kind} takes {', '.join(sorted(variational))}")
+        for key in sorted(given & variational) if self.model.has_entropy_model else ():
+            raise ValueError(f"objective.{key} is for variational models; a {kind} takes {', '.join(sorted(codec))}")
+        if not self.model.is_variational and self.training.best_by == "val_mse_sample":
+            raise ValueError(
+                f"training.best_by = 'val_mse_sample' is for variational models; a {kind} has no sample; take 'val_mse'"
+            )
+        if self.model.has_entropy_model and "best_by" in self.training.model_fields_set:
+            raise ValueError(
+                f"training.best_by is not for a {kind}: its best epoch is always that of the lowest rate–distortion "
+                "loss on validation images; remove the key"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain nested dictionaries, without the keys that are not set or not this kind of model's."""
+        plain = self.model_dump(mode="json", exclude_none=True)
+        if self.model.is_variational or self.model.has_entropy_model:
+            others = self.objective.codec_keys if self.model.is_variational else self.objective.variational_keys
+            plain["objective"] = {key: value for key, value in plain["objective"].items() if key not in others}
+        else:
+            plain.pop("objective")
+        if self.model.has_entropy_model:
+            plain["training"].pop("best_by")
+        return plain

@@ -1,0 +1,436 @@
+"""What is stored and shown of runs, studies and reports, as frozen data."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean of a per-image metric, its standard deviation over images, and a 95 % bootstrap interval of the mean."""
+
+    mean: float
+    std: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well one run (or ``do nothing``) does on one set of images under one noise.
+
+    ``decoded_from`` is ``latents`` for an autoencoder, ``mean`` or ``sample`` for a variational one, ``input`` where
+    nothing was decoded. ``sigma`` is the standard deviation of the noise on the input, in [0, 1] intensity; metrics
+    compare with the clean image. ``kl_nats`` is the mean KL divergence per image, ``active_units`` the number of
+    latents u with Var_x(E[z_u|x]) > 0.01 (Burda et al. 2016); both only for variational models.
+    ``bits_per_pixel`` is the estimate of a learned codec's entropy model, at the quality it has unless asked.
+    """
+
+    run: str
+    data: str
+    split: str
+    sigma: float
+    decoded_from: str
+    count: int
+    mse: Summary
+    psnr: Summary
+    psnr_of_mean_mse: float
+    ssim: Summary
+    kl_nats: float | None = None
+    active_units: int | None = None
+    bits_per_pixel: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return nested dictionaries fit for JSON, without the keys that do not apply."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Score":
+        """Return the score that ``as_dict`` wrote."""
+        return cls(**plain | {key: Summary(**plain[key]) for key in ("mse", "psnr", "ssim")})
+
+
+@dataclass(frozen=True, eq=False)
+class ImageScores:
+    """Metrics of each image of a split under one noise, from one run.
+
+    ``names`` has one entry an image; ``mse``, ``psnr`` (dB) and ``ssim`` are float64 ``(images,)``. ``decoded_from`` as
+    in ``Score``.
+    """
+
+    split: str
+    sigma: float
+    decoded_from: str
+    names: tuple[str, ...]
+    mse: np.ndarray
+    psnr: np.ndarray
+    ssim: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One image, what the encoder was given, and what came back.
+
+    ``rank`` says why it was chosen: ``best``, ``2nd best``, ``median``, ``next to median``, ``2nd worst``, ``worst``,
+    or ``rank 2 of 5`` of few images. The images are uint8 ``(height, width, channels)``; ``given`` is the original
+    where ``sigma`` is 0. ``psnr`` (dB) and ``ssim`` are those of the scores, taken before rounding to 8 bits.
+    """
+
+    name: str
+    rank: str
+    split: str
+    sigma: float
+    decoded_from: str
+    psnr: float
+    ssim: float
+    original: np.ndarray
+    given: np.ndarray
+    reconstruction: np.ndarray
+
+
+@dataclass(frozen=True)
+class LatentRecord:
+    """The latents of a variational run over the clean images of a split.
+
+    ``kl_nats`` is the mean KL divergence to N(0, 1) of each latent, in nats per image; ``mean_variance`` the variance
+    over images of its posterior mean; a latent above ``active_threshold`` there is active (Burda et al. 2016, 0.01).
+    ``log_likelihood_nats`` is the mean over images of log p(image | sample), ``elbo_nats`` that less the KL divergence;
+    both per image, of a density over [0, 1] intensities, under the variance that ``likelihood`` says in words.
+    """
+
+    split: str
+    images: int
+    kl_nats: tuple[float, ...]
+    mean_variance: tuple[float, ...]
+    active_units: int
+    active_threshold: float
+    log_likelihood_nats: float
+    elbo_nats: float
+    likelihood: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a dictionary fit for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "LatentRecord":
+        """Return the record that ``as_dict`` wrote."""
+        return cls(**plain | {key: tuple(plain[key]) for key in ("kl_nats", "mean_variance")})
+
+
+@dataclass(frozen=True)
+class RatePoint:
+    """What one codec takes and gives at one quality, over a set of images.
+
+    ``bits_per_pixel`` counts whole files, headers included; ``payload_bits_per_pixel`` the entropy-coded part and
+    ``estimated_bits_per_pixel`` the information under the frozen tables, for kerasae's own models. ``psnr`` is the mean
+    over images in dB, ``psnr_of_mean_mse`` that of the mean squared error; ``ssim`` scikit-image's default. All on
+    decoded 8-bit images, against the clean image where ``sigma`` put noise on the input. Speeds are those of coding in
+    memory. ``settings`` is what the codec was told.
+    """
+
+    codec: str
+    quality: float
+    images: int
+    bytes_per_image: float
+    bits_per_pixel: float
+    payload_bits_per_pixel: float | None
+    estimated_bits_per_pixel: float | None
+    psnr: float
+    psnr_of_mean_mse: float
+    ssim: float | None
+    ms_ssim: float | None
+    encode_images_per_second: float
+    decode_images_per_second: float
+    settings: dict[str, Any]
+    sigma: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a dictionary fit for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class BdRate:
+    """Difference in rate of ``codec`` at equal ``metric``, in percent of ``against``; negative is better.
+
+    ``overlap`` is the range of the metric that both reach. ``bd_rate_percent`` is None where ``message`` says why.
+    """
+
+    codec: str
+    against: str
+    metric: str
+    bd_rate_percent: float | None
+    overlap: tuple[float, float] | None
+    message: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a dictionary fit for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What ``run.json`` says of a run. ``status`` is ``training``, ``stopped``, ``failed`` or ``finished``."""
+
+    name: str
+    status: str
+    recipe_name: str
+    fingerprint: str
+    seed: int
+    backend: str
+    device: str
+    versions: dict[str, str]
+    data_fingerprint: str
+    image_counts: dict[str, int]
+    parameters: int
+    latent_ratio: float
+    objective: str
+    epochs_done: int = 0
+    best_epoch: int | None = None
+    training_seconds: float = 0.0
+    images_per_second: float = 0.0
+    message: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a dictionary fit for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "RunRecord":
+        """Return the record that ``as_dict`` wrote."""
+        return cls(**plain)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean over images less that of the first run, with a 95 % bootstrap interval of the paired difference.
+
+    ``low`` and ``high`` are None where the two runs were not scored on the same images.
+    """
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class ComparedScore:
+    """A run's score and how far it is from that of the first run under the same split and noise.
+
+    ``against`` is what the first run's score was decoded from: the same as here, or where one of the two is no
+    variational model ``latents`` beside ``mean`` and ``sample``. It is None, as are the differences, for the first run
+    itself and where the first run has no such score. PSNR in dB.
+    """
+
+    score: Score
+    against: str | None = None
+    paired_images: int | None = None
+    mse: Difference | None = None
+    psnr: Difference | None = None
+    ssim: Difference | None = None
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """Two or more runs, the first of which the others are compared with.
+
+    ``differs`` maps ``section.key`` of the recipe, or ``run.…`` of its record, to one value per run, None where a run
+    has no such key; what all share is left out. ``sentences`` say what the intervals do and do not speak of.
+    """
+
+    runs: tuple[str, ...]
+    differs: dict[str, tuple[Any, ...]]
+    scores: tuple[ComparedScore, ...]
+    sentences: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return nested dictionaries fit for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class StudyCell:
+    """One combination of levels: axis → level, and its finished runs, one a seed."""
+
+    levels: dict[str, str]
+    runs: tuple[str, ...]
+    backend: str
+    recipe_name: str
+
+    @property
+    def label(self) -> str:
+        """The levels in words: ``AE, L2, clean``."""
+        return ", ".join(self.levels.values())
+
+
+@dataclass(frozen=True)
+class SeedSummary:
+    """A metric of one cell: mean over seeds and images, with a 95 % interval that counts both.
+
+    ``std_over_seeds`` is the standard deviation of the seeds' means (n − 1), None where there is one seed; ``per_seed``
+    are those means; ``std_over_images`` the standard deviation over images of their mean over seeds.
+    """
+
+    mean: float
+    std_over_seeds: float | None
+    std_over_images: float
+    low: float
+    high: float
+    per_seed: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CellScore:
+    """How well the runs of one cell do on the study's images under one noise; ``levels`` as in ``StudyCell``."""
+
+    levels: dict[str, str]
+    sigma: float
+    decoded_from: str
+    seeds: int
+    images: int
+    mse: SeedSummary
+    psnr: SeedSummary
+    ssim: SeedSummary
+    psnr_of_mean_mse: float
+
+    @property
+    def label(self) -> str:
+        """The levels in words."""
+        return ", ".join(self.levels.values())
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``level`` against ``reference`` along one ``axis``, all else equal (``where``: the other axes' levels).
+
+    ``difference`` is the mean over seeds and images of level − reference in ``metric``'s unit, positive where ``level``
+    is higher. ``low`` and ``high`` bound it at 95 %, counting that other seeds and other images would have been drawn
+    as well; ``p`` is of the same test, ``p_holm`` corrected over the study's comparisons. ``images_low`` and
+    ``images_high`` (bootstrap) and ``p_images`` (Wilcoxon signed rank, Holm-corrected) speak of these very trained
+    models on other images. ``seed_spread`` is the standard deviation of one training's mean over seeds, pooled from
+    both sides. ``verdict`` is ``higher``, ``lower``, ``hint`` (the interval excludes 0, but not after the correction)
+    or ``none``. All but the image-wise numbers are None where a side has one seed; the verdict is then ``one seed``.
+    """
+
+    axis: str
+    level: str
+    reference: str
+    where: dict[str, str]
+    sigma: float
+    decoded_from: tuple[str, str]
+    metric: str
+    difference: float
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    images_low: float
+    images_high: float
+    p_images: float
+    seed_spread: float | None
+    seeds: int
+    images: int
+    verdict: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study: its grid, what became of it, and what it found.
+
+    ``axes`` maps each axis to its levels, the reference first; ``answer`` holds the sentences that a reader wants
+    first; ``noise_seed`` fixed each image's noise; ``failed`` maps runs that failed to what they said; ``command`` is
+    what was typed. ``comparisons_along`` names the axes whose levels are compared. ``family`` is how many comparisons
+    the Holm correction counts together: those in one metric along one axis, the largest number where it differs.
+    """
+
+    name: str
+    question: str
+    fingerprint: str
+    command: str
+    axes: dict[str, tuple[str, ...]]
+    seeds: tuple[int, ...]
+    sigmas: tuple[float, ...]
+    split: str
+    data: str
+    card: str
+    data_fingerprint: str
+    comparisons_along: str
+    family: int
+    cells: tuple[StudyCell, ...]
+    scores: tuple[CellScore, ...]
+    do_nothing: tuple[CellScore, ...]
+    comparisons: tuple[Comparison, ...]
+    answer: tuple[str, ...]
+    failed: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    noise_seed: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return nested dictionaries fit for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "StudyRecord":
+        """Return the record that ``as_dict`` wrote, also after a trip through JSON."""
+        return cls(
+            **plain
+            | {key: tuple(plain[key]) for key in ("seeds", "sigmas", "answer")}
+            | {
+                "axes": {axis: tuple(levels) for axis, levels in plain["axes"].items()},
+                "cells": tuple(StudyCell(**cell | {"runs": tuple(cell["runs"])}) for cell in plain["cells"]),
+                "scores": tuple(_cell_score(row) for row in plain["scores"]),
+                "do_nothing": tuple(_cell_score(row) for row in plain["do_nothing"]),
+                "comparisons": tuple(
+                    Comparison(**row | {"decoded_from": tuple(row["decoded_from"])}) for row in plain["comparisons"]
+                ),
+            }
+        )
+
+
+def _cell_score(row: dict[str, Any]) -> CellScore:
+    summaries = {
+        key: SeedSummary(**row[key] | {"per_seed": tuple(row[key]["per_seed"])}) for key in ("mse", "psnr", "ssim")
+    }
+    return CellScore(**row | summaries)
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """One run: ``recipe`` as nested dictionaries, ``history`` one row an epoch, and what was measured of it."""
+
+    record: RunRecord
+    recipe: dict[str, Any]
+    scores: tuple[Score, ...]
+    history: tuple[dict[str, float], ...]
+    image_scores: tuple[ImageScores, ...] = ()
+    examples: tuple[Example, ...] = ()
+    latents: LatentRecord | None = None
+
+
+@dataclass(frozen=True)
+class RateContent:
+    """Rate–distortion points of models and classical codecs over the same images; ``title`` says which."""
+
+    title: str
+    points: tuple[RatePoint, ...]
+    bd_rates: tuple[BdRate, ...]
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """A page about one run (``study`` is None), or about a study and its runs.
+
+    ``cards`` maps names of data cards (and ``ethics``) to their Markdown. ``command`` rebuilds the page.
+    """
+
+    title: str
+    command: str
+    runs: tuple[RunContent, ...]
+    study: StudyRecord | None = None
+    do_nothing: tuple[Score, ...] = ()
+    rates: tuple[RateContent, ...] = ()
+    cards: dict[str, str] = field(default_factory=dict)

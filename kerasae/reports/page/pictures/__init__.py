@@ -1,1 +1,0 @@
-"""Images for the page: encoded small, kept once, and the places where they went most wrong."""

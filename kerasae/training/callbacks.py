@@ -1,0 +1,177 @@
+"""What happens between steps and epochs: history, best weights, checkpoints, progress, TensorBoard."""
+
+import importlib.util
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+
+from kerasae.data.batches import reading_tensorflow
+from kerasae.errors import BackendError, TrainingError
+from kerasae.training.checkpoint import Progress, save_checkpoint
+
+
+class Keeper(keras.callbacks.Callback):
+    """Keeps ``progress`` up to date and on disk.
+
+    ``best_by`` names the validation metric that chooses the best epoch, never the penalised loss. The checkpoint is
+    written where at least ``checkpoint_seconds`` have passed since the last, and after the last epoch: a run resumed
+    from an older one trains the same epochs again to the same bit.
+    """
+
+    def __init__(self, progress: Progress, *, best_by: str, path: Path, checkpoint_seconds: float, images: int):
+        super().__init__()
+        self.progress = progress
+        self.best_by = best_by
+        self.path = path
+        self.checkpoint_seconds = checkpoint_seconds
+        self.images = images
+        self._last_checkpoint = time.monotonic()
+        self._epoch_began = 0.0
+        self._training_seconds = 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start the clock."""
+        self._epoch_began = time.perf_counter()
+
+    def on_test_begin(self, logs=None):
+        """Stop the clock: images per second are those of training alone."""
+        # JAX and GPUs take steps on faster than they finish them; to read a weight is to wait for the last one.
+        keras.ops.convert_to_numpy(self.model.trainable_variables[-1])
+        self._training_seconds = time.perf_counter() - self._epoch_began
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Take stock of ``epoch``, counted from 0."""
+        self._refuse_non_finite(epoch + 1, logs)
+        row = {name: float(value) for name, value in logs.items() if "first_non_finite" not in name}
+        seconds = time.perf_counter() - self._epoch_began
+        row |= {"seconds": round(seconds, 4), "images_per_second": round(self.images / self._training_seconds, 1)}
+        progress = self.progress
+        progress.epochs_done = epoch + 1
+        progress.history.append({"epoch": epoch + 1} | row)
+        if row[self.best_by] < progress.best_value:
+            progress.best_epoch, progress.best_value = epoch + 1, row[self.best_by]
+            # A copy: the weights themselves go on changing.
+            progress.best_weights = [weights.copy() for weights in self.model.compressor.get_weights()]
+        is_last = progress.epochs_done == self.params["epochs"]
+        if is_last or time.monotonic() - self._last_checkpoint >= self.checkpoint_seconds:
+            save_checkpoint(self.path, self.model, progress)
+            self._last_checkpoint = time.monotonic()
+
+    def _refuse_non_finite(self, epoch: int, logs) -> None:
+        step = int(logs["first_non_finite"])
+        if step == 0 and all(math.isfinite(value) for value in logs.values()):
+            return
+        where = f"at step {step} of epoch {epoch}" if step else f"in the validation after epoch {epoch}"
+        kept = (
+            f"the weights of epoch {self.progress.best_epoch}, the best so far, are kept"
+            if self.progress.best_weights
+            else "no epoch was finished, so there are no weights to keep"
+        )
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        raise TrainingError(
+            f"the loss stopped being a finite number {where}; {kept}; try a learning rate below {rate:g} "
+            "(--set training.learning_rate=…) or --set training.clip_norm=1.0"
+        )
+
+
+class Reporter:
+    """Told of each step; does nothing. The command line draws a progress bar from the same calls."""
+
+    def loading(self, done: int, total: int) -> None:
+        """``done`` of ``total`` images are decoded."""
+
+    def begin(self, *, epochs: int, epochs_done: int, steps_per_epoch: int, images: int) -> None:
+        """Training begins, or goes on after ``epochs_done`` epochs; ``images`` are trained on in each."""
+
+    def step(self, epoch: int, step: int, terms: Mapping[str, float]) -> None:
+        """``step`` steps of ``epoch`` are done, both from 1; ``terms`` are the epoch's means so far."""
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """An epoch is done; ``row`` is its line in the history."""
+
+    def note(self, message: str) -> None:
+        """Something worth a line."""
+
+
+class Announcer(keras.callbacks.Callback):
+    """Passes what ``fit`` reports to a ``Reporter``, and ends an epoch whose loss is no number any more.
+
+    Not so without ``may_stop``: where one of several processes stops by itself, the others wait for its next step.
+    """
+
+    # Reading the terms waits for the accelerator; Keras then calls from a thread of its own while steps go on.
+    async_safe = True
+
+    def __init__(self, reporter: Reporter, history: list[dict[str, float]], *, may_stop: bool = True):
+        super().__init__()
+        self.may_stop = may_stop
+        self.reporter = reporter
+        self.history = history
+        self._epoch = 0
+        self._trainer = None
+
+    def set_model(self, model):
+        """Keep the trainer at hand.
+
+        On JAX the property ``model`` fetches the training state first; from Keras' callback thread that would race the
+        next step, which gives the buffers of that state away.
+        """
+        super().set_model(model)
+        self._trainer = model
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Remember which epoch the steps are of."""
+        self._epoch = epoch + 1
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Report a step."""
+        if self.may_stop and logs and logs["first_non_finite"]:
+            self._trainer.stop_training = True
+        self.reporter.step(self._epoch, batch + 1, logs or {})
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Report an epoch; the keeper, called before, has written its row."""
+        self.reporter.epoch(self.history[-1])
+
+
+def refuse_without_tensorboard() -> None:
+    """Raise ``BackendError`` where TensorFlow, which writes the log, or the package tensorboard is not installed."""
+    missing = [name for name in ("tensorflow", "tensorboard") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise BackendError(
+            f"--tensorboard writes its log with TensorFlow and the package tensorboard, on every backend, and "
+            f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not installed; install with: "
+            f"pip install {' '.join(missing)}, or train without --tensorboard"
+        )
+
+
+class EpochScalars(keras.callbacks.TensorBoard):
+    """Logs every epoch's terms to ``folder``, in ``train`` and ``validation``; no graph, no histograms, no profile.
+
+    Steps are epochs, counted from 1 as in ``history.csv``. A resumed run adds files to the same folder, which
+    TensorBoard reads as one.
+    """
+
+    # With one entry an epoch, nothing that Keras calls from a thread of its own touches the model or a writer.
+    async_safe = True
+
+    def __init__(self, folder: Path):
+        super().__init__(log_dir=str(folder), write_graph=False, update_freq="epoch", profile_batch=0)
+        reading_tensorflow()
+
+    def on_test_end(self, logs=None):
+        """Log the validation by optimiser step, but for what only watches over the loss."""
+        super().on_test_end(_terms(logs))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Log ``epoch``, counted from 0, and put it on disk: a run may be killed, or looked at, at any time."""
+        super().on_epoch_end(epoch + 1, _terms(logs))
+        for writer in self._writers.values():
+            writer.flush()
+
+
+def _terms(logs):
+    return {name: value for name, value in (logs or {}).items() if "first_non_finite" not in name}

@@ -1,0 +1,257 @@
+"""Where a process keeps the run it trains."""
+
+import csv
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import keras
+import numpy as np
+
+from kerasae.data import ImageSet, load_images, split_indices
+from kerasae.data.batches import TrainingFeed, ValidationFeed
+from kerasae.errors import RunError, TrainingError
+from kerasae.files import replacing, write_text
+from kerasae.recipes import Recipe, fingerprint, to_toml
+from kerasae.records import RunRecord
+from kerasae.runtime import versions
+from kerasae.training.callbacks import Announcer, EpochScalars, Keeper, Reporter, refuse_without_tensorboard
+from kerasae.training.checkpoint import Progress, load_checkpoint
+from kerasae.training.devices import OneDevice, choose_devices
+from kerasae.training.run import Run, locked, run_name, runs_folder
+from kerasae.training.trainer import best_by, build_trainer, objective_sentence
+
+# What training goes on from: who trained on which images, and the checkpoint.
+_STATE = ("run.json", "state/checkpoint.npz")
+
+
+@contextmanager
+def own_folder(folder: Path, devices: OneDevice, *, force: bool) -> Iterator[Path]:
+    """Yield ``folder``, locked, and with ``force`` emptied; to all but the first process a folder for the time being.
+
+    That one begins with the first process's checkpoint: processes need not share a disk, and only one writes the run.
+    Raises ``RunError`` where another training holds the folder.
+    """
+    with ExitStack() as held:
+        own = devices.together(lambda: _hold(held, folder, devices.is_first, force))
+        if devices.processes > 1:
+            for name in _STATE:
+                content = devices.first_says(lambda path=own / name: path.read_bytes() if path.is_file() else b"")
+                if content and not devices.is_first:
+                    (own / name).parent.mkdir(exist_ok=True)
+                    (own / name).write_bytes(content)
+        yield own
+
+
+def _hold(held: ExitStack, folder: Path, is_first: bool, force: bool) -> Path:
+    if not is_first:
+        folder = Path(held.enter_context(TemporaryDirectory(prefix="kerasae-"))) / folder.name
+    folder.mkdir(parents=True, exist_ok=True)
+    held.enter_context(locked(folder))
+    if force:
+        _empty(folder)
+    return folder
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name != ".lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+# What the start of an entropy model is taken from.
+_START_IMAGES = 64
+
+
+def train(
+    recipe: Recipe,
+    *,
+    runs: str | Path | None = None,
+    force: bool = False,
+    reporter: Reporter | None = None,
+    tensorboard: bool = False,
+) -> Run:
+    """Train ``recipe`` and return its run.
+
+    A finished run of the same recipe, backend and seed is returned as it is; one that was stopped or killed goes on
+    where its last checkpoint was, to the same bits as if it had never stopped. ``force`` starts from nothing.
+    ``tensorboard`` logs every epoch to the run's folder ``tensorboard`` and changes nothing in the result.
+
+    Raises ``BackendError`` where ``training.devices`` cannot be had or ``tensorboard`` lacks a package, ``DataError``
+    for images that cannot be had, ``RunError`` for a folder that is in use or broken, ``TrainingError`` where the loss
+    stops being finite; ``KeyboardInterrupt`` passes through after the run is marked as stopped.
+
+    Several processes (``KERAS_DISTRIBUTION_…``) each call this with the same recipe; the first writes the run, and
+    what one of them is refused, all are.
+    """
+    reporter = reporter or Reporter()
+    if tensorboard:
+        refuse_without_tensorboard()
+    devices = choose_devices(recipe)
+    folder = runs_folder(runs) / run_name(recipe, keras.backend.backend())
+    with devices.watch():
+        return _train_on(devices, recipe, folder, force, reporter, tensorboard)
+
+
+def _train_on(
+    devices: OneDevice, recipe: Recipe, folder: Path, force: bool, reporter: Reporter, tensorboard: bool
+) -> Run:
+    devices.agree("run", f"{folder.name}{' with --force' if force else ''}")
+    if devices.first_says(lambda: b"finished" if not force and _finished(folder) else b""):
+        reporter.note(f"{folder.name} is trained already; --force trains it again")
+        return Run(folder)
+    # Images first: a source that is missing leaves no folder behind.
+    images = devices.together(lambda: load_images(recipe.data, progress=reporter.loading))
+    splits = devices.together(lambda: split_indices(images, recipe.data))
+    devices.agree("fingerprint of the images", images.fingerprint)
+    if images.skipped:
+        reporter.note(f"{len(images.skipped)} broken files left out, the first: {images.skipped[0]}")
+    with own_folder(folder, devices, force=force) as own, devices.scope():
+        _train(recipe, own, images, splits, reporter, devices, tensorboard)
+    return Run(folder)
+
+
+def _finished(folder: Path) -> bool:
+    return (folder / "run.json").is_file() and Run(folder).is_finished
+
+
+def _train(
+    recipe: Recipe,
+    folder: Path,
+    images: ImageSet,
+    splits,
+    reporter: Reporter,
+    devices: OneDevice,
+    tensorboard: bool,
+) -> None:
+    training, run = recipe.training, Run(folder)
+    steps_per_epoch = TrainingFeed(
+        images.images, splits["train"], batch_size=training.batch_size, seed=0, first_epoch=0, epochs=1
+    ).steps_per_epoch
+    trainer = build_trainer(recipe, steps_per_epoch=steps_per_epoch)
+    checkpoint = folder / "state" / "checkpoint.npz"
+    progress = Progress()
+    record = _new_record(recipe, folder.name, trainer.compressor, images, splits, devices)
+    if checkpoint.is_file():
+        _refuse_other_images(run, record)
+        progress = load_checkpoint(checkpoint, trainer)
+        reporter.note(f"{folder.name} goes on after epoch {progress.epochs_done}")
+    else:
+        trainer.compressor.start_from(images.images[np.sort(splits["train"])[:_START_IMAGES]])
+    write_text(folder / "recipe.toml", to_toml(recipe))
+    run = run.write_record(replace(record, epochs_done=progress.epochs_done))
+    keeper = Keeper(
+        progress,
+        best_by=best_by(recipe),
+        path=checkpoint,
+        checkpoint_seconds=training.checkpoint_seconds,
+        images=len(splits["train"]),
+    )
+    feed = TrainingFeed(
+        images.images,
+        splits["train"],
+        batch_size=training.batch_size,
+        seed=training.seed,
+        first_epoch=progress.epochs_done,
+        epochs=training.epochs,
+    )
+    logs = [EpochScalars(folder / "tensorboard")] if tensorboard else []
+    validation = ValidationFeed(images.images, splits["validation"], batch_size=training.batch_size)
+    status, message = "stopped", ""
+    try:
+        if feed.steps:
+            reporter.begin(
+                epochs=training.epochs,
+                epochs_done=progress.epochs_done,
+                steps_per_epoch=steps_per_epoch,
+                images=len(splits["train"]),
+            )
+            trainer.fit(
+                devices.feed(feed).dataset(training.feed),
+                validation_data=devices.feed(validation).dataset(training.feed),
+                epochs=training.epochs,
+                initial_epoch=progress.epochs_done,
+                steps_per_epoch=steps_per_epoch,
+                shuffle=False,
+                verbose=0,
+                callbacks=[keeper, Announcer(reporter, progress.history, may_stop=devices.processes == 1), *logs],
+            )
+        status = "finished"
+    except TrainingError as error:
+        status, message = "failed", str(error)
+        raise
+    finally:
+        _leave(run, trainer, progress, status, message)
+
+
+def _leave(run: Run, trainer, progress: Progress, status: str, message: str) -> None:
+    """Write what is known when training ends, however it ends."""
+    _write_history(run.folder / "history.csv", progress.history)
+    if progress.best_weights is not None and status != "stopped":
+        trainer.compressor.set_weights(progress.best_weights)
+        trainer.compressor.settle()
+        with replacing(run.folder / "model.keras") as partial:
+            trainer.compressor.save(partial)
+        with replacing(run.folder / "best.weights.h5") as partial:
+            # Keras insists on this ending.
+            named = partial.with_name(f"{partial.name}.weights.h5")
+            trainer.compressor.save_weights(named)
+            named.replace(partial)
+    seconds = sum(row["seconds"] for row in progress.history)
+    speeds = sorted(row["images_per_second"] for row in progress.history)
+    run.write_record(
+        replace(
+            run.record,
+            status=status,
+            message=message,
+            epochs_done=progress.epochs_done,
+            best_epoch=progress.best_epoch,
+            training_seconds=round(seconds, 2),
+            images_per_second=speeds[len(speeds) // 2] if speeds else 0.0,
+        )
+    )
+    if status == "finished":
+        shutil.rmtree(run.folder / "state", ignore_errors=True)
+
+
+def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+    if not history:
+        return
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def _refuse_other_images(run: Run, record: RunRecord) -> None:
+    stored = run.record
+    if stored.data_fingerprint != record.data_fingerprint or stored.image_counts != record.image_counts:
+        raise RunError(
+            f"{run.folder} was begun on other images (fingerprint {stored.data_fingerprint}, now "
+            f"{record.data_fingerprint}); bring them back, or start again with --force"
+        )
+
+
+def _new_record(recipe: Recipe, name: str, compressor, images: ImageSet, splits, devices: OneDevice) -> RunRecord:
+    backend = keras.backend.backend()
+    packages = ("kerasae", "keras", backend, "numpy", "scikit-image", "pillow")
+    return RunRecord(
+        name=name,
+        status="training",
+        recipe_name=recipe.name,
+        fingerprint=fingerprint(recipe),
+        seed=recipe.training.seed,
+        backend=backend,
+        device=devices.describe(),
+        versions={"python": sys.version.split()[0]} | versions(*packages),
+        data_fingerprint=images.fingerprint,
+        image_counts={split: len(indexes) for split, indexes in splits.items()},
+        parameters=compressor.count_params(),
+        latent_ratio=compressor.latent_ratio,
+        objective=objective_sentence(recipe),
+        extra=devices.as_dict(),
+    )

@@ -1,4 +1,4 @@
-"""kerasae: autoencoders and variational autoencoders as image compressors, measured honestly.
+"""kerasae: autoencoders and variational autoencoders as image autoencoders, measured honestly.
 
 Importing this package loads neither Keras nor a backend; each public name is loaded on first use.
 """

@@ -10,7 +10,7 @@ import numpy as np
 from kerasae.data import load_images, read_image, split_indices
 from kerasae.entropy.bottlenecks import LOG_VARIANCE_RANGE
 from kerasae.errors import DataError, ModelError
-from kerasae.models import Compressor
+from kerasae.models import Autoencoder
 from kerasae.training import Run
 
 
@@ -27,7 +27,7 @@ def refuse_without_prior(run: Run) -> None:
 _BATCH = 64
 
 
-def posteriors(model: Compressor, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def posteriors(model: Autoencoder, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean, variance and KL divergence to N(0, 1) in nats of each latent, each ``(images, latents)`` float64.
 
     ``images`` is ``(images, height, width, channels)`` uint8.
@@ -42,7 +42,7 @@ def posteriors(model: Compressor, images: np.ndarray) -> tuple[np.ndarray, np.nd
     return mean, np.exp(np.clip(log_variance, *LOG_VARIANCE_RANGE)), kl
 
 
-def decode(model: Compressor, latents: np.ndarray) -> np.ndarray:
+def decode(model: Autoencoder, latents: np.ndarray) -> np.ndarray:
     """Return the images of ``latents`` ``(…, latents)``: ``(…, height, width, channels)`` float32 in [0, 1]."""
     flat = np.asarray(latents, "float32").reshape(-1, latents.shape[-1])
     parts = [
@@ -174,7 +174,7 @@ def _read(path: str | Path, run: Run) -> np.ndarray:
     return read_image(path, image_size=data.image_size, channels=data.channels, fit=data.fit)
 
 
-def _samples(model: Compressor, about: str, count: int, seed: int) -> Grid:
+def _samples(model: Autoencoder, about: str, count: int, seed: int) -> Grid:
     decoded = decode(model, prior_places(count, model.latent_shape[0], seed=seed))
     rows = tuple(tuple(decoded[start : start + _COLUMNS]) for start in range(0, count, _COLUMNS))
     note = (

@@ -32,7 +32,7 @@ def codec_speed(
     """
     say = on_progress or (lambda message: None)
     level = codec.frozen.levels[codec.frozen.default]
-    integers = level.quantise(codec.network.encode(images))
+    integers = level.quantize(codec.network.encode(images))
     payloads = [payload for payload, _ in level.encode(integers)]
     files = codec.encode(images)
     with tempfile.TemporaryDirectory() as folder:

@@ -184,8 +184,8 @@ class KerasContender:
             training=recipes.Training(batch_size=self.batch_size),
         )
         self.trainer = build_trainer(recipe, steps_per_epoch=self._feed().steps_per_epoch)
-        self.scorer = Scorer(self.trainer.compressor)
-        return self.trainer.compressor.count_params()
+        self.scorer = Scorer(self.trainer.autoencoder)
+        return self.trainer.autoencoder.count_params()
 
     def train(self, seconds: float) -> float:
         """Train whole epochs, one at least, for at least ``seconds``; return images per second."""

@@ -23,7 +23,7 @@ from kerasae.errors import KerasaeError
 
 app = typer.Typer(
     name="kerasae",
-    help="Train autoencoders and variational autoencoders as image compressors, and measure them honestly.\n\n"
+    help="Train autoencoders and variational autoencoders as image autoencoders, and measure them honestly.\n\n"
     "The backend is chosen by KERAS_BACKEND: tensorflow, jax or torch.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

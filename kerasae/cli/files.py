@@ -236,6 +236,6 @@ def freeze(
         return
     out.print(ladder_table(rows, title=f"{found.name}, frozen from {frozen.images:,} training images"))
     out.print(
-        f"without quantisation {frozen.unquantised_psnr:.2f} dB · fingerprint {frozen.fingerprint.hex()}",
+        f"without quantisation {frozen.unquantized_psnr:.2f} dB · fingerprint {frozen.fingerprint.hex()}",
         highlight=False,
     )

@@ -229,11 +229,11 @@ def _crops(path: Path, contenders, images, names, label: str) -> None:
 def _cost(model) -> dict:
     from kerasae.rate_distortion.compare import macs_per_pixel
 
-    compressor = model.codec.model
-    pixels = compressor.image_size**2
+    autoencoder = model.codec.model
+    pixels = autoencoder.image_size**2
     return {
         "name": model.name,
-        "model_bytes": 4 * compressor.count_params() + model.codec.frozen.size_bytes(),
-        "encoder_macs_per_pixel": macs_per_pixel(compressor.encoder, pixels),
-        "decoder_macs_per_pixel": macs_per_pixel(compressor.decoder, pixels),
+        "model_bytes": 4 * autoencoder.count_params() + model.codec.frozen.size_bytes(),
+        "encoder_macs_per_pixel": macs_per_pixel(autoencoder.encoder, pixels),
+        "decoder_macs_per_pixel": macs_per_pixel(autoencoder.decoder, pixels),
     }

@@ -58,7 +58,7 @@ def study(
         _show_plan(plan, chosen, as_json=json)
         return
     left = todo(plan)
-    with StudyProgress(err, plan.study.name, jobs=[*left.runs, *left.yardsticks], done=len(left.done)) as progress:
+    with StudyProgress(err, plan.study.name, jobs=[*left.runs, *left.baselines], done=len(left.done)) as progress:
         command = shlex.join(["kerasae", *sys.argv[1:]])
         try:
             record = conduct(plan, chosen, command=command, listen=progress.hear)

@@ -13,7 +13,7 @@ from kerasae.cli.console import TrainingProgress, err, out
 
 if TYPE_CHECKING:
     from kerasae.data import ImageSet
-    from kerasae.models import Compressor
+    from kerasae.models import Autoencoder
     from kerasae.recipes import Recipe
     from kerasae.training import Run
 
@@ -123,7 +123,7 @@ def _scores_runs() -> bool:
     return is_first_process()
 
 
-def score_and_draw(run: "Run") -> "tuple[ImageSet, Compressor]":
+def score_and_draw(run: "Run") -> "tuple[ImageSet, Autoencoder]":
     """Evaluate ``run`` on its validation and test images and write scores and figures into its folder.
 
     Return its images and its model.

@@ -10,7 +10,7 @@ from kerasae.codec.freeze import freeze_run
 from kerasae.codec.frozen import Frozen, integers_of, weights_digest
 from kerasae.codec.network import Network
 from kerasae.errors import CodecError
-from kerasae.models import Compressor
+from kerasae.models import Autoencoder
 from kerasae.training import Run, load_run
 
 # Padding included: 1,024 thumbnails of 128×128, or one photograph of any size.
@@ -29,7 +29,7 @@ class Codec:
     Both also take and return lists; images of one size then go through the network together.
     """
 
-    def __init__(self, model: Compressor, frozen: Frozen):
+    def __init__(self, model: Autoencoder, frozen: Frozen):
         if weights_digest(model.get_weights()) != frozen.weights:
             raise CodecError(
                 f"the tables of {model.name} were frozen for other weights; freeze the run again with: "
@@ -98,7 +98,7 @@ class Codec:
     def pack_latents(self, latents: np.ndarray, height: int, width: int, step: int) -> list[Packed]:
         """Return what ``pack`` does, of latents ``(images, rows, columns, channels)`` that ``network.encode`` gave."""
         level = self.frozen.levels[step]
-        integers = level.quantise(latents)
+        integers = level.quantize(latents)
         coded = level.encode(integers)
         if not np.array_equal(level.decode([payload for payload, _ in coded], *integers.shape[1:3]), integers):
             raise CodecError("an image did not decode to what was coded; nothing was written: please report this")
@@ -113,13 +113,13 @@ class Codec:
         images: list[np.ndarray | None] = [None] * len(packed)
         for (height, width, step), places in self.batches([(one.height, one.width, one.step) for one in packed]):
             integers = integers_of([packed[place] for place in places], self.frozen)
-            latents = self.frozen.levels[step].dequantise(integers)
+            latents = self.frozen.levels[step].dequantize(integers)
             for place, image in zip(places, self.network.decode(latents, height, width), strict=True):
                 images[place] = image
         return images
 
     def integers(self, packed: Packed) -> np.ndarray:
-        """Return the quantised latents of an image, int32 ``(rows, columns, channels)``: equal on every backend.
+        """Return the quantized latents of an image, int32 ``(rows, columns, channels)``: equal on every backend.
 
         Raises ``CodecError`` where the payload is damaged or of another model.
         """
@@ -132,7 +132,7 @@ class Codec:
         shaped = [self.checked(image) for image in images]
         for _, places in self.batches([(*image.shape[:2],) for image in shaped]):
             latents = self.network.encode(np.stack([shaped[place] for place in places]))
-            bits[places] = level.estimated_bits(level.quantise(latents))
+            bits[places] = level.estimated_bits(level.quantize(latents))
         return bits
 
     def batches(self, forms: list[tuple[int, ...]]) -> Iterator[tuple[tuple[int, ...], list[int]]]:

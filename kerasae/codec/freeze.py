@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 
 from kerasae.codec.frozen import FILE, Frozen, weights_digest
-from kerasae.codec.hyperprior_coder import BLOCK, SCALES, HyperLevel, count_integers, scale_tables
-from kerasae.codec.integer_network import ACTIVATION_BITS, IntegerSynthesis, blocks
-from kerasae.codec.latent_coder import Level, Payloads
+from kerasae.codec.hyperprior_coder import BLOCK, SCALES, HyperpriorCoder, count_integers, scale_tables
+from kerasae.codec.integer_network import ACTIVATION_BITS, IntegerNetwork, blocks
+from kerasae.codec.latent_coder import FactorizedCoder, LatentCoder
 from kerasae.codec.network import Network
-from kerasae.codec.quantizer import Predictor, differences, fit_quantiser
+from kerasae.codec.quantizer import Predictor, differences, fit_quantizer
 from kerasae.codec.tables import fit_tables
 from kerasae.data import ImageSet, load_images, split_indices
 from kerasae.errors import CodecError, DataError
-from kerasae.models import Compressor
+from kerasae.models import Autoencoder
 from kerasae.training import Run
 
 # What a channel is moved by, in its own standard deviations: small enough to stay on the slope it is on, large enough
@@ -67,12 +67,12 @@ def encoded(network: Network, images: np.ndarray) -> np.ndarray:
 
 
 def rate_and_errors(
-    network: Network, level: Payloads, latents: np.ndarray, originals: np.ndarray
+    network: Network, level: LatentCoder, latents: np.ndarray, originals: np.ndarray
 ) -> tuple[float, np.ndarray]:
     """Return the mean bits per pixel of ``latents`` under the tables of ``level``, and ``squared_errors`` decoded."""
-    integers = level.quantise(latents)
+    integers = level.quantize(latents)
     bits = float(level.estimated_bits(integers).mean() / originals[0, ..., 0].size)
-    return bits, squared_errors(network, level.dequantise(integers), originals)
+    return bits, squared_errors(network, level.dequantize(integers), originals)
 
 
 def squared_errors(network: Network, latents: np.ndarray, originals: np.ndarray) -> np.ndarray:
@@ -98,14 +98,14 @@ def hyper_levels(
     bottleneck,
     latents: np.ndarray,
     qualities: Sequence[float],
-    choose_dead_zone: Callable[[Callable[[float], HyperLevel], float], float],
-) -> list[HyperLevel]:
+    choose_dead_zone: Callable[[Callable[[float], HyperpriorCoder], float], float],
+) -> list[HyperpriorCoder]:
     """Return the levels of a ``HyperpriorBottleneck`` at ``qualities``.
 
     ``latents`` are what ``Network.encode`` gives of the training images; ``choose_dead_zone(level_of, quality)`` is
     asked for the dead zone of each quality. The tables are first fitted without dead zones, then with them.
     """
-    synthesis = IntegerSynthesis.from_weights(bottleneck.synthesis.weights_in_order())
+    synthesis = IntegerNetwork.from_weights(bottleneck.synthesis.weights_in_order())
     plain = scale_tables()
     none = np.zeros((SCALES, 2), np.float32)
     levels = [_hyper_level(bottleneck, latents, quality, synthesis, plain, none) for quality in qualities]
@@ -117,27 +117,27 @@ def hyper_levels(
     return _refitted([replace(level, dead_zone=zone) for level, zone in zip(levels, zones, strict=True)], latents)
 
 
-def _hyper_level(bottleneck, latents, quality: float, synthesis, tables, shifts) -> HyperLevel:
+def _hyper_level(bottleneck, latents, quality: float, synthesis, tables, shifts) -> HyperpriorCoder:
     steps, corrections = bottleneck.gains.steps(quality)
     side_steps, side_corrections = bottleneck.side.gains.steps(quality)
     hyper = blocks(latents[..., len(steps) :], BLOCK)
     channels = hyper.shape[-1]
-    quantiser = fit_quantiser(
+    quantizer = fit_quantizer(
         hyper.reshape(-1, channels), side_steps, offsets=bottleneck.side.density_medians(), corrections=side_corrections
     )
-    side = Level(quantiser, np.full(channels, Predictor.NONE, "u1"), np.zeros(channels, np.int32), None)
-    side = replace(side, tables=fit_tables(side.residuals(side.quantise(hyper))))
+    side = FactorizedCoder(quantizer, np.full(channels, Predictor.NONE, "u1"), np.zeros(channels, np.int32), None)
+    side = replace(side, tables=fit_tables(side.residuals(side.quantize(hyper))))
     steps = steps.astype(np.float32)
     log_steps = np.rint(np.log(steps.astype(np.float64)) * 2**ACTIVATION_BITS).astype(np.int32)
-    return HyperLevel(side, synthesis, tables, shifts, steps, log_steps, corrections.astype(np.float32))
+    return HyperpriorCoder(side, synthesis, tables, shifts, steps, log_steps, corrections.astype(np.float32))
 
 
-def _refitted(levels: list[HyperLevel], latents: np.ndarray) -> list[HyperLevel]:
+def _refitted(levels: list[HyperpriorCoder], latents: np.ndarray) -> list[HyperpriorCoder]:
     """Return the levels with tables and shifts fitted to what they make of ``latents``, all together."""
     counts = np.zeros_like(count_integers(np.zeros(0, np.int64), np.zeros(0, np.int64)))
     sums, seen = np.zeros((SCALES, 2)), np.zeros((SCALES, 2))
     for level in levels:
-        integers = level.quantise(latents)
+        integers = level.quantize(latents)
         numbers, means = level.known(blocks(integers[..., level.channels :], BLOCK))
         main = integers[..., : level.channels]
         counts += count_integers(main, numbers)
@@ -182,7 +182,7 @@ def freeze_codec(
 
     found: dict[int, float] = {}
 
-    def dead_zone(level_of: Callable[[float], Level], quality: float) -> float:
+    def dead_zone(level_of: Callable[[float], FactorizedCoder], quality: float) -> float:
         # It changes little from quality to quality: looked for at whole ones, from the highest down.
         whole = math.ceil(quality)
         if whole not in found:
@@ -235,13 +235,13 @@ def _levels(bottleneck, latents: np.ndarray, qualities: Sequence[float], dead_zo
         return hyper_levels(bottleneck, latents, qualities, dead_zone)
     medians = bottleneck.density_medians()
 
-    def fitted(some: np.ndarray, quality: float, zone: float) -> Level:
+    def fitted(some: np.ndarray, quality: float, zone: float) -> FactorizedCoder:
         steps, corrections = bottleneck.gains.steps(quality)
         flat = some.reshape(-1, len(steps))
-        quantiser = fit_quantiser(flat, steps, offsets=medians, corrections=corrections, dead_zone=zone)
+        quantizer = fit_quantizer(flat, steps, offsets=medians, corrections=corrections, dead_zone=zone)
         none = np.full(len(steps), Predictor.NONE, "u1")
-        level = Level(quantiser, none, np.zeros(len(steps), np.int32), None)
-        return replace(level, tables=fit_tables(level.residuals(level.quantise(some))))
+        level = FactorizedCoder(quantizer, none, np.zeros(len(steps), np.int32), None)
+        return replace(level, tables=fit_tables(level.residuals(level.quantize(some))))
 
     few = latents[:_TRIED_IMAGES]
     zones = [dead_zone(lambda zone, quality=quality: fitted(few, quality, zone), quality) for quality in qualities]
@@ -311,12 +311,12 @@ def freeze(
     factors = np.maximum(factors, _LEAST_SENSITIVITY * factors.max())
     added = FINEST_SHARE * exact.mean() * images[0].size
     finest = math.sqrt(12 * max(added, 1e-9) / latents[0].size)
-    unquantised = mean_psnr(exact)
+    unquantized = mean_psnr(exact)
     levels, psnr, bits = [], [], []
     for place in range(MOST_LEVELS):
         level = _level(latents, finest * RATIO**place / factors)
         nothing_left = level.entropy(latents[0, ..., 0].size) < LEAST_BITS
-        if levels and (nothing_left or psnr[-1] < unquantised - MOST_LOSS_DB):
+        if levels and (nothing_left or psnr[-1] < unquantized - MOST_LOSS_DB):
             break
         levels.append(level)
         rate, errors = rate_and_errors(network, level, few, originals)
@@ -324,7 +324,7 @@ def freeze(
         psnr.append(mean_psnr(errors))
         if progress:
             progress(place + 1, MOST_LEVELS)
-    good = [place for place, value in enumerate(psnr) if value >= unquantised - DEFAULT_LOSS_DB]
+    good = [place for place, value in enumerate(psnr) if value >= unquantized - DEFAULT_LOSS_DB]
     return Frozen(
         tuple(levels),
         network.geometry,
@@ -332,19 +332,19 @@ def freeze(
         weights_digest(network.model.get_weights()),
         tuple(psnr),
         tuple(bits),
-        unquantised,
+        unquantized,
         len(chosen),
     )
 
 
-def _level(latents: np.ndarray, steps: np.ndarray) -> Level:
+def _level(latents: np.ndarray, steps: np.ndarray) -> FactorizedCoder:
     channels = latents.shape[-1]
-    quantiser = fit_quantiser(latents.reshape(-1, channels), steps)
-    integers = quantiser.quantise(latents)
+    quantizer = fit_quantizer(latents.reshape(-1, channels), steps)
+    integers = quantizer.quantize(latents)
     predictors = np.array([_best_predictor(integers[..., channel]) for channel in range(channels)], "u1")
     centres = np.rint(integers[:, 0, 0].mean(axis=0)).astype(np.int32)
-    level = Level(quantiser, predictors, centres, None)
-    return Level(quantiser, predictors, centres, fit_tables(level.residuals(integers)))
+    level = FactorizedCoder(quantizer, predictors, centres, None)
+    return FactorizedCoder(quantizer, predictors, centres, fit_tables(level.residuals(integers)))
 
 
 def _best_predictor(grid: np.ndarray) -> Predictor:
@@ -365,7 +365,7 @@ def freeze_run(
     *,
     force: bool = False,
     images: ImageSet | None = None,
-    model: Compressor | None = None,
+    model: Autoencoder | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Frozen:
     """Return what is frozen of a run, ``codec.npz`` in its folder, freezing it from its training images if need be.

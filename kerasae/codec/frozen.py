@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from kerasae.codec.container import Packed
-from kerasae.codec.hyperprior_coder import HyperLevel
-from kerasae.codec.latent_coder import Level
+from kerasae.codec.hyperprior_coder import HyperpriorCoder
+from kerasae.codec.latent_coder import FactorizedCoder
 from kerasae.codec.tables import TOTAL
 from kerasae.errors import CodecError
 from kerasae.files import replacing
@@ -49,18 +49,18 @@ class Frozen:
     """The ladder of levels of one model, finest step first; ``default`` is the index that is used unless asked.
 
     ``weights`` is the hash of the weights that it was frozen for. ``psnr`` holds for each level the mean PSNR in dB of
-    8-bit training images, ``bits_per_pixel`` what they cost under the tables, ``unquantised_psnr`` is the PSNR without
+    8-bit training images, ``bits_per_pixel`` what they cost under the tables, ``unquantized_psnr`` is the PSNR without
     quantisation; ``images`` counts the training images the
     tables come from. ``qualities`` are those of a learned codec's levels; other models have none.
     """
 
-    levels: tuple[Level | HyperLevel, ...]
+    levels: tuple[FactorizedCoder | HyperpriorCoder, ...]
     geometry: Geometry
     default: int
     weights: str
     psnr: tuple[float, ...]
     bits_per_pixel: tuple[float, ...]
-    unquantised_psnr: float
+    unquantized_psnr: float
     images: int
     qualities: tuple[float, ...] = ()
 
@@ -103,7 +103,7 @@ class Frozen:
             "digest": self.digest,
             "psnr": np.array(self.psnr),
             "bits_per_pixel": np.array(self.bits_per_pixel),
-            "unquantised_psnr": self.unquantised_psnr,
+            "unquantised_psnr": self.unquantized_psnr,
             "images": self.images,
             "qualities": np.array(self.qualities),
         }
@@ -155,15 +155,15 @@ def weights_digest(weights: list[np.ndarray]) -> str:
     return hasher.hexdigest()
 
 
-def _shared_arrays(levels: tuple[Level | HyperLevel, ...]) -> dict[str, np.ndarray]:
+def _shared_arrays(levels: tuple[FactorizedCoder | HyperpriorCoder, ...]) -> dict[str, np.ndarray]:
     """Return by name what all levels have in common; the first speaks for all."""
     first = levels[0]
     return {f"shared/{name}": array for name, array in first.shared_arrays().items()}
 
 
-def _level_of(content: dict[str, np.ndarray], place: int) -> Level | HyperLevel:
+def _level_of(content: dict[str, np.ndarray], place: int) -> FactorizedCoder | HyperpriorCoder:
     own, shared = (_under(content, f"{prefix}/") for prefix in (place, "shared"))
-    return HyperLevel.from_arrays(own, shared) if shared else Level.from_arrays(own)
+    return HyperpriorCoder.from_arrays(own, shared) if shared else FactorizedCoder.from_arrays(own)
 
 
 def _under(content: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -171,7 +171,7 @@ def _under(content: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]
 
 
 def integers_of(packed: Sequence[Packed], frozen: Frozen) -> np.ndarray:
-    """Return the quantised latents of images of one size and step, int32 ``(images, rows, columns, channels)``.
+    """Return the quantized latents of images of one size and step, int32 ``(images, rows, columns, channels)``.
 
     Raises ``CodecError`` where a payload is damaged or of another model.
     """

@@ -8,14 +8,14 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from kerasae.codec.entropy_coder import EntropyCoder, new_decoder, new_encoder, shortest
-from kerasae.codec.integer_network import ACTIVATION_BITS, IntegerSynthesis, blocks, spread
-from kerasae.codec.latent_coder import Level, Payloads, symbol_bits
+from kerasae.codec.integer_network import ACTIVATION_BITS, IntegerNetwork, blocks, spread
+from kerasae.codec.latent_coder import FactorizedCoder, LatentCoder, symbol_bits
 from kerasae.codec.quantizer import refuse_non_finite, rounded
 from kerasae.codec.tables import Tables, integer_frequencies
 from kerasae.errors import CodecError
 
 SCALES = 64
-# Scales, in steps of the quantiser, go in equal ratios of e^(500/4096) = 1.13 from e^(−9040/4096) = 0.11 to 240.
+# Scales, in steps of the quantizer, go in equal ratios of e^(500/4096) = 1.13 from e^(−9040/4096) = 0.11 to 240.
 _LOWEST, _RATIO = -9040, 500
 # Symbols of a table on each side of 0, in scales and at least; what lies beyond is an escape.
 _REACH = 6.0
@@ -31,7 +31,7 @@ def scale_number(log_scales: np.ndarray) -> np.ndarray:
 
 
 def scales() -> np.ndarray:
-    """Return the scales, ``(64,)`` float64, in steps of the quantiser."""
+    """Return the scales, ``(64,)`` float64, in steps of the quantizer."""
     return np.exp((_LOWEST + _RATIO * np.arange(SCALES)) / 2**ACTIVATION_BITS)
 
 
@@ -75,7 +75,7 @@ _UNIT = 2.0**ACTIVATION_BITS
 
 
 @dataclass(frozen=True, eq=False)
-class HyperLevel(Payloads):
+class HyperpriorCoder(LatentCoder):
     """What was frozen of one quality.
 
     Integers are ``(images, rows, columns, channels + hyper_channels / 16)``: those of the latents, then those of the
@@ -86,8 +86,8 @@ class HyperLevel(Payloads):
     all qualities.
     """
 
-    side: Level
-    synthesis: IntegerSynthesis
+    side: FactorizedCoder
+    synthesis: IntegerNetwork
     tables: Tables
     shifts: np.ndarray
     steps: np.ndarray
@@ -110,26 +110,26 @@ class HyperLevel(Payloads):
 
         ``side`` is ``(images, rows/4, columns/4, hyper_channels)``.
         """
-        quantiser = self.side.quantiser
+        quantizer = self.side.quantizer
         # Products of integers below 2^53, so exact; 2^−12 is the unit of what comes out.
-        scale = np.rint(quantiser.steps.astype(np.float64) * quantiser.corrections * 2.0**20)
-        offset = np.rint(quantiser.offsets.astype(np.float64) * quantiser.corrections * _UNIT)
+        scale = np.rint(quantizer.steps.astype(np.float64) * quantizer.corrections * 2.0**20)
+        offset = np.rint(quantizer.offsets.astype(np.float64) * quantizer.corrections * _UNIT)
         start = np.floor((np.clip(side, -(2**20), 2**20) * scale + 2.0**7) * 2.0**-8) + offset
         found = self.synthesis(start)
         numbers = scale_number(found[..., : self.channels] - self.log_steps)
         means = found[..., self.channels :] if found.shape[-1] > self.channels else np.zeros(1)
         return numbers, (means / _UNIT).astype(np.float32)
 
-    def quantise(self, latents: np.ndarray) -> np.ndarray:
+    def quantize(self, latents: np.ndarray) -> np.ndarray:
         """Return latents and hyper-latents as int32; raises ``CodecError`` for no numbers."""
         refuse_non_finite(latents)
         latents = np.asarray(latents, np.float32)
-        side = self.side.quantise(blocks(latents[..., self.channels :], BLOCK))
+        side = self.side.quantize(blocks(latents[..., self.channels :], BLOCK))
         _, means = self.known(side)
         main = rounded((latents[..., : self.channels] - means) / self.steps, self.dead_zone)
         return np.concatenate([main, spread(side, BLOCK)], axis=-1)
 
-    def dequantise(self, integers: np.ndarray) -> np.ndarray:
+    def dequantize(self, integers: np.ndarray) -> np.ndarray:
         """Return the float32 latents ``(images, rows, columns, channels)`` that the decoder is given."""
         numbers, means = self.known(blocks(integers[..., self.channels :], BLOCK))
         main = integers[..., : self.channels]
@@ -152,7 +152,7 @@ class HyperLevel(Payloads):
         return coded
 
     def decode(self, payloads: Sequence[bytes], rows: int, columns: int) -> np.ndarray:
-        """Return int32 integers as ``quantise`` does; raises ``CodecError`` for damaged payloads."""
+        """Return int32 integers as ``quantize`` does; raises ``CodecError`` for damaged payloads."""
         positions = rows * columns // BLOCK**2
         fewest = self.side.tables.fewest_bits(positions)
         if any(8 * len(payload) + 32 < fewest for payload in payloads):
@@ -204,13 +204,15 @@ class HyperLevel(Payloads):
         return shared
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray], shared: dict[str, np.ndarray]) -> "HyperLevel":
+    def from_arrays(cls, arrays: dict[str, np.ndarray], shared: dict[str, np.ndarray]) -> "HyperpriorCoder":
         """Return the level that both are of."""
-        side = Level.from_arrays({name[5:]: array for name, array in arrays.items() if name.startswith("side_")})
+        side = FactorizedCoder.from_arrays(
+            {name[5:]: array for name, array in arrays.items() if name.startswith("side_")}
+        )
         layers = range(sum(name.startswith("kernel_") for name in shared))
         return cls(
             side,
-            IntegerSynthesis(
+            IntegerNetwork(
                 tuple(shared[f"kernel_{place}"] for place in layers), tuple(shared[f"bias_{place}"] for place in layers)
             ),
             Tables(shared["frequencies"], shared["lowest_symbol"]),

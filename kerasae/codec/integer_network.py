@@ -33,7 +33,7 @@ _POSITIONS_AT_ONCE = 2**15
 
 
 @dataclass(frozen=True, eq=False)
-class IntegerSynthesis:
+class IntegerNetwork:
     """Kernels ``(k, k, inputs, outputs)`` and biases ``(outputs,)`` int32, in the order they are applied.
 
     ReLU follows the convolutions 0, 2 and 4; depth-to-space by 2 the convolutions 1 and 3; as ``HyperSynthesis`` does.
@@ -43,7 +43,7 @@ class IntegerSynthesis:
     biases: tuple[np.ndarray, ...]
 
     @classmethod
-    def from_weights(cls, weights: Sequence[tuple[np.ndarray, np.ndarray]]) -> "IntegerSynthesis":
+    def from_weights(cls, weights: Sequence[tuple[np.ndarray, np.ndarray]]) -> "IntegerNetwork":
         """Return float kernels and biases in integers.
 
         Raises ``CodecError`` where a sum could leave the exact range: weights of a model that is not sane.

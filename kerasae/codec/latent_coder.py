@@ -8,20 +8,20 @@ from functools import cached_property
 import numpy as np
 
 from kerasae.codec.entropy_coder import ESCAPE_LENGTH_BITS, EntropyCoder
-from kerasae.codec.quantizer import Predictor, Quantiser, differences, undo_differences
+from kerasae.codec.quantizer import Predictor, Quantizer, differences, undo_differences
 from kerasae.codec.tables import Tables
 from kerasae.errors import CodecError
 
 
-class Payloads(ABC):
+class LatentCoder(ABC):
     """Latents ↔ integers ``(images, rows, columns, channels)`` ↔ one payload an image."""
 
     @abstractmethod
-    def quantise(self, latents: np.ndarray) -> np.ndarray:
+    def quantize(self, latents: np.ndarray) -> np.ndarray:
         """Return what ``Network.encode`` gave as int32; raises ``CodecError`` for no numbers."""
 
     @abstractmethod
-    def dequantise(self, integers: np.ndarray) -> np.ndarray:
+    def dequantize(self, integers: np.ndarray) -> np.ndarray:
         """Return the float32 latents that the decoder is given."""
 
     @abstractmethod
@@ -51,14 +51,14 @@ class Payloads(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Level(Payloads):
-    """Quantiser, predictors and tables that were frozen together.
+class FactorizedCoder(LatentCoder):
+    """Quantizer, predictors and tables that were frozen together.
 
     ``predictors`` is ``(channels,)``, a ``Predictor`` each; ``centres`` ``(channels,)`` int32 is taken off an integer
     that has no neighbour to be predicted from.
     """
 
-    quantiser: Quantiser
+    quantizer: Quantizer
     predictors: np.ndarray
     centres: np.ndarray
     tables: Tables
@@ -71,15 +71,15 @@ class Level(Payloads):
     @property
     def channels(self) -> int:
         """Channels of the latents."""
-        return len(self.quantiser.steps)
+        return len(self.quantizer.steps)
 
-    def quantise(self, latents: np.ndarray) -> np.ndarray:
+    def quantize(self, latents: np.ndarray) -> np.ndarray:
         """Return latents ``(images, rows, columns, channels)`` as int32; raises ``CodecError`` for no numbers."""
-        return self.quantiser.quantise(latents)
+        return self.quantizer.quantize(latents)
 
-    def dequantise(self, integers: np.ndarray) -> np.ndarray:
+    def dequantize(self, integers: np.ndarray) -> np.ndarray:
         """Return float32 latents of integers ``(images, rows, columns, channels)``."""
-        return self.quantiser.dequantise(integers)
+        return self.quantizer.dequantize(integers)
 
     def encode(self, integers: np.ndarray) -> list[tuple[bytes, int]]:
         """Return the payload of each image and how many of its symbols were escapes."""
@@ -123,14 +123,14 @@ class Level(Payloads):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all that decides what a payload decodes to, by name, of fixed types."""
-        quantiser, tables = self.quantiser, self.tables
+        quantizer, tables = self.quantizer, self.tables
         values = (
-            quantiser.steps.astype("<f4"),
-            quantiser.lowest.astype("<i4"),
-            quantiser.points.astype("<f4"),
-            np.broadcast_to(quantiser.offsets, quantiser.steps.shape).astype("<f4"),
-            np.broadcast_to(quantiser.corrections, quantiser.steps.shape).astype("<f4"),
-            np.float32(quantiser.dead_zone).reshape(1),
+            quantizer.steps.astype("<f4"),
+            quantizer.lowest.astype("<i4"),
+            quantizer.points.astype("<f4"),
+            np.broadcast_to(quantizer.offsets, quantizer.steps.shape).astype("<f4"),
+            np.broadcast_to(quantizer.corrections, quantizer.steps.shape).astype("<f4"),
+            np.float32(quantizer.dead_zone).reshape(1),
             self.predictors.astype("u1"),
             self.centres.astype("<i4"),
             tables.lowest.astype("<i4"),
@@ -143,13 +143,13 @@ class Level(Payloads):
         return {}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Level":
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "FactorizedCoder":
         """Return the level that ``arrays`` are of."""
         steps, lowest_point, points, offsets, corrections, dead_zone, predictors, centres, lowest, frequencies = (
             arrays[name] for name in _ARRAYS
         )
-        quantiser = Quantiser(steps, lowest_point, points, offsets, corrections, float(dead_zone[0]))
-        return cls(quantiser, predictors, centres, Tables(frequencies, lowest))
+        quantizer = Quantizer(steps, lowest_point, points, offsets, corrections, float(dead_zone[0]))
+        return cls(quantizer, predictors, centres, Tables(frequencies, lowest))
 
 
 _ARRAYS = (

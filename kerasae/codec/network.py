@@ -1,4 +1,4 @@
-"""Images of any size ↔ latents, through a compressor's encoder and decoder."""
+"""Images of any size ↔ latents, through a autoencoder's encoder and decoder."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kerasae.codec.frozen import Geometry
-from kerasae.models import Compressor
+from kerasae.models import Autoencoder
 from kerasae.runtime import worth_compiling
 
 # What goes through the network at once: 64 thumbnails of 128×128, or one photograph.
@@ -17,14 +17,14 @@ _BATCHES = (1, 8, 64)
 
 
 class Network:
-    """Both halves of a compressor for images of any size.
+    """Both halves of a autoencoder for images of any size.
 
     A model that takes any size gets the image padded at the right and below, by repeating its edge, to a multiple of
     the stride. Any other gets it padded to a multiple of its own size and cut into tiles of that size; their latents
     lie side by side as the tiles do. Either way latents are ``(images, rows, columns, channels)``.
     """
 
-    def __init__(self, model: Compressor):
+    def __init__(self, model: Autoencoder):
         self.model = model
         self._any_size = model.takes_any_size
         unit = model.stride if self._any_size else model.image_size
@@ -70,7 +70,7 @@ class Network:
         if (height, width) != self.model.image_shape[:2]:
             encoder = _for_shape(encoder, (height, width, self.model.channels))
             decoder = _for_shape(decoder, encoder.output_shape[1:])
-        # The latents of a learned codec are rounded by its frozen quantiser, not by its bottleneck.
+        # The latents of a learned codec are rounded by its frozen quantizer, not by its bottleneck.
         bottleneck = _ToCode(self.model.bottleneck) if self.model.has_entropy_model else self.model.bottleneck
         return _Part(encoder, bottleneck), _Part(decoder, None)
 

@@ -60,7 +60,7 @@ LARGEST = 2**20
 
 
 @dataclass(frozen=True, eq=False)
-class Quantiser:
+class Quantizer:
     """A uniform step per channel, and the value that stands for each integer.
 
     ``steps`` is ``(channels,)`` float32. ``points`` ``(channels, integers)`` float32 holds for the integers from
@@ -81,7 +81,7 @@ class Quantiser:
     corrections: np.ndarray | float = 1.0
     dead_zone: float = 0.0
 
-    def quantise(self, latents: np.ndarray) -> np.ndarray:
+    def quantize(self, latents: np.ndarray) -> np.ndarray:
         """Return ``latents`` ``(…, channels)`` as int32 of the same shape: divided by the steps, rounded half to even.
 
         Raises ``CodecError`` where a latent is not a finite number.
@@ -91,7 +91,7 @@ class Quantiser:
         quotients = (np.asarray(latents, np.float32) - np.float32(self.offsets)) / self.steps
         return rounded(quotients, self.dead_zone)
 
-    def dequantise(self, integers: np.ndarray) -> np.ndarray:
+    def dequantize(self, integers: np.ndarray) -> np.ndarray:
         """Return float32 latents of the same shape ``(…, channels)``."""
         latents = (integers.astype(np.float32) * self.steps + np.float32(self.offsets)) * np.float32(self.corrections)
         places = integers - self.lowest
@@ -120,7 +120,7 @@ def rounded(quotients: np.ndarray, dead_zone: float = 0.0) -> np.ndarray:
     return np.clip(integers, -LARGEST, LARGEST).astype(np.int32)
 
 
-def fit_quantiser(
+def fit_quantizer(
     latents: np.ndarray,
     steps: np.ndarray,
     *,
@@ -128,8 +128,8 @@ def fit_quantiser(
     offsets: np.ndarray | float = 0.0,
     corrections: np.ndarray | float = 1.0,
     dead_zone: float = 0.0,
-) -> Quantiser:
-    """Return the quantiser of these ``steps`` whose points are means of ``latents`` ``(count, channels)``.
+) -> Quantizer:
+    """Return the quantizer of these ``steps`` whose points are means of ``latents`` ``(count, channels)``.
 
     At most ``points`` integers, around each channel's middle, get a point of their own. A bin of few latents is held
     near its middle: it counts as if four more latents lay there.
@@ -137,8 +137,8 @@ def fit_quantiser(
     steps = np.asarray(steps, np.float32)
     none = np.zeros((len(steps), 0), np.float32)
     offsets, corrections = (np.float32(np.broadcast_to(value, steps.shape)) for value in (offsets, corrections))
-    middle_only = Quantiser(steps, np.zeros(len(steps), np.int32), none, offsets, corrections, dead_zone)
-    integers = middle_only.quantise(latents)
+    middle_only = Quantizer(steps, np.zeros(len(steps), np.int32), none, offsets, corrections, dead_zone)
+    integers = middle_only.quantize(latents)
     lowest = np.maximum(integers.min(axis=0), np.median(integers, axis=0).astype(np.int32) - points // 2)
     width = int(min(points, (integers.max(axis=0) - lowest).max() + 1))
     table = (lowest[:, None] + np.arange(width)) * steps[:, None].astype(np.float64) + offsets[:, None]
@@ -149,4 +149,4 @@ def fit_quantiser(
         sums = np.bincount(places[known], weights=latents[known, channel].astype(np.float64), minlength=width)
         table[channel] = (sums + 4 * table[channel]) / (counts + 4)
     points_of = (table * corrections[:, None]).astype(np.float32)
-    return Quantiser(steps, lowest.astype(np.int32), points_of, offsets, corrections, dead_zone)
+    return Quantizer(steps, lowest.astype(np.int32), points_of, offsets, corrections, dead_zone)

@@ -84,7 +84,7 @@ class GaussianBottleneck(keras.layers.Layer):
         return super().get_config() | {"seed": self.seed}
 
 
-def relaxed(noise, encoded, steps, centres, *, sample: bool, quantization: str):
+def quantization_proxy(noise, encoded, steps, centres, *, sample: bool, quantization: str):
     """Return the latents that the decoder is given and those that the rate is taken of, both like ``encoded``.
 
     Without ``sample`` both are ``encoded`` rounded to whole ``steps`` from ``centres``, with the gradient of the
@@ -118,8 +118,8 @@ class FactorizedBottleneck(keras.layers.Layer):
     bottleneck's is: bits · ln 2. ``density`` is one that takes no conditions, a ``FactorizedDensity`` or a
     ``LogisticMixtureDensity``; it is that of the encoded latents, whatever the step.
 
-    With ``quantization`` ``mixed`` the decoder is given rounded latents in training too (``entropy.relaxed``): what a
-    low quality rounds away is then no noise to it.
+    With ``quantization`` ``mixed`` the decoder is given rounded latents in training too (``quantization_proxy``): what
+    a low quality rounds away is then no noise to it.
 
     Step s and correction come from ``gains`` at the wanted ``quality``, ``(batch,)`` from 1 to ``gains.levels``;
     without gains both are 1. ``default_quality`` is used where none is given.
@@ -159,7 +159,7 @@ class FactorizedBottleneck(keras.layers.Layer):
         """Return ``(latents, rate)``, both float32; the latents are rounded, or with ``sample`` noisy."""
         encoded = ops.cast(encoded, "float32")
         steps, corrections = self.steps_at(encoded, quality)
-        latents, rated = relaxed(
+        latents, rated = quantization_proxy(
             self.noise, encoded, steps, self.centres, sample=sample, quantization=self.quantization
         )
         return latents * corrections, math.log(2) * self.density.bits(rated, width=steps)
@@ -172,7 +172,7 @@ class FactorizedBottleneck(keras.layers.Layer):
             quality = ops.full((ops.shape(encoded)[0],), self.default_quality, dtype="float32")
         return self.gains(quality)
 
-    def start_from(self, encoded: np.ndarray) -> None:
+    def initialize_from(self, encoded: np.ndarray) -> None:
         """Begin with the density that fits the latents ``(images, …, channels)`` of a few training images."""
         self.density.start(*centres_and_scales(encoded))
 

@@ -23,7 +23,7 @@ class Density(keras.layers.Layer):
         training (any backend, float32)    latents ──bits──▶ (batch,) bits
         freezing (NumPy, float64)          values ──log_cumulatives──▶ support, probabilities ──▶ integer tables
 
-    Latents are ``(batch, …, channels)``: multiples of the quantiser's step, or in training latents with noise that is
+    Latents are ``(batch, …, channels)``: multiples of the quantizer's step, or in training latents with noise that is
     uniform over one step, whose density at ``y`` is that same mass per step (Ballé, Laparra, Simoncelli 2017,
     "End-to-end optimized image compression"). ``width`` is that step, 1 unless said, of a shape that broadcasts to the
     latents': under one density of the latents themselves, every step has its rate.
@@ -321,7 +321,7 @@ class GaussianDensity(Density):
     def element_bits(self, latents, scale, mean=0.0, width=1.0):
         """Return −log₂ P of each element, in the shape of ``latents``."""
         latents, scale, mean, width = (ops.cast(part, "float32") for part in (latents, scale, mean, width))
-        # In steps of the quantiser.
+        # In steps of the quantizer.
         scale = lower_bound(scale / width, self.lowest_scale)
         distance = ops.abs(latents - mean) / width
         upper, lower = log_ndtr((0.5 - distance) / scale), log_ndtr((-0.5 - distance) / scale)

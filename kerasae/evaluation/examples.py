@@ -9,14 +9,20 @@ import numpy as np
 from kerasae.data import ImageSet
 from kerasae.evaluation.score import Evaluation, evaluate, fixed_noise
 from kerasae.files import replacing, write_json
-from kerasae.models import Compressor
+from kerasae.models import Autoencoder
 from kerasae.records import Example, Score
 from kerasae.training import Run
 from kerasae.training.run import image_scores_path, save_examples, save_image_scores
 
 
 def reconstruct(
-    model: Compressor, images: ImageSet, indexes: np.ndarray, *, sigma: float = 0.0, seed: int = 0, sample: bool = False
+    model: Autoencoder,
+    images: ImageSet,
+    indexes: np.ndarray,
+    *,
+    sigma: float = 0.0,
+    seed: int = 0,
+    sample: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return originals, inputs and reconstructions, each ``(images, height, width, channels)`` float32 in [0, 1].
 
@@ -38,7 +44,7 @@ def reconstruct(
 
 
 def choose_examples(
-    model: Compressor, images: ImageSet, evaluation: Evaluation, *, split: str = "test"
+    model: Autoencoder, images: ImageSet, evaluation: Evaluation, *, split: str = "test"
 ) -> list[Example]:
     """Return the best, median and worst images of ``split`` by PSNR, two of each, for every noise and decoding."""
     place_of = {name: place for place, name in enumerate(images.names)}
@@ -108,7 +114,7 @@ def save_scores(path: Path, scores: list[Score]) -> None:
     write_json(path, [score.as_dict() for score in scores])
 
 
-def score_run(run: Run, images: ImageSet, model: Compressor) -> None:
+def score_run(run: Run, images: ImageSet, model: Autoencoder) -> None:
     """Evaluate ``run`` on the validation and test images of its own and write scores and examples into its folder.
 
     ``scores.json`` comes last: it marks the run as evaluated.

@@ -15,7 +15,7 @@ from kerasae.data import ImageSet, load_images, split_indices
 from kerasae.errors import DataError
 from kerasae.evaluation.scorer import Scorer
 from kerasae.evaluation.statistics import bootstrap_interval
-from kerasae.models import Compressor
+from kerasae.models import Autoencoder
 from kerasae.recipes import Recipe
 from kerasae.records import LatentRecord, Score, Summary
 from kerasae.training import Run
@@ -92,7 +92,7 @@ def measure(
 
     def score_batch(chosen: np.ndarray) -> dict[str, np.ndarray]:
         padded = np.concatenate([chosen, np.repeat(chosen[:1], batch_size - len(chosen))])
-        scored = score(_inputs(scorer.compressor, images, padded, sigma, seed))
+        scored = score(_inputs(scorer.autoencoder, images, padded, sigma, seed))
         return {name: np.asarray(values)[: len(chosen)] for name, values in scored.items()}
 
     kind = (batch_size, *images.images.shape[1:], bool(sigma))
@@ -117,15 +117,15 @@ def measure(
     return Measured(names, metrics, *latents, len(indexes) / seconds, joined.get("bits_per_pixel"))
 
 
-def _inputs(compressor: keras.Model | None, images: ImageSet, indexes: np.ndarray, sigma: float, seed: int):
+def _inputs(autoencoder: keras.Model | None, images: ImageSet, indexes: np.ndarray, sigma: float, seed: int):
     batch = np.asarray(images.images[indexes])
     names = [images.names[index] for index in indexes]
     inputs = {"images": batch}
     if sigma:
         inputs["noise"] = fixed_noise(names, batch.shape[1:], seed=seed, purpose="input")
         inputs["sigma"] = np.full(len(batch), sigma, "float32")
-    if compressor is not None and compressor.is_variational:
-        inputs["epsilon"] = fixed_noise(names, compressor.latent_shape, seed=seed, purpose="sample")
+    if autoencoder is not None and autoencoder.is_variational:
+        inputs["epsilon"] = fixed_noise(names, autoencoder.latent_shape, seed=seed, purpose="sample")
     return inputs
 
 
@@ -233,7 +233,7 @@ def evaluate(
     run: Run,
     *,
     images: ImageSet | None = None,
-    model: Compressor | None = None,
+    model: Autoencoder | None = None,
     splits: Sequence[str] = ("validation", "test"),
     sigmas: Sequence[float] | None = None,
     seed: int = 0,
@@ -284,7 +284,7 @@ def chosen_indexes(images: ImageSet, data, splits: Sequence[str]) -> dict[str, n
     return {split: np.arange(len(images.names)) if split == "all" else made[split] for split in splits}
 
 
-def _refuse_other_shape(images: ImageSet, model: Compressor) -> None:
+def _refuse_other_shape(images: ImageSet, model: Autoencoder) -> None:
     if images.images.shape[1:] != model.image_shape:
         raise DataError(
             f"the images of {images.label} have shape {images.images.shape[1:]} (height, width, channels), the model "

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from kerasae.metrics import mse, psnr, ssim
-from kerasae.models import Compressor
+from kerasae.models import Autoencoder
 from kerasae.runtime import worth_compiling
 
 
@@ -38,12 +38,12 @@ class Scorer(keras.Model):
     Returns a flat dictionary: ``<decoded_from>/mse``, ``/psnr``, ``/ssim`` ``(batch,)`` against the clean image, and
     for variational models ``kl`` ``(batch,)`` in nats, ``kl_per_latent`` and ``mean``, both ``(batch, latents)``.
     Learned codecs, at their default quality, have ``bits_per_pixel`` ``(batch,)`` beside ``latents/…``.
-    Without a compressor the noisy input itself is scored: ``input/…``.
+    Without a autoencoder the noisy input itself is scored: ``input/…``.
     """
 
-    def __init__(self, compressor: Compressor | None):
+    def __init__(self, autoencoder: Autoencoder | None):
         super().__init__(name="scorer")
-        self.compressor = compressor
+        self.autoencoder = autoencoder
         self._score = None
         # Kinds of batches that were scored, and so are compiled.
         self.scored = set()
@@ -56,21 +56,21 @@ class Scorer(keras.Model):
         given = clean
         if "noise" in inputs:
             given = ops.clip(clean + ops.reshape(inputs["sigma"], (-1, 1, 1, 1)) * inputs["noise"], 0.0, 1.0)
-        if self.compressor is None:
+        if self.autoencoder is None:
             return _compare(clean, given, "input")
-        encoded = self.compressor.encoder(given)
-        latents, rate = self.compressor.bottleneck(encoded)
-        reconstructions = self.compressor.decode(latents)
-        if self.compressor.has_entropy_model:
-            bits = self.compressor.bits_per_pixel(rate)
+        encoded = self.autoencoder.encoder(given)
+        latents, rate = self.autoencoder.bottleneck(encoded)
+        reconstructions = self.autoencoder.decode(latents)
+        if self.autoencoder.has_entropy_model:
+            bits = self.autoencoder.bits_per_pixel(rate)
             return _compare(clean, reconstructions, "latents") | {"bits_per_pixel": bits}
-        if not self.compressor.is_variational:
+        if not self.autoencoder.is_variational:
             return _compare(clean, reconstructions, "latents")
         scores = _compare(clean, reconstructions, "mean") | {"kl": rate, "mean": latents}
-        scores["kl_per_latent"] = self.compressor.bottleneck.rate_per_latent(encoded)
+        scores["kl_per_latent"] = self.autoencoder.bottleneck.rate_per_latent(encoded)
         if "epsilon" in inputs:
-            sample = self.compressor.bottleneck.draw(encoded, inputs["epsilon"])
-            scores |= _compare(clean, self.compressor.decode(sample), "sample")
+            sample = self.autoencoder.bottleneck.draw(encoded, inputs["epsilon"])
+            scores |= _compare(clean, self.autoencoder.decode(sample), "sample")
         return scores
 
     @property

@@ -32,7 +32,7 @@ def pad(images, before: int, after: int):
     return ops.pad(images, ((0, 0), (before, after), (before, after), (0, 0))) if before or after else images
 
 
-def unfused(images, kernel):
+def fusion_barrier(images, kernel):
     """Return ``images``, so that XLA computes them before what reads them, not inside of it.
 
     A sum of pictures that is put into the loop of the next layer's rearrangement is no longer done eight numbers at a
@@ -195,7 +195,7 @@ def stride_two_down(big, kernel):
 
 def _convolve(big, kernel):
     small = down(big, kernel)
-    return unfused(small, kernel) if is_sum_of_pictures(kernel) else small
+    return fusion_barrier(small, kernel) if is_sum_of_pictures(kernel) else small
 
 
 def _down_gradient(upstream, big, kernel):

@@ -1,4 +1,4 @@
-"""What stands for rounding in training, and the quantiser's steps at each quality."""
+"""What stands for rounding in training, and the quantizer's steps at each quality."""
 
 import keras
 import numpy as np
@@ -62,7 +62,7 @@ def level_shares(quality, levels: int):
 
 @keras.saving.register_keras_serializable(package="kerasae")
 class QualityGains(keras.layers.Layer):
-    """A quantiser step per quality level and channel, and what the decoder multiplies by beyond undoing it.
+    """A quantizer step per quality level and channel, and what the decoder multiplies by beyond undoing it.
 
     Level vectors as in Cui, Wang, Gao, Guo, Feng, Bai 2021, "Asymmetric gained deep image compression with continuous
     rate adaptation": the gain is 1 / ``step``, the inverse gain ``step · correction``. Between levels the logarithms

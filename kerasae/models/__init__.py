@@ -1,8 +1,8 @@
 """Models: encoder → bottleneck → decoder, each a final class."""
 
 from kerasae.models.autoencoder import ConvAutoencoder as ConvAutoencoder
-from kerasae.models.base import Compressor as Compressor
-from kerasae.models.base import initialise as initialise
+from kerasae.models.base import Autoencoder as Autoencoder
+from kerasae.models.base import initialize as initialize
 from kerasae.models.build import MODELS as MODELS
 from kerasae.models.build import build_model as build_model
 from kerasae.models.factorized import FactorizedPrior as FactorizedPrior

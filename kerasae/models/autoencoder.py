@@ -5,11 +5,11 @@ from keras import layers
 
 from kerasae.entropy.bottlenecks import IdentityBottleneck
 from kerasae.layers import GlorotUniform, StridedConv2D, StridedConv2DTranspose
-from kerasae.models.base import Compressor
+from kerasae.models.base import Autoencoder
 
 
 @keras.saving.register_keras_serializable(package="kerasae")
-class ConvAutoencoder(Compressor):
+class ConvAutoencoder(Autoencoder):
     """Stride-2 convolutions down, stride-2 transposed convolutions up.
 
     With ``filters = (8, 4)`` on 128×128 gray images, 741 parameters::

@@ -9,7 +9,7 @@ from kerasae.errors import ModelError
 from kerasae.layers import GlorotUniform
 
 
-class Compressor(keras.Model):
+class Autoencoder(keras.Model):
     """Encoder → bottleneck → decoder.
 
     ::
@@ -76,10 +76,10 @@ class Compressor(keras.Model):
         """Return the reconstructions of ``images``: decoded latents, nothing sampled."""
         return self.decode(self.encode(images))
 
-    def start_from(self, images) -> None:
+    def initialize_from(self, images) -> None:
         """Take from a few training images, uint8, what a good start needs; nothing, for most models."""
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """Do what is left when training is over; nothing, for most models."""
 
     def kernel_regularizer(self) -> keras.regularizers.Regularizer | None:
@@ -105,7 +105,7 @@ class Compressor(keras.Model):
         self.built = True
 
 
-def initialise(model: keras.Model, seed: int) -> None:
+def initialize(model: keras.Model, seed: int) -> None:
     """Draw every kernel of ``model`` anew, Glorot uniform (Glorot & Bengio 2010); biases stay 0.
 
     One seed for all of them, so that runs on two backends start from one point and differ by arithmetic only. Kernels

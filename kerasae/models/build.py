@@ -6,12 +6,12 @@ import keras
 
 from kerasae import recipes as recipes
 from kerasae.models.autoencoder import ConvAutoencoder
-from kerasae.models.base import Compressor, initialise
+from kerasae.models.base import Autoencoder, initialize
 from kerasae.models.factorized import FactorizedPrior
 from kerasae.models.hyperprior import MeanScaleHyperprior, ScaleHyperprior
 from kerasae.models.vae import ConvVae, MlpVae
 
-MODELS: dict[type, type[Compressor]] = {
+MODELS: dict[type, type[Autoencoder]] = {
     recipes.ConvAutoencoder: ConvAutoencoder,
     recipes.MlpVae: MlpVae,
     recipes.ConvVae: ConvVae,
@@ -21,7 +21,7 @@ MODELS: dict[type, type[Compressor]] = {
 }
 
 
-def build_model(recipe: recipes.Recipe) -> Compressor:
+def build_model(recipe: recipes.Recipe) -> Autoencoder:
     """Return the model of ``recipe``, its weights drawn from ``training.seed``, the same on every backend."""
     sizes = recipe.model.model_dump(exclude={"kind"})
     if recipe.model.has_entropy_model:
@@ -37,7 +37,7 @@ def build_model(recipe: recipes.Recipe) -> Compressor:
             name=recipe.model.kind,
             **sizes,
         )
-    initialise(model, recipe.training.seed)
+    initialize(model, recipe.training.seed)
     return model
 
 

@@ -9,17 +9,17 @@ from keras import ops
 from kerasae.entropy import FactorizedBottleneck, FactorizedDensity, LogisticMixtureDensity
 from kerasae.errors import ModelError
 from kerasae.layers import QualityGains
-from kerasae.models.base import Compressor
+from kerasae.models.base import Autoencoder
 from kerasae.models.transforms import gdn_analysis, gdn_synthesis, residual_analysis, residual_synthesis
 
 DENSITIES = {"factorized": FactorizedDensity, "logistic_mixture": LogisticMixtureDensity}
 
 
-class LearnedCodec(Compressor):
-    """A compressor whose bottleneck has an entropy model, and with it a rate in bits.
+class LearnedCodec(Autoencoder):
+    """A autoencoder whose bottleneck has an entropy model, and with it a rate in bits.
 
     ``levels`` quality levels are trained together; ``quality`` is a number from 1, the fewest bits, to ``levels``.
-    ``span`` is the ratio of the quantiser's steps at the two ends that training starts from.
+    ``span`` is the ratio of the quantizer's steps at the two ends that training starts from.
     ``quantization`` is what the decoder is given in training: ``noise``, or ``mixed``, rounded latents.
     ``transform`` is ``residual`` (sizes ``stem``, ``widths``, ``residual_blocks``) or ``gdn`` (``widths``); ``density``
     is ``logistic_mixture`` or ``factorized``.
@@ -106,12 +106,12 @@ class LearnedCodec(Compressor):
         """Return the bottleneck's rates, nats per image, as bits per pixel."""
         return rate / (math.log(2) * self.image_size**2)
 
-    def start_from(self, images) -> None:
+    def initialize_from(self, images) -> None:
         """Begin with an entropy model that fits the latents of ``images``, uint8 of the model's size."""
         encoded = ops.convert_to_numpy(self.encoder(ops.cast(ops.convert_to_tensor(images), "float32") / 255.0))
-        self.bottleneck.start_from(encoded)
+        self.bottleneck.initialize_from(encoded)
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """Round around the medians of the density from now on."""
         self.bottleneck.centre()
 

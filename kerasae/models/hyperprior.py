@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from kerasae.entropy import Density, FactorizedBottleneck, GaussianDensity, centres_and_scales, relaxed
+from kerasae.entropy import Density, FactorizedBottleneck, GaussianDensity, centres_and_scales, quantization_proxy
 from kerasae.layers import DepthToSpace, GlorotUniform, QualityGains, SpaceToDepth, UniformNoise
 from kerasae.models.factorized import DENSITIES, LearnedCodec
 
@@ -195,7 +195,9 @@ class HyperpriorBottleneck(keras.layers.Layer):
         hyper_latents, side_rate = self.side(self.analysis(encoded), sample=sample, quality=quality)
         scale, mean = self.known(hyper_latents)
         steps, corrections = self.gains(quality)
-        latents, rated = relaxed(self.noise, encoded, steps, mean, sample=sample, quantization=self.quantization)
+        latents, rated = quantization_proxy(
+            self.noise, encoded, steps, mean, sample=sample, quantization=self.quantization
+        )
         rate = math.log(2) * self.gaussian.bits(rated, scale, mean, width=steps)
         return latents * corrections, rate + side_rate
 
@@ -207,12 +209,12 @@ class HyperpriorBottleneck(keras.layers.Layer):
         log_scale, mean = ops.split(found, 2, axis=-1)
         return ops.exp(_bounded(log_scale)), mean
 
-    def start_from(self, encoded: np.ndarray) -> None:
+    def initialize_from(self, encoded: np.ndarray) -> None:
         """Begin with scales and means, and a density of hyper-latents, that fit the latents of a few training images.
 
         ``encoded`` is ``(images, rows, columns, channels)``.
         """
-        self.side.start_from(ops.convert_to_numpy(self.analysis(ops.convert_to_tensor(encoded))))
+        self.side.initialize_from(ops.convert_to_numpy(self.analysis(ops.convert_to_tensor(encoded))))
         centres, scales = centres_and_scales(encoded)
         start = np.concatenate([np.log(scales), centres]) if self.with_mean else np.log(scales)
         self.synthesis.convolutions[-1].bias.assign(start.astype(np.float32))

@@ -49,7 +49,7 @@ def _kernel(regularizer):
     return {"kernel_initializer": GlorotUniform(), "kernel_regularizer": regularizer()}
 
 
-# The scale of the DCT beside the network: a quantiser's step of 1 is then about a middle quality.
+# The scale of the DCT beside the network: a quantizer's step of 1 is then about a middle quality.
 _SCALE = 1.7
 
 

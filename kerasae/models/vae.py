@@ -5,11 +5,11 @@ from keras import layers
 
 from kerasae.entropy.bottlenecks import GaussianBottleneck
 from kerasae.layers import DepthToSpace, GlorotUniform, SpaceToDepth
-from kerasae.models.base import Compressor
+from kerasae.models.base import Autoencoder
 
 
 @keras.saving.register_keras_serializable(package="kerasae")
-class MlpVae(Compressor):
+class MlpVae(Autoencoder):
     """Dense layers around Gaussian latents (Kingma & Welling 2014).
 
     With ``hidden = (512,)`` and ``latent_size = 200`` on 128×128 gray images::
@@ -65,7 +65,7 @@ class MlpVae(Compressor):
 
 
 @keras.saving.register_keras_serializable(package="kerasae")
-class ConvVae(Compressor):
+class ConvVae(Autoencoder):
     """Residual blocks at ever coarser scales around dense Gaussian latents.
 
     With ``stem = 4``, ``widths = (24, 48, 96)``, ``neck = 16`` and ``latent_size = 200`` on 128×128 gray images::

@@ -296,7 +296,7 @@ class Objective(Section):
 
     @property
     def step_span(self) -> float:
-        """Ratio of the quantiser's steps at both ends to start from: where bits are many, the error goes as step²."""
+        """Ratio of the quantizer's steps at both ends to start from: where bits are many, the error goes as step²."""
         return math.sqrt(self.lambdas[-1] / self.lambdas[0])
 
 

@@ -17,7 +17,7 @@ from kerasae.evaluation.examples import save_measured
 from kerasae.evaluation.score import measure
 from kerasae.evaluation.scorer import Scorer
 from kerasae.files import write_json
-from kerasae.models import Compressor
+from kerasae.models import Autoencoder
 from kerasae.recipes import Recipe
 from kerasae.studies.plan import (
     Job,
@@ -30,7 +30,7 @@ from kerasae.training import Reporter, Run, build_trainer, train
 from kerasae.training.run import equal_run, image_scores_path, save_image_scores
 
 
-class TellEpochs(Reporter):
+class EpochProgress(Reporter):
     """Passes the number of finished epochs on."""
 
     def __init__(self, tell):
@@ -63,7 +63,7 @@ def time_recipe(recipe: Recipe) -> dict:
     trainer = build_trainer(recipe, steps_per_epoch=feed.steps_per_epoch)
     began = time.perf_counter()
     trainer.train_on_batch(feed.batch(0))
-    scorer = Scorer(trainer.compressor)
+    scorer = Scorer(trainer.autoencoder)
     few = splits["test"][:64]
     measure(scorer, images, few)
     compile_seconds = time.perf_counter() - began
@@ -132,13 +132,13 @@ class _Loaded:
         return load_images(self.run.recipe.data)
 
     @cached_property
-    def model(self) -> Compressor:
+    def model(self) -> Autoencoder:
         return self.run.load_model()
 
 
 def perform_run(job: Job, recipe: Recipe, tell) -> dict:
     """Bring the run of ``job`` to where the study can read it, doing what is not done yet; return its name."""
-    run = equal_run(recipe, job.backend, job.runs) or train(recipe, runs=job.runs, reporter=TellEpochs(tell))
+    run = equal_run(recipe, job.backend, job.runs) or train(recipe, runs=job.runs, reporter=EpochProgress(tell))
     loaded = _Loaded(run)
     if not run.scores():
         score_run(run, loaded.images, loaded.model)

@@ -104,7 +104,7 @@ class Plan:
         ]
         return {run_name(recipe, cell.backend): (self._job("run", cell, recipe), recipe) for cell, recipe in planned}
 
-    def yardstick_jobs(self) -> list[Job]:
+    def baseline_jobs(self) -> list[Job]:
         """Return the jobs for the do-nothing line and, where rates are wanted, for the classical codecs."""
         first = self.cells[0]
         kinds = ["do nothing"] * any(self.study.settings.sigmas) + ["codecs"] * self.study.settings.rate

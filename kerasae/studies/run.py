@@ -20,7 +20,7 @@ class Todo:
 
     done: list[Job]
     runs: list[Job]
-    yardsticks: list[Job]
+    baselines: list[Job]
 
 
 def todo(plan: Plan) -> Todo:
@@ -30,7 +30,7 @@ def todo(plan: Plan) -> Todo:
         finished = is_done(equal_run(recipe, job.backend, plan.runs), job)
         (done if finished else runs).append(job)
     have = {"do nothing": nothing_is_done, "codecs": lambda job: codecs_path(job.folder).is_file()}
-    return Todo(done, runs, [job for job in plan.yardstick_jobs() if not have[job.kind](job)])
+    return Todo(done, runs, [job for job in plan.baseline_jobs() if not have[job.kind](job)])
 
 
 def conduct(
@@ -43,9 +43,9 @@ def conduct(
     began = time.perf_counter()
     left = todo(plan)
     outcomes = {}
-    if left.runs or left.yardsticks:
-        # The yardsticks last: a study cut short is then still one of runs.
-        outcomes = engine([*left.runs, *left.yardsticks], listen or (lambda event: None))
+    if left.runs or left.baselines:
+        # The baselines last: a study cut short is then still one of runs.
+        outcomes = engine([*left.runs, *left.baselines], listen or (lambda event: None))
     failed = {name: outcome.message for name, outcome in outcomes.items() if outcome.status == "failed"}
     record = collect(plan, command=command, failed=failed, seconds=time.perf_counter() - began)
     write_json(plan.folder / "study.json", record.as_dict())

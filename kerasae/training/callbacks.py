@@ -13,7 +13,7 @@ from kerasae.errors import BackendError, TrainingError
 from kerasae.training.checkpoint import Progress, save_checkpoint
 
 
-class Keeper(keras.callbacks.Callback):
+class CheckpointCallback(keras.callbacks.Callback):
     """Keeps ``progress`` up to date and on disk.
 
     ``best_by`` names the validation metric that chooses the best epoch, never the penalised loss. The checkpoint is
@@ -54,7 +54,7 @@ class Keeper(keras.callbacks.Callback):
         if row[self.best_by] < progress.best_value:
             progress.best_epoch, progress.best_value = epoch + 1, row[self.best_by]
             # A copy: the weights themselves go on changing.
-            progress.best_weights = [weights.copy() for weights in self.model.compressor.get_weights()]
+            progress.best_weights = [weights.copy() for weights in self.model.autoencoder.get_weights()]
         is_last = progress.epochs_done == self.params["epochs"]
         if is_last or time.monotonic() - self._last_checkpoint >= self.checkpoint_seconds:
             save_checkpoint(self.path, self.model, progress)
@@ -96,7 +96,7 @@ class Reporter:
         """Something worth a line."""
 
 
-class Announcer(keras.callbacks.Callback):
+class ProgressCallback(keras.callbacks.Callback):
     """Passes what ``fit`` reports to a ``Reporter``, and ends an epoch whose loss is no number any more.
 
     Not so without ``may_stop``: where one of several processes stops by itself, the others wait for its next step.
@@ -133,7 +133,7 @@ class Announcer(keras.callbacks.Callback):
         self.reporter.step(self._epoch, batch + 1, logs or {})
 
     def on_epoch_end(self, epoch, logs=None):
-        """Report an epoch; the keeper, called before, has written its row."""
+        """Report an epoch; the checkpointing, called before, has written its row."""
         self.reporter.epoch(self.history[-1])
 
 

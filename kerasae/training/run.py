@@ -20,7 +20,7 @@ from kerasae.recipes import Recipe, fingerprint, read_toml, recipe_from
 from kerasae.records import Example, ImageScores, LatentRecord, RunRecord, Score
 
 if TYPE_CHECKING:
-    from kerasae.models import Compressor
+    from kerasae.models import Autoencoder
 
 METRICS = ("mse", "psnr", "ssim")
 
@@ -148,7 +148,7 @@ class Run:
         """Whether training came to its end."""
         return self.record.status == "finished" and (self.folder / "model.keras").is_file()
 
-    def load_model(self) -> "Compressor":
+    def load_model(self) -> "Autoencoder":
         """Return the model of the best epoch; raises ``RunError`` if there is none yet."""
         import keras
 

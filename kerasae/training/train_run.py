@@ -19,7 +19,13 @@ from kerasae.files import replacing, write_text
 from kerasae.recipes import Recipe, fingerprint, to_toml
 from kerasae.records import RunRecord
 from kerasae.runtime import versions
-from kerasae.training.callbacks import Announcer, EpochScalars, Keeper, Reporter, refuse_without_tensorboard
+from kerasae.training.callbacks import (
+    CheckpointCallback,
+    EpochScalars,
+    ProgressCallback,
+    Reporter,
+    refuse_without_tensorboard,
+)
 from kerasae.training.checkpoint import Progress, load_checkpoint
 from kerasae.training.devices import OneDevice, choose_devices
 from kerasae.training.run import Run, locked, run_name, runs_folder
@@ -30,7 +36,7 @@ _STATE = ("run.json", "state/checkpoint.npz")
 
 
 @contextmanager
-def own_folder(folder: Path, devices: OneDevice, *, force: bool) -> Iterator[Path]:
+def locked_run_folder(folder: Path, devices: OneDevice, *, force: bool) -> Iterator[Path]:
     """Yield ``folder``, locked, and with ``force`` emptied; to all but the first process a folder for the time being.
 
     That one begins with the first process's checkpoint: processes need not share a disk, and only one writes the run.
@@ -110,7 +116,7 @@ def _train_on(
     devices.agree("fingerprint of the images", images.fingerprint)
     if images.skipped:
         reporter.note(f"{len(images.skipped)} broken files left out, the first: {images.skipped[0]}")
-    with own_folder(folder, devices, force=force) as own, devices.scope():
+    with locked_run_folder(folder, devices, force=force) as own, devices.scope():
         _train(recipe, own, images, splits, reporter, devices, tensorboard)
     return Run(folder)
 
@@ -135,16 +141,16 @@ def _train(
     trainer = build_trainer(recipe, steps_per_epoch=steps_per_epoch)
     checkpoint = folder / "state" / "checkpoint.npz"
     progress = Progress()
-    record = _new_record(recipe, folder.name, trainer.compressor, images, splits, devices)
+    record = _new_record(recipe, folder.name, trainer.autoencoder, images, splits, devices)
     if checkpoint.is_file():
         _refuse_other_images(run, record)
         progress = load_checkpoint(checkpoint, trainer)
         reporter.note(f"{folder.name} goes on after epoch {progress.epochs_done}")
     else:
-        trainer.compressor.start_from(images.images[np.sort(splits["train"])[:_START_IMAGES]])
+        trainer.autoencoder.initialize_from(images.images[np.sort(splits["train"])[:_START_IMAGES]])
     write_text(folder / "recipe.toml", to_toml(recipe))
     run = run.write_record(replace(record, epochs_done=progress.epochs_done))
-    keeper = Keeper(
+    checkpointing = CheckpointCallback(
         progress,
         best_by=best_by(recipe),
         path=checkpoint,
@@ -178,7 +184,11 @@ def _train(
                 steps_per_epoch=steps_per_epoch,
                 shuffle=False,
                 verbose=0,
-                callbacks=[keeper, Announcer(reporter, progress.history, may_stop=devices.processes == 1), *logs],
+                callbacks=[
+                    checkpointing,
+                    ProgressCallback(reporter, progress.history, may_stop=devices.processes == 1),
+                    *logs,
+                ],
             )
         status = "finished"
     except TrainingError as error:
@@ -192,14 +202,14 @@ def _leave(run: Run, trainer, progress: Progress, status: str, message: str) -> 
     """Write what is known when training ends, however it ends."""
     _write_history(run.folder / "history.csv", progress.history)
     if progress.best_weights is not None and status != "stopped":
-        trainer.compressor.set_weights(progress.best_weights)
-        trainer.compressor.settle()
+        trainer.autoencoder.set_weights(progress.best_weights)
+        trainer.autoencoder.finalize()
         with replacing(run.folder / "model.keras") as partial:
-            trainer.compressor.save(partial)
+            trainer.autoencoder.save(partial)
         with replacing(run.folder / "best.weights.h5") as partial:
             # Keras insists on this ending.
             named = partial.with_name(f"{partial.name}.weights.h5")
-            trainer.compressor.save_weights(named)
+            trainer.autoencoder.save_weights(named)
             named.replace(partial)
     seconds = sum(row["seconds"] for row in progress.history)
     speeds = sorted(row["images_per_second"] for row in progress.history)
@@ -236,7 +246,7 @@ def _refuse_other_images(run: Run, record: RunRecord) -> None:
         )
 
 
-def _new_record(recipe: Recipe, name: str, compressor, images: ImageSet, splits, devices: OneDevice) -> RunRecord:
+def _new_record(recipe: Recipe, name: str, autoencoder, images: ImageSet, splits, devices: OneDevice) -> RunRecord:
     backend = keras.backend.backend()
     packages = ("kerasae", "keras", backend, "numpy", "scikit-image", "pillow")
     return RunRecord(
@@ -250,8 +260,8 @@ def _new_record(recipe: Recipe, name: str, compressor, images: ImageSet, splits,
         versions={"python": sys.version.split()[0]} | versions(*packages),
         data_fingerprint=images.fingerprint,
         image_counts={split: len(indexes) for split, indexes in splits.items()},
-        parameters=compressor.count_params(),
-        latent_ratio=compressor.latent_ratio,
+        parameters=autoencoder.count_params(),
+        latent_ratio=autoencoder.latent_ratio,
         objective=objective_sentence(recipe),
         extra=devices.as_dict(),
     )

@@ -6,7 +6,7 @@ from keras import ops
 
 from kerasae.layers import GaussianCorruption, RandomFlip, RandomShift, RandomStretch, level_shares
 from kerasae.metrics import ssim
-from kerasae.models import Compressor, build_model
+from kerasae.models import Autoencoder, build_model
 from kerasae.recipes import Recipe
 from kerasae.runtime import worth_compiling
 from kerasae.training.objectives import batch_mean, distortion, weight_penalty
@@ -41,11 +41,11 @@ _TERMS = ("loss", "distortion", "rate", "penalty", "mse")
 
 
 class Trainer(Step, keras.Model):
-    """Wraps a compressor with its noise, its objective and a tracker per term.
+    """Wraps a autoencoder with its noise, its objective and a tracker per term.
 
     ::
 
-        uint8 images ─/255, flip─▶ clean ─noise─▶ noisy ─compressor─▶ reconstruction, rate
+        uint8 images ─/255, flip─▶ clean ─noise─▶ noisy ─autoencoder─▶ reconstruction, rate
                                      └────────────── distortion ──────────┘
 
     Batches are uint8 ``(batch, height, width, channels)``; scaling and noise happen inside the compiled step, on the
@@ -58,7 +58,7 @@ class Trainer(Step, keras.Model):
 
     def __init__(
         self,
-        compressor: Compressor,
+        autoencoder: Autoencoder,
         *,
         convention: str,
         rate_weight: float,
@@ -69,7 +69,7 @@ class Trainer(Step, keras.Model):
         stretch: float | None = None,
     ):
         super().__init__(name="trainer")
-        self.compressor = compressor
+        self.autoencoder = autoencoder
         self.convention = convention
         self.rate_weight = rate_weight
         # Two generators, so that looking at the validation images does not change how training goes on.
@@ -80,7 +80,7 @@ class Trainer(Step, keras.Model):
         # seed + 5 is that of the qualities of a learned codec.
         self.stretch = RandomStretch(stretch, seed=seed + 6, name="stretch") if stretch else None
         self.trackers = {name: keras.metrics.Mean(name=name) for name in _TERMS}
-        if compressor.is_variational:
+        if autoencoder.is_variational:
             self.trackers["mse_sample"] = keras.metrics.Mean(name="mse_sample")
         self.watch = FirstNonFinite()
         # All parts are built; there is no input of the trainer's own to build from.
@@ -94,9 +94,9 @@ class Trainer(Step, keras.Model):
     def forward(self, images, weights=None):
         """Return ``(loss, terms)`` of one batch of uint8 images, with fresh noise and a fresh sample."""
         clean = self.augmented(images)
-        encoded = self.compressor.encoder(self.noise(clean), training=True)
-        latents, rate = self.compressor.bottleneck(encoded, sample=True)
-        reconstructions = self.compressor.decoder(latents, training=True)
+        encoded = self.autoencoder.encoder(self.noise(clean), training=True)
+        latents, rate = self.autoencoder.bottleneck(encoded, sample=True)
+        reconstructions = self.autoencoder.decoder(latents, training=True)
         terms = self._terms(clean, reconstructions, rate, weights)
         return terms["loss"], terms
 
@@ -109,17 +109,17 @@ class Trainer(Step, keras.Model):
     def validate(self, images, weights=None):
         """Return the terms of one batch of uint8 images, of the posterior mean, and ``mse_sample``."""
         clean = ops.cast(images, "float32") / 255.0
-        encoded = self.compressor.encoder(self.validation_noise(clean))
-        latents, rate = self.compressor.bottleneck(encoded)
-        terms = self._terms(clean, self.compressor.decoder(latents), rate, weights)
-        if self.compressor.is_variational:
-            sample, _ = self.compressor.bottleneck(encoded, sample=True)
-            terms["mse_sample"] = distortion(clean, self.compressor.decoder(sample), "mean_squared_error")
+        encoded = self.autoencoder.encoder(self.validation_noise(clean))
+        latents, rate = self.autoencoder.bottleneck(encoded)
+        terms = self._terms(clean, self.autoencoder.decoder(latents), rate, weights)
+        if self.autoencoder.is_variational:
+            sample, _ = self.autoencoder.bottleneck(encoded, sample=True)
+            terms["mse_sample"] = distortion(clean, self.autoencoder.decoder(sample), "mean_squared_error")
         return terms
 
     def _terms(self, clean, reconstructions, rate, weights):
         per_image = distortion(clean, reconstructions, self.convention, weights)
-        penalty = weight_penalty(self.compressor.trainable_variables)
+        penalty = weight_penalty(self.autoencoder.trainable_variables)
         loss = batch_mean(per_image, weights) + self.rate_weight * batch_mean(rate, weights) + penalty
         mse = per_image
         if self.convention != "mean_squared_error":
@@ -155,9 +155,9 @@ class RateDistortionTrainer(Trainer):
     and ``mse``, and the same with ``val_``.
     """
 
-    def __init__(self, compressor, *, lambdas, distortion_of: str, sigma: float, seed: int, **augmentation):
+    def __init__(self, autoencoder, *, lambdas, distortion_of: str, sigma: float, seed: int, **augmentation):
         super().__init__(
-            compressor,
+            autoencoder,
             convention="mean_squared_error",
             rate_weight=0.0,
             sigma=sigma,
@@ -174,32 +174,32 @@ class RateDistortionTrainer(Trainer):
         clean = self.augmented(images)
         places = keras.random.uniform((ops.shape(images)[0],), seed=self.qualities)
         quality = self._spread(places)
-        encoded = self.compressor.encoder(self.noise(clean), training=True)
-        latents, rate = self.compressor.bottleneck(encoded, sample=True, quality=quality)
-        terms = self._rated(clean, self.compressor.decoder(latents, training=True), rate, quality, weights)
+        encoded = self.autoencoder.encoder(self.noise(clean), training=True)
+        latents, rate = self.autoencoder.bottleneck(encoded, sample=True, quality=quality)
+        terms = self._rated(clean, self.autoencoder.decoder(latents, training=True), rate, quality, weights)
         return terms["loss"], terms
 
     def validate(self, images, weights=None):
         """Return the terms of one batch of uint8 images, of rounded latents."""
         clean = ops.cast(images, "float32") / 255.0
         quality = self._spread(ops.full((ops.shape(images)[0],), 0.5, dtype="float32"))
-        encoded = self.compressor.encoder(self.validation_noise(clean))
-        latents, rate = self.compressor.bottleneck(encoded, quality=quality)
-        return self._rated(clean, self.compressor.decode(latents), rate, quality, weights)
+        encoded = self.autoencoder.encoder(self.validation_noise(clean))
+        latents, rate = self.autoencoder.bottleneck(encoded, quality=quality)
+        return self._rated(clean, self.autoencoder.decode(latents), rate, quality, weights)
 
     def _spread(self, places):
         """Return a quality from 1 to ``levels`` for each image, from its place in [0, 1] within its part."""
         count = ops.shape(places)[0]
         share = (ops.cast(ops.arange(count), "float32") + places) / ops.cast(count, "float32")
-        return 1.0 + share * (self.compressor.levels - 1)
+        return 1.0 + share * (self.autoencoder.levels - 1)
 
     def _rated(self, clean, reconstructions, rate, quality, weights):
-        bits = self.compressor.bits_per_pixel(rate)
+        bits = self.autoencoder.bits_per_pixel(rate)
         mse = squared_error(clean, reconstructions, "mean_squared_error")
         distortion = 255.0**2 * mse if self.distortion_of == "mse" else 1.0 - ssim(clean, reconstructions)
         log_lambdas = self._log_lambdas(quality)
         balance = ops.exp(-0.5 * (log_lambdas - float(self.log_lambdas.mean())))
-        penalty = weight_penalty(self.compressor.trainable_variables)
+        penalty = weight_penalty(self.autoencoder.trainable_variables)
         loss = batch_mean(balance * (bits + ops.exp(log_lambdas) * distortion), weights) + penalty
         return {
             "loss": loss,

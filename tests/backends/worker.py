@@ -22,7 +22,7 @@ from kerasae.models import (  # noqa: E402
     MeanScaleHyperprior,
     MlpVae,
     ScaleHyperprior,
-    initialise,
+    initialize,
 )
 from kerasae.recipes import recipe_from  # noqa: E402
 from kerasae.training import Trainer, build_trainer  # noqa: E402
@@ -46,7 +46,7 @@ CASES = {
 def model_of(case):
     kind, sizes, _ = CASES[case]
     model = kind(image_size=32, **sizes)
-    initialise(model, 5)
+    initialize(model, 5)
     return model
 
 
@@ -71,16 +71,16 @@ def trainer_of(case):
 def one_step(case, images, results):
     """Loss terms and gradients of one step; what is drawn is replaced by numbers that every backend shares."""
     trainer = trainer_of(case)
-    if trainer.compressor.has_entropy_model:
+    if trainer.autoencoder.has_entropy_model:
         # Smooth images have latents that are 0 but for the last bit, and |0| has a gradient of either sign.
         images = np.clip(images + np.random.default_rng(3).integers(-30, 31, images.shape), 0, 255).astype("uint8")
-    bottleneck = trainer.compressor.bottleneck
-    if trainer.compressor.is_variational:
+    bottleneck = trainer.autoencoder.bottleneck
+    if trainer.autoencoder.is_variational:
         epsilon = np.random.default_rng(1).normal(size=(len(images), 6)).astype("float32")
         kl = type(bottleneck).__call__
         bottleneck_call = lambda encoded, sample=False: (bottleneck.draw(encoded, epsilon), kl(bottleneck, encoded)[1])  # noqa: E731
-        trainer.compressor.__dict__["bottleneck"] = bottleneck_call
-        object.__setattr__(trainer.compressor, "bottleneck", bottleneck_call)
+        trainer.autoencoder.__dict__["bottleneck"] = bottleneck_call
+        object.__setattr__(trainer.autoencoder, "bottleneck", bottleneck_call)
     with patch.object(keras.random, "uniform", shared_uniform()):
         gradients, terms = trainer.gradients(keras.ops.convert_to_tensor(images))
     for name, term in terms.items():
@@ -102,7 +102,7 @@ def twenty_steps(images, results):
         trainer = build_trainer(recipe, steps_per_epoch=steps)
         feed = TrainingFeed(images, np.arange(len(images)), batch_size=8, seed=0, first_epoch=0, epochs=20)
         trainer.fit(feed.dataset("numpy"), steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
-        for index, weights in enumerate(trainer.compressor.get_weights()):
+        for index, weights in enumerate(trainer.autoencoder.get_weights()):
             results[f"after_{steps}/{index}"] = weights
 
 

@@ -45,13 +45,14 @@ def test_the_plain_loop_evaluates_in_the_batches_of_evaluate():
 def test_training_trains_and_counts_whole_epochs():
     contender = KerasContender(smooth_images(6), batch_size=4)
     assert answer(contender, {"do": "prepare", "model": "ae"})["parameters"] == 741
-    before = contender.trainer.compressor.get_weights()
+    before = contender.trainer.autoencoder.get_weights()
     steps = int(contender.trainer.optimizer.iterations)
     found = answer(contender, {"do": "measure", "task": "train", "seconds": 1e-9})
     assert int(contender.trainer.optimizer.iterations) == steps + 2
     assert found["images_per_second"] > 0
     assert any(
-        np.abs(new - old).max() > 0 for new, old in zip(contender.trainer.compressor.get_weights(), before, strict=True)
+        np.abs(new - old).max() > 0
+        for new, old in zip(contender.trainer.autoencoder.get_weights(), before, strict=True)
     )
 
 

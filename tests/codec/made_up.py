@@ -15,7 +15,7 @@ from kerasae.models import (
     MeanScaleHyperprior,
     MlpVae,
     ScaleHyperprior,
-    initialise,
+    initialize,
 )
 from tests.conftest import smooth_images
 
@@ -39,7 +39,7 @@ def made_up_codec(kind, channels=1, seed=3):
     """Return a codec whose weights come from a seed: nothing is trained, everything is there."""
     make, sizes = KINDS[kind]
     model = make(image_size=32, channels=channels, **sizes)
-    initialise(model, seed)
+    initialize(model, seed)
     # Larger kernels, so that latents and pictures vary.
     for variable in model.trainable_variables:
         if variable.name == "kernel":
@@ -52,14 +52,14 @@ def made_up_codec(kind, channels=1, seed=3):
 
 def _leave_the_start(model, random, images):
     """Give branches, steps, corrections and medians numbers of their own, as training would."""
-    model.start_from(images)
+    model.initialize_from(images)
     bottleneck = model.bottleneck
     sides = [bottleneck, bottleneck.side] if hasattr(bottleneck, "side") else [bottleneck]
-    # Corrections of little: what a level decodes is compared with the picture that is not quantised at all.
+    # Corrections of little: what a level decodes is compared with the picture that is not quantized at all.
     moved = [(side.gains.log_steps, 0.15) for side in sides] + [(side.gains.log_corrections, 0.01) for side in sides]
     moved.append((sides[-1].density.means, 0.3))
     for part in (model.encoder, model.decoder):
         moved.append((part.get_layer("network_scale").scale, 0.1))
     for weight, scale in moved:
         weight.assign(ops.convert_to_numpy(weight) + random.normal(scale=scale, size=weight.shape))
-    model.settle()
+    model.finalize()

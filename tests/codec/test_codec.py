@@ -23,10 +23,10 @@ def codec(request):
 
 
 def reconstruction(codec, image, step):
-    """What the network makes of quantised latents, without any bytes between."""
+    """What the network makes of quantized latents, without any bytes between."""
     level = codec.frozen.levels[step]
     latents = codec.network.encode(image[None])
-    return codec.network.decode(level.dequantise(level.quantise(latents)), *image.shape[:2])[0]
+    return codec.network.decode(level.dequantize(level.quantize(latents)), *image.shape[:2])[0]
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -38,7 +38,7 @@ def test_any_image_comes_back_as_the_network_sees_it(codec, name):
         np.testing.assert_array_equal(decoded, reconstruction(codec, ODD[name], step))
 
 
-def test_finer_steps_take_more_bytes_and_come_nearer_to_the_unquantised_image(codec):
+def test_finer_steps_take_more_bytes_and_come_nearer_to_the_unquantized_image(codec):
     images = smooth_images(20, seed=5)
     latents = codec.network.encode(images)[..., : codec.network.channels]
     exact = codec.network.decode(latents, 32, 32).astype(float)

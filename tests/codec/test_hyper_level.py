@@ -29,7 +29,7 @@ def test_integers_come_back_with_outliers_too(codec):
     latents = codec.network.encode(smooth_images(5, size=64))
     random = np.random.default_rng(1)
     for level in codec.frozen.levels[::5]:
-        integers = level.quantise(latents)
+        integers = level.quantize(latents)
         integers[0].flat[random.integers(0, integers[0].size, 6)] = random.integers(-(2**20), 2**20, 6)
         coded = level.encode(integers)
         assert coded[0][1] > 0
@@ -43,7 +43,7 @@ def test_integers_come_back_with_outliers_too(codec):
 def test_the_decoder_is_given_the_latents_to_half_a_step(codec):
     latents = codec.network.encode(smooth_images(6))
     level = codec.frozen.levels[0]
-    found = level.dequantise(level.quantise(latents)) / level.corrections
+    found = level.dequantize(level.quantize(latents)) / level.corrections
     wrong = np.abs(found - latents[..., : level.channels]) / level.steps
     # What the dead zone and the shift towards 0 may add.
     assert wrong.max() <= 0.5 + level.dead_zone + np.abs(level.shifts).max() + 1e-3
@@ -56,9 +56,9 @@ def test_the_integer_synthesis_costs_less_than_half_a_percent(codec):
 
     latents = codec.network.encode(smooth_images(40))
     level, bottleneck = codec.frozen.levels[4], codec.model.bottleneck
-    integers = level.quantise(latents)
+    integers = level.quantize(latents)
     side = blocks(integers[..., level.channels :], BLOCK)
-    hyper = level.side.quantiser
+    hyper = level.side.quantizer
     decoded = (side * hyper.steps + hyper.offsets) * hyper.corrections
     scale, mean = bottleneck.known(keras.ops.convert_to_tensor(decoded.astype("float32")))
     scale, mean = (np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(x))) for x in (scale, mean))
@@ -76,5 +76,5 @@ def test_a_frozen_hyperprior_is_saved_and_loaded_to_the_same_digest(codec, tmp_p
     assert loaded.digest == codec.frozen.digest
     latents = codec.network.encode(smooth_images(3))
     for mine, its in zip(codec.frozen.levels[::7], loaded.levels[::7], strict=True):
-        np.testing.assert_array_equal(mine.quantise(latents), its.quantise(latents))
-        np.testing.assert_array_equal(mine.dequantise(mine.quantise(latents)), its.dequantise(its.quantise(latents)))
+        np.testing.assert_array_equal(mine.quantize(latents), its.quantize(latents))
+        np.testing.assert_array_equal(mine.dequantize(mine.quantize(latents)), its.dequantize(its.quantize(latents)))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasae.codec import integer_network as integer_synthesis
-from kerasae.codec.integer_network import ACTIVATION_BITS, KERNEL_BITS, IntegerSynthesis
+from kerasae.codec.integer_network import ACTIVATION_BITS, KERNEL_BITS, IntegerNetwork
 from kerasae.errors import CodecError
 from kerasae.models.hyperprior import HyperSynthesis
 
@@ -63,7 +63,7 @@ def in_python(x, kernels, biases):
 
 
 def test_it_equals_arithmetic_in_pythons_integers():
-    integers = IntegerSynthesis.from_weights(synthesis().weights_in_order())
+    integers = IntegerNetwork.from_weights(synthesis().weights_in_order())
     start = RANDOM.integers(-40_000, 40_000, (1, 2, 3, 3))
     expected = in_python(start[0].tolist(), integers.kernels, integers.biases)
     np.testing.assert_array_equal(integers(start)[0], expected)
@@ -74,21 +74,21 @@ def test_it_is_near_the_float_network():
     start = RANDOM.normal(0, 3, (4, 2, 2, 3))
     exact = keras.ops.convert_to_numpy(layer(keras.ops.convert_to_tensor(start.astype("float32"))))
     unit = 2.0**ACTIVATION_BITS
-    found = IntegerSynthesis.from_weights(layer.weights_in_order())(np.rint(start * unit)) / unit
+    found = IntegerNetwork.from_weights(layer.weights_in_order())(np.rint(start * unit)) / unit
     # Six roundings to 2^−13 at most, and kernels to 2^−15, of sums over a few tens of numbers of size 1 to 10.
     assert np.abs(found - exact).max() < 0.02
     assert np.abs(found - exact).mean() < 0.003
 
 
 def test_activations_beyond_the_range_saturate_and_stay_integers():
-    integers = IntegerSynthesis.from_weights(synthesis().weights_in_order())
+    integers = IntegerNetwork.from_weights(synthesis().weights_in_order())
     found = integers(np.full((1, 1, 1, 3), 2.0**40))
     assert np.abs(found).max() <= integer_synthesis.LARGEST_ACTIVATION
     np.testing.assert_array_equal(found, np.rint(found))
 
 
 def test_a_large_image_gives_the_same_integers_as_its_parts_would(monkeypatch):
-    integers = IntegerSynthesis.from_weights(synthesis().weights_in_order())
+    integers = IntegerNetwork.from_weights(synthesis().weights_in_order())
     start = RANDOM.integers(-40_000, 40_000, (2, 3, 5, 3))
     at_once = integers(start)
     monkeypatch.setattr(integer_synthesis, "_POSITIONS_AT_ONCE", 0)
@@ -97,4 +97,4 @@ def test_a_large_image_gives_the_same_integers_as_its_parts_would(monkeypatch):
 
 def test_weights_that_no_sane_training_gives_are_refused():
     with pytest.raises(CodecError, match="too large to be computed with exactly"):
-        IntegerSynthesis.from_weights(synthesis(size=1e6).weights_in_order())
+        IntegerNetwork.from_weights(synthesis(size=1e6).weights_in_order())

@@ -159,22 +159,22 @@ def test_a_level_is_what_the_bottleneck_does_at_its_quality(kind):
     latents = codec.network.encode(images)
     plain = freeze(codec.network, smooth_images(60))
     for step, quality in enumerate(codec.frozen.qualities):
-        quantiser = plain.levels[step].quantiser
+        quantizer = plain.levels[step].quantizer
         steps, corrections = model.bottleneck.gains.steps(quality)
-        np.testing.assert_allclose(quantiser.steps, steps, rtol=1e-6)
-        np.testing.assert_allclose(quantiser.corrections, corrections, rtol=1e-6)
-        np.testing.assert_allclose(quantiser.offsets, model.bottleneck.density_medians(), rtol=1e-6)
+        np.testing.assert_allclose(quantizer.steps, steps, rtol=1e-6)
+        np.testing.assert_allclose(quantizer.corrections, corrections, rtol=1e-6)
+        np.testing.assert_allclose(quantizer.offsets, model.bottleneck.density_medians(), rtol=1e-6)
         rounded = ops.convert_to_numpy(
             model.encode(images.astype("float32") / 255, quality=np.full(10, quality, "float32"))
         )
-        integers = plain.levels[step].quantise(latents)
-        middles = (integers * quantiser.steps + quantiser.offsets) * quantiser.corrections
+        integers = plain.levels[step].quantize(latents)
+        middles = (integers * quantizer.steps + quantizer.offsets) * quantizer.corrections
         # A latent on the border between two integers may fall to either side.
         assert np.isclose(middles, rounded, rtol=1e-4, atol=1e-4).mean() > 0.998
 
 
 def zone_of(level):
-    return level.dead_zone if hasattr(level, "dead_zone") else level.quantiser.dead_zone
+    return level.dead_zone if hasattr(level, "dead_zone") else level.quantizer.dead_zone
 
 
 @ALL
@@ -188,8 +188,8 @@ def test_the_dead_zone_is_the_one_that_costs_least_and_none_without_lambdas(kind
     latents = codec.network.encode(images)
 
     def cost(level, quality):
-        integers = level.quantise(latents)
-        errors = squared_errors(codec.network, level.dequantise(integers), images).mean()
+        integers = level.quantize(latents)
+        errors = squared_errors(codec.network, level.dequantize(integers), images).mean()
         return level.estimated_bits(integers).mean() / 32**2 + lambda_at(LAMBDAS, quality) * 255**2 * errors
 
     # Chosen at whole qualities; of a hyperprior with tables that know of no dead zone yet, and so not to the last bit.
@@ -255,15 +255,15 @@ def briefly_trained(kind="factorized_prior"):
     keras.utils.set_random_seed(0)
     trainer = build_trainer(recipe_of(kind, lambdas=LAMBDAS), steps_per_epoch=25)
     trainer.fit(images, batch_size=8, epochs=6, verbose=0)
-    trainer.compressor.settle()
-    codec = Codec(trainer.compressor, freeze(Network(trainer.compressor), images, lambdas=LAMBDAS))
+    trainer.autoencoder.finalize()
+    codec = Codec(trainer.autoencoder, freeze(Network(trainer.autoencoder), images, lambdas=LAMBDAS))
     return codec, trainer, images
 
 
 @ALL
 def test_training_bits_are_no_fewer_than_those_of_the_frozen_tables(kind):
     codec, trainer, images = briefly_trained(kind)
-    bottleneck = trainer.compressor.bottleneck
+    bottleneck = trainer.autoencoder.bottleneck
     latents = codec.network.encode(images)
     encoded = latents[..., : codec.network.channels]
     for quality in (1.0, 2.0, 2.5, 3.0):
@@ -271,7 +271,7 @@ def test_training_bits_are_no_fewer_than_those_of_the_frozen_tables(kind):
         _, rate = bottleneck(ops.convert_to_tensor(encoded), sample=True, quality=at)
         noisy = ops.convert_to_numpy(rate).mean() / np.log(2)
         level = codec.frozen.levels[codec.step_of(quality)]
-        estimate = level.estimated_bits(level.quantise(latents)).mean()
+        estimate = level.estimated_bits(level.quantize(latents)).mean()
         # Rounded without a dead zone, under the density itself: what training said it would cost.
         rounded = ops.convert_to_numpy(bottleneck(ops.convert_to_tensor(encoded), quality=at)[1]).mean() / np.log(2)
         assert noisy >= 0.995 * estimate

@@ -4,69 +4,69 @@ import numpy as np
 import pytest
 
 from kerasae.codec.latent_coder import symbol_bits
-from kerasae.codec.quantizer import LARGEST, Predictor, Quantiser, differences, fit_quantiser, rounded, undo_differences
+from kerasae.codec.quantizer import LARGEST, Predictor, Quantizer, differences, fit_quantizer, rounded, undo_differences
 from kerasae.codec.tables import Tables, integer_frequencies
 from kerasae.errors import CodecError
 
 
 def plain(steps):
     steps = np.asarray(steps, np.float32)
-    return Quantiser(steps, np.zeros(len(steps), np.int32), np.zeros((len(steps), 0), np.float32))
+    return Quantizer(steps, np.zeros(len(steps), np.int32), np.zeros((len(steps), 0), np.float32))
 
 
 def test_without_points_the_error_is_at_most_half_a_step():
     latents = np.random.default_rng(0).normal(0, 30, (1000, 2)).astype(np.float32)
-    quantiser = plain([0.5, 3.0])
-    error = np.abs(quantiser.dequantise(quantiser.quantise(latents)) - latents)
+    quantizer = plain([0.5, 3.0])
+    error = np.abs(quantizer.dequantize(quantizer.quantize(latents)) - latents)
     assert (error <= np.array([0.25, 1.5]) * 1.0001).all()
     assert error[:, 1].max() > 1.4
 
 
 def test_points_are_the_means_of_their_bins_and_lower_the_error():
     latents = np.random.default_rng(0).exponential(1.0, (20_000, 1)).astype(np.float32)
-    fitted, middle = fit_quantiser(latents, [1.5]), plain([1.5])
-    integers = fitted.quantise(latents)
-    np.testing.assert_array_equal(integers, middle.quantise(latents))
+    fitted, middle = fit_quantizer(latents, [1.5]), plain([1.5])
+    integers = fitted.quantize(latents)
+    np.testing.assert_array_equal(integers, middle.quantize(latents))
     for integer in range(3):
         inside = latents[integers == integer]
-        point = fitted.dequantise(np.array([[integer]], np.int32))[0, 0]
+        point = fitted.dequantize(np.array([[integer]], np.int32))[0, 0]
         assert point == pytest.approx(inside.mean(), rel=2e-3)
-    errors = [((one.dequantise(integers) - latents) ** 2).mean() for one in (fitted, middle)]
+    errors = [((one.dequantize(integers) - latents) ** 2).mean() for one in (fitted, middle)]
     assert errors[0] < 0.97 * errors[1]
 
 
 def test_integers_without_a_point_stand_for_themselves_times_the_step():
-    fitted = fit_quantiser(np.linspace(-1, 1, 50, dtype=np.float32)[:, None], [0.25])
-    assert fitted.dequantise(np.array([[1000]], np.int32))[0, 0] == 250.0
+    fitted = fit_quantizer(np.linspace(-1, 1, 50, dtype=np.float32)[:, None], [0.25])
+    assert fitted.dequantize(np.array([[1000]], np.int32))[0, 0] == 250.0
 
 
 def learned(dead_zone=0.0, latents=None, **more):
     if latents is None:
         latents = np.random.default_rng(4).laplace(0.3, 2.0, (4000, 2)).astype(np.float32)
     offsets, corrections = np.array([0.3, -1.1]), np.array([1.1, 0.7])
-    return fit_quantiser(
+    return fit_quantizer(
         latents, [0.5, 2.0], offsets=offsets, corrections=corrections, dead_zone=dead_zone, **more
     ), latents
 
 
 def test_a_learned_codec_s_latents_are_rounded_around_offsets_and_corrected():
-    quantiser, latents = learned(points=1)
-    integers = quantiser.quantise(latents)
-    np.testing.assert_array_equal(integers, np.rint((latents - quantiser.offsets) / quantiser.steps))
+    quantizer, latents = learned(points=1)
+    integers = quantizer.quantize(latents)
+    np.testing.assert_array_equal(integers, np.rint((latents - quantizer.offsets) / quantizer.steps))
     far = integers[(np.abs(integers) > 3).all(axis=1)]
     assert len(far) > 50
     expected = (far * np.array([0.5, 2.0]) + np.array([0.3, -1.1])) * np.array([1.1, 0.7])
-    np.testing.assert_allclose(quantiser.dequantise(far), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(quantizer.dequantize(far), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_points_of_a_learned_codec_are_corrected_means():
-    quantiser, latents = learned()
-    integers = quantiser.quantise(latents)
+    quantizer, latents = learned()
+    integers = quantizer.quantize(latents)
     for channel, correction in enumerate((1.1, 0.7)):
         inside = latents[integers[:, channel] == 0, channel].astype(np.float64)
-        middle = quantiser.offsets[channel]
+        middle = quantizer.offsets[channel]
         point = (inside.sum() + 4 * middle) / (len(inside) + 4) * correction
-        assert quantiser.dequantise(np.zeros((1, 2), np.int32))[0, channel] == pytest.approx(point, rel=1e-5)
+        assert quantizer.dequantize(np.zeros((1, 2), np.int32))[0, channel] == pytest.approx(point, rel=1e-5)
 
 
 @pytest.mark.parametrize("dead_zone", [0.04, 0.16, 0.5])
@@ -97,10 +97,10 @@ def test_under_probabilities_that_fall_from_0_a_dead_zone_never_costs_bits():
 
 
 def test_what_is_no_number_is_refused_and_what_is_too_large_saturates():
-    quantiser = plain([1e-3])
+    quantizer = plain([1e-3])
     with pytest.raises(CodecError, match="latents that are not finite numbers"):
-        quantiser.quantise(np.array([[np.nan]], np.float32))
-    np.testing.assert_array_equal(quantiser.quantise(np.array([[1e9], [-1e9]], np.float32)), [[LARGEST], [-LARGEST]])
+        quantizer.quantize(np.array([[np.nan]], np.float32))
+    np.testing.assert_array_equal(quantizer.quantize(np.array([[1e9], [-1e9]], np.float32)), [[LARGEST], [-LARGEST]])
 
 
 @pytest.mark.parametrize("kind", Predictor)

@@ -36,5 +36,5 @@ try:
 except SystemExit as end:
     if end.code:
         raise
-weights = trainers[0].compressor.get_weights()
+weights = trainers[0].autoencoder.get_weights()
 np.savez(kept, rows=json.dumps(rows), **{f"weight_{place}": weight for place, weight in enumerate(weights)})

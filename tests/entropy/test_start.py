@@ -31,7 +31,7 @@ def test_starting_from_latents_saves_most_of_the_bits(make):
         return float(keras.ops.mean(bottleneck.density.bits(keras.ops.convert_to_tensor(latents)))) / 75
 
     before = bits()
-    bottleneck.start_from(latents)
+    bottleneck.initialize_from(latents)
     # Of the entropy of normal distributions of these sizes, cut into integers wide of the first.
     from scipy.stats import norm
 

@@ -1,4 +1,4 @@
-"""What the width of the interval does: one density, every quantiser step."""
+"""What the width of the interval does: one density, every quantizer step."""
 
 import numpy as np
 import pytest

@@ -5,7 +5,7 @@ from keras import ops
 from kerasae.data import ImageSet
 from kerasae.evaluation.score import fixed_noise, measure, score_rows
 from kerasae.evaluation.scorer import Scorer
-from kerasae.models import ConvAutoencoder, FactorizedPrior, MlpVae, initialise
+from kerasae.models import ConvAutoencoder, FactorizedPrior, MlpVae, initialize
 from kerasae.records import Score
 from tests.conftest import smooth_images
 
@@ -17,7 +17,7 @@ def image_set():
 
 def scorer_of(kind, **sizes):
     model = kind(image_size=32, **sizes)
-    initialise(model, 1)
+    initialize(model, 1)
     return Scorer(model)
 
 
@@ -52,7 +52,7 @@ def test_a_vae_is_scored_from_mean_and_sample_with_its_rate(image_set):
     assert set(measured.metrics) == {"mean", "sample"}
     assert (measured.metrics["mean"]["mse"] != measured.metrics["sample"]["mse"]).all()
     images = image_set.images.astype("float32") / 255
-    mean, log_variance = (np.asarray(part) for part in scorer.compressor.encoder.predict(images, verbose=0))
+    mean, log_variance = (np.asarray(part) for part in scorer.autoencoder.encoder.predict(images, verbose=0))
     by_hand = 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(axis=1)
     np.testing.assert_allclose(measured.kl, by_hand, rtol=1e-4)
     rows = score_rows(measured, run="r", data="here", split="test", sigma=0.0)
@@ -66,7 +66,7 @@ def test_a_learned_codec_is_scored_at_its_default_quality_with_its_rate(image_se
     measured = measure(scorer, image_set, np.arange(11))
     assert set(measured.metrics) == {"latents"}
     assert measured.kl is None
-    model, images = scorer.compressor, image_set.images.astype("float32") / 255
+    model, images = scorer.autoencoder, image_set.images.astype("float32") / 255
     latents, nats = (
         np.asarray(ops.convert_to_numpy(part))
         for part in model.bottleneck(model.encoder(images), quality=np.full(11, 2.0, "float32"))
@@ -99,10 +99,10 @@ def test_psnr_of_the_mean_mse_is_never_above_the_mean_psnr(image_set):
 def test_weights_that_change_between_two_measurements_are_seen(image_set):
     scorer, everything = scorer_of(ConvAutoencoder), np.arange(11)
     before = measure(scorer, image_set, everything, batch_size=2).metrics["latents"]["mse"]
-    initialise(scorer.compressor, 2)
+    initialize(scorer.autoencoder, 2)
     after = measure(scorer, image_set, everything, batch_size=2).metrics["latents"]["mse"]
     assert (before != after).all()
-    fresh = measure(Scorer(scorer.compressor), image_set, everything, batch_size=2).metrics["latents"]["mse"]
+    fresh = measure(Scorer(scorer.autoencoder), image_set, everything, batch_size=2).metrics["latents"]["mse"]
     np.testing.assert_array_equal(after, fresh)
 
 

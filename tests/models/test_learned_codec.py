@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from kerasae.codec.network import Network
-from kerasae.models import FactorizedPrior, build_model, initialise
+from kerasae.models import FactorizedPrior, build_model, initialize
 from kerasae.models.transforms import gdn_analysis, gdn_synthesis, residual_analysis, residual_synthesis
 from kerasae.recipes import recipe_from
 from tests.conftest import smooth_images
@@ -25,7 +25,7 @@ def none():
 def small(transform="residual", **more):
     sizes = TRANSFORMS[transform] | {"image_size": 32, "latent_channels": 7, "levels": 3, "span": 6.0}
     model = FactorizedPrior(transform=transform, **sizes | more)
-    initialise(model, 2)
+    initialize(model, 2)
     return model
 
 
@@ -139,7 +139,7 @@ def test_settling_centres_on_the_medians_of_the_density():
     assert not ops.convert_to_numpy(model.bottleneck.centres).any()
     density, before = model.bottleneck.density, model.bottleneck.density_medians()
     density.means.assign(ops.convert_to_numpy(density.means) + 0.3 * np.arange(7)[:, None])
-    model.settle()
+    model.finalize()
     np.testing.assert_allclose(ops.convert_to_numpy(model.bottleneck.centres), before + 0.3 * np.arange(7), atol=1e-5)
 
 

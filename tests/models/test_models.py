@@ -14,7 +14,7 @@ from kerasae.models import (
     MeanScaleHyperprior,
     MlpVae,
     ScaleHyperprior,
-    initialise,
+    initialize,
 )
 from kerasae.recipes import KINDS
 
@@ -33,7 +33,7 @@ SMALL = {
 @pytest.fixture(params=SMALL, ids=lambda kind: kind.__name__)
 def model(request):
     made = request.param(**SMALL[request.param], channels=3)
-    initialise(made, 0)
+    initialize(made, 0)
     return made
 
 
@@ -120,7 +120,7 @@ def test_no_kernel_is_drawn_by_the_backend():
 def test_starting_weights_are_glorot_and_depend_on_the_seed_alone():
     first, again, other = (MlpVae(image_size=32, hidden=(64,), latent_size=8) for _ in range(3))
     for model, seed in ((first, 1), (again, 1), (other, 2)):
-        initialise(model, seed)
+        initialize(model, seed)
     kernel = first.get_weights()[0]
     limit = np.sqrt(6 / (1024 + 64))
     assert kernel.shape == (1024, 64)
@@ -133,14 +133,14 @@ def test_starting_weights_are_glorot_and_depend_on_the_seed_alone():
 def test_what_is_not_a_kernel_keeps_the_start_its_layer_gave_it():
     bent = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Conv2D(3, 1), GDN(), FactorizedDensity(3)])
     before = bent.get_weights()
-    initialise(bent, 0)
+    initialize(bent, 0)
     for variable, old, new in zip(bent.weights, before, bent.get_weights(), strict=True):
         assert np.array_equal(old, new) == (variable.name != "kernel"), variable.path
 
 
 def test_starting_weights_are_these_numbers_on_every_backend():
     model = ConvAutoencoder()
-    initialise(model, 0)
+    initialize(model, 0)
     np.testing.assert_allclose(model.get_weights()[0].ravel()[:3], FIRST_WEIGHTS, rtol=1e-6)
 
 

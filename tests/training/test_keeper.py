@@ -7,11 +7,11 @@ import pytest
 from kerasae import recipes as recipes
 from kerasae.data.batches import TrainingFeed, ValidationFeed
 from kerasae.training import build_trainer
-from kerasae.training.callbacks import Keeper
+from kerasae.training.callbacks import CheckpointCallback
 from kerasae.training.checkpoint import Progress
 
 
-class Watched(Keeper):
+class Watched(CheckpointCallback):
     """Notes whether every weight was computed when the clock had stopped."""
 
     finished = None
@@ -33,12 +33,12 @@ def test_images_per_second_are_of_steps_that_are_done(tmp_path):
     )
     feed = TrainingFeed(images, range(512), batch_size=64, seed=0, first_epoch=0, epochs=1)
     trainer = build_trainer(recipe, steps_per_epoch=feed.steps_per_epoch)
-    keeper = Watched(Progress(), best_by="val_mse", path=tmp_path / "c.npz", checkpoint_seconds=1000, images=512)
+    checkpointing = Watched(Progress(), best_by="val_mse", path=tmp_path / "c.npz", checkpoint_seconds=1000, images=512)
     trainer.fit(
         feed.dataset("numpy"),
         validation_data=ValidationFeed(images, range(64), batch_size=64).dataset("numpy"),
         steps_per_epoch=feed.steps_per_epoch,
         verbose=0,
-        callbacks=[keeper],
+        callbacks=[checkpointing],
     )
-    assert keeper.finished
+    assert checkpointing.finished

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerasae.models import FactorizedPrior, initialise
+from kerasae.models import FactorizedPrior, initialize
 from kerasae.recipes import recipe_from
 from kerasae.training import build_trainer
 from kerasae.training.trainer import RateDistortionTrainer, best_by, objective_sentence
@@ -16,7 +16,7 @@ IMAGES = smooth_images(6)
 
 def trainer_of(distortion="mse", lambdas=LAMBDAS, sigma=0.0, l2=0.0, **more):
     model = FactorizedPrior(image_size=32, widths=(4, 6), latent_channels=5, levels=len(lambdas), span=5.0, l2=l2)
-    initialise(model, 1)
+    initialize(model, 1)
     # Pictures that leave [0, 1].
     kernel = model.decoder.get_layer("stem_conv").kernel
     kernel.assign(4 * ops.convert_to_numpy(kernel))
@@ -41,7 +41,7 @@ def lambdas_at(qualities, lambdas=LAMBDAS):
 def by_hand(trainer, latents, rate, qualities, distortion, lambdas=LAMBDAS, clipped=True):
     """Return the terms of each image, and the loss of all without a penalty, in float64 NumPy."""
     clean = IMAGES[: len(latents)].astype("float64") / 255
-    shown = ops.convert_to_numpy(trainer.compressor.decoder(latents)).astype("float64")
+    shown = ops.convert_to_numpy(trainer.autoencoder.decoder(latents)).astype("float64")
     # Otherwise it is no matter whether what is compared was clipped.
     assert shown.max() > 1.01 or shown.min() < -0.01
     shown = np.clip(shown, 0, 1) if clipped else shown
@@ -67,7 +67,7 @@ def test_validation_terms_are_those_by_hand(distortion, lambdas):
     # The middles of six equal parts of [1, levels].
     qualities = 1 + (np.arange(6) + 0.5) / 6 * (len(lambdas) - 1)
     found = plain(trainer.validate(IMAGES))
-    model = trainer.compressor
+    model = trainer.autoencoder
     encoded = model.encoder(IMAGES.astype("float32") / 255)
     latents, rate = model.bottleneck(encoded, quality=qualities.astype("float32"))
     expected = by_hand(trainer, latents, rate, qualities, distortion, lambdas)
@@ -94,15 +94,15 @@ def test_validation_draws_nothing_and_rounds():
 
 def watched(trainer):
     """Return the list that the qualities, the noisy latents and the rate of every call of the bottleneck go to."""
-    seen, bottleneck = [], trainer.compressor.bottleneck
+    seen, bottleneck = [], trainer.autoencoder.bottleneck
 
     def call(encoded, sample=False, quality=None):
         latents, rate = bottleneck(encoded, sample=sample, quality=quality)
         seen.append((ops.convert_to_numpy(quality), latents, rate, sample))
         return latents, rate
 
-    object.__setattr__(trainer.compressor, "bottleneck", call)
-    trainer.compressor.__dict__["bottleneck"] = call
+    object.__setattr__(trainer.autoencoder, "bottleneck", call)
+    trainer.autoencoder.__dict__["bottleneck"] = call
     return seen
 
 
@@ -139,7 +139,7 @@ def test_qualities_are_drawn_anew_one_in_each_part_of_the_range(count):
 
 def test_the_penalty_counts_once_and_beside_the_weights_of_images():
     found, without = (plain(trainer_of(l2=l2).validate(IMAGES)) for l2 in (1e-3, 0.0))
-    kernels = [weight for weight in trainer_of().compressor.trainable_variables if weight.name == "kernel"]
+    kernels = [weight for weight in trainer_of().autoencoder.trainable_variables if weight.name == "kernel"]
     squares = sum((ops.convert_to_numpy(kernel).astype("float64") ** 2).sum() for kernel in kernels)
     np.testing.assert_allclose(found["penalty"], 1e-3 * squares, rtol=1e-5)
     np.testing.assert_allclose(found["loss"] - without["loss"], found["penalty"], rtol=1e-3)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from kerasae.studies.perform import perform
 from kerasae.studies.plan import Event, Job, Outcome
 
 
@@ -55,6 +54,9 @@ def serve(connection: Connection, environment: Mapping[str, str], cores: Sequenc
 
     ``environment`` and ``cores`` are settled before any backend loads; ``parent`` is the process to die with.
     """
+    # With Keras and a backend behind it, which whoever only plans a study need not load.
+    from kerasae.studies.perform import perform
+
     _die_with(parent)
     # Ctrl-C reaches the whole group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -32,7 +32,6 @@ from kerasae.studies.engines.parcels import (
     unpack_run,
 )
 from kerasae.studies.engines.process import available_cores
-from kerasae.studies.perform import perform
 from kerasae.studies.plan import Event, Job, Outcome
 
 
@@ -80,6 +79,9 @@ def do_job(
     ``parcel`` holds what there is of the run already, ``version`` is the caller's, ``directory`` where it works, and
     ``tell(kind, done, total)`` passes word of the job on. Everything returned is plain data.
     """
+    # With Keras and a backend behind it, which whoever only plans a study need not load.
+    from kerasae.studies.perform import perform
+
     job, here = Job.from_dict(plain), socket.gethostname()
     if version != kerasae.__version__:
         message = f"{here} has kerasae {kerasae.__version__}, the study runs with {version}; install the same on all"

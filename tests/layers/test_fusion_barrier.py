@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasae.layers.convolution import stride_two_down, unfused
+from kerasae.layers.convolution import fusion_barrier, stride_two_down
 from tests.layers.stride_two_pairs import on_jax_cpu
 
 
@@ -12,12 +12,12 @@ from tests.layers.stride_two_pairs import on_jax_cpu
 def test_changes_nothing(first):
     images = np.arange(12.0, dtype="float32").reshape(1, 3, 4, 1)
     kernel = keras.ops.convert_to_tensor(np.full((1, 1, 1, 1), first, "float32"))
-    np.testing.assert_array_equal(keras.ops.convert_to_numpy(unfused(images, kernel)), images)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(fusion_barrier(images, kernel)), images)
 
 
 def test_a_kernel_that_is_not_a_number_stays_one():
     kernel = keras.ops.convert_to_tensor(np.full((1, 1, 1, 1), np.nan, "float32"))
-    found = keras.ops.convert_to_numpy(unfused(keras.ops.ones((1, 2, 2, 1)), kernel))
+    found = keras.ops.convert_to_numpy(fusion_barrier(keras.ops.ones((1, 2, 2, 1)), kernel))
     assert np.isnan(found).all()
 
 

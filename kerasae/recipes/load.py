@@ -138,7 +138,7 @@ def recipe_from(plain: dict[str, Any], *, name: str, origin: str) -> Recipe:
     try:
         return Recipe.model_validate({"name": name} | plain)
     except ValidationError as error:
-        raise RecipeError(f"{origin}: {explain(error)}") from None
+        raise RecipeError(f"{origin}: {explain(error, Recipe)}") from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -172,13 +172,12 @@ _WITHOUT_EFFECT = ("seed", "feed", "checkpoint_seconds")
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Return 8 hexadecimal digits of the recipe's canonical form, its name and seed left out."""
-    plain = recipe.as_dict()
-    plain.pop("name")
+    """Return 8 hexadecimal digits that two recipes share exactly when they describe the same training, seed aside."""
+    plain = recipe.differences()
+    plain.pop("name", None)
     for key in _WITHOUT_EFFECT:
-        plain["training"].pop(key)
-    # Sums in another order are other bits; one device is what there was before recipes could name a number.
-    if plain["training"]["devices"] == 1:
-        plain["training"].pop("devices")
+        plain.get("training", {}).pop(key, None)
+    if not plain.get("training"):
+        plain.pop("training", None)
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:8]

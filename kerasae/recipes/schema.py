@@ -4,14 +4,12 @@ import math
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
-
-class Section(BaseModel):
-    """A frozen part of a recipe: unknown keys and loosely typed values are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
-
+from kerasae.recipes.kinds import CodeModel, GivenModel, ModelSettings, model_settings
+from kerasae.recipes.kinds import Section as Section
+from kerasae.recipes.kinds import Width as Width
+from kerasae.recipes.kinds import Widths as Widths
 
 Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
 
@@ -96,160 +94,6 @@ SOURCES: dict[str, type[_Images]] = {
     "folder": FolderData,
     "ffhq": FfhqData,
     "tfds": TfdsData,
-}
-
-
-Width = Annotated[int, Field(ge=1, le=4096)]
-Widths = Annotated[tuple[Width, ...], Field(strict=False, min_length=1, max_length=6)]
-
-
-class _Model(Section):
-    @property
-    def is_variational(self) -> bool:
-        """Whether the bottleneck is a distribution, so that the model has a KL divergence for its rate."""
-        return False
-
-    @property
-    def has_entropy_model(self) -> bool:
-        """Whether the bottleneck has an entropy model, so that the model has a rate in bits."""
-        return False
-
-
-class ConvAutoencoder(_Model):
-    """The reference study's autoencoder: one stride-2 convolution per entry of ``filters``, mirrored back.
-
-    The last entry is the number of latent channels.
-    """
-
-    kind: Literal["conv_autoencoder"]
-    filters: Widths = (8, 4)
-    # A kernel of 1 reads one pixel of four; with it TensorFlow 2.21 writes past its memory on a CPU.
-    kernel_size: int = Field(3, ge=2, le=15)
-
-    @property
-    def stride(self) -> int:
-        """Pixels of a side per latent position."""
-        return 2 ** len(self.filters)
-
-
-class MlpVae(_Model):
-    """The reference study's variational autoencoder: dense ``hidden`` layers around ``latent_size`` latents."""
-
-    kind: Literal["mlp_vae"]
-    hidden: Widths = (512,)
-    latent_size: int = Field(200, ge=1, le=65536)
-
-    @property
-    def stride(self) -> int:
-        """Pixels of a side per latent position: any size will do."""
-        return 1
-
-    @property
-    def is_variational(self) -> bool:
-        """Whether the bottleneck is a distribution, so that the model has a rate."""
-        return True
-
-
-class ConvVae(_Model):
-    """A variational autoencoder of strided convolutions and residual blocks around ``latent_size`` dense latents.
-
-    A space-to-depth stem takes ``stem`` pixels a side at once; then one scale per entry of ``widths``, each half the
-    size of the one before, with ``residual_blocks`` blocks. ``neck`` channels of the coarsest scale reach the dense
-    layers: with all of them these would be nine tenths of the weights, and learn the training images by heart.
-    """
-
-    kind: Literal["conv_vae"]
-    stem: Literal[1, 2, 4, 8] = 4
-    widths: Widths = (24, 48, 96)
-    residual_blocks: int = Field(1, ge=0, le=16)
-    neck: int = Field(16, ge=1, le=4096)
-    latent_size: int = Field(200, ge=1, le=65536)
-
-    @property
-    def stride(self) -> int:
-        """Pixels of a side per position of the coarsest scale."""
-        return self.stem * 2 ** (len(self.widths) - 1)
-
-    @property
-    def is_variational(self) -> bool:
-        """Whether the bottleneck is a distribution, so that the model has a rate."""
-        return True
-
-
-class _LearnedCodec(_Model):
-    """A codec trained for rate and distortion at once: transforms, and an entropy model of the rounded latents.
-
-    ``transform``: ``residual``, the fast pair (a space-to-depth stem of ``stem`` pixels a side, one scale per entry of
-    ``widths``, ``residual_blocks`` blocks each), or ``gdn``, the papers' 5×5 convolutions of stride 2 with GDN (one
-    stage per entry of ``widths`` and one more). ``density``: of each channel's latents (of the hyper-latents, where
-    there are any), a mixture of three logistics or the non-parametric density of Ballé et al. 2018.
-    """
-
-    transform: Literal["residual", "gdn"] = "residual"
-    stem: Literal[1, 2, 4, 8] = 4
-    widths: Widths = (32, 64, 128)
-    residual_blocks: int = Field(1, ge=0, le=16)
-    latent_channels: int = Field(64, ge=1, le=4096)
-    density: Literal["logistic_mixture", "factorized"] = "logistic_mixture"
-
-    @property
-    def stride(self) -> int:
-        """Pixels of a side per position of the latents."""
-        if self.transform == "gdn":
-            return 2 ** (len(self.widths) + 1)
-        return self.stem * 2 ** (len(self.widths) - 1)
-
-    @property
-    def has_entropy_model(self) -> bool:
-        """Whether the bottleneck has an entropy model, so that the model has a rate in bits."""
-        return True
-
-
-class FactorizedPrior(_LearnedCodec):
-    """Latents are independent, each channel under a density of its own."""
-
-    kind: Literal["factorized_prior"]
-
-
-class _Hyperprior(_LearnedCodec):
-    """``hyper_channels`` of side information at a quarter of the latents' resolution tell how latents are distributed.
-
-    They are made and read by layers of ``hyper_width`` channels.
-    """
-
-    hyper_width: Width = 64
-    # The file format lays them out over 4×4 blocks of latent positions.
-    hyper_channels: int = Field(32, ge=16, le=4096, multiple_of=16)
-
-    @property
-    def stride(self) -> int:
-        """Pixels of a side per position of the hyper-latents."""
-        return 4 * super().stride
-
-
-class ScaleHyperprior(_Hyperprior):
-    """Latents are normal around 0, with scales that hyper-latents tell."""
-
-    kind: Literal["scale_hyperprior"]
-
-
-class MeanScaleHyperprior(_Hyperprior):
-    """Latents are normal with means and scales that hyper-latents tell."""
-
-    kind: Literal["mean_scale_hyperprior"]
-
-
-Model = Annotated[
-    ConvAutoencoder | MlpVae | ConvVae | FactorizedPrior | ScaleHyperprior | MeanScaleHyperprior,
-    Field(discriminator="kind"),
-]
-KINDS: dict[str, type[Section]] = {
-    "conv_autoencoder": ConvAutoencoder,
-    "mlp_vae": MlpVae,
-    "conv_vae": ConvVae,
-    "factorized_prior": FactorizedPrior,
-    "scale_hyperprior": ScaleHyperprior,
-    "mean_scale_hyperprior": MeanScaleHyperprior,
 }
 
 
@@ -348,6 +192,9 @@ class Training(Section):
     devices: int = Field(1, ge=1)
 
 
+Model = Annotated[SerializeAsAny[ModelSettings], BeforeValidator(model_settings)]
+
+
 class Recipe(Section):
     """One training run: data, model, objective, regulariser, noise and training.
 
@@ -379,6 +226,10 @@ class Recipe(Section):
         kind = self.model.kind
         given = self.objective.model_fields_set
         variational, codec = self.objective.variational_keys, self.objective.codec_keys
+        if isinstance(self.model, CodeModel | GivenModel):
+            if given:
+                raise ValueError(f"[objective] is the model's own where kind = {kind!r}; remove the section")
+            return
         if not self.model.is_variational and not self.model.has_entropy_model and given:
             raise ValueError(
                 f"[objective] is for variational models (mlp_vae, conv_vae) and learned codecs; a {kind} minimises the "
@@ -400,12 +251,26 @@ class Recipe(Section):
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain nested dictionaries, without the keys that are not set or not this kind of model's."""
-        plain = self.model_dump(mode="json", exclude_none=True)
-        if self.model.is_variational or self.model.has_entropy_model:
+        return self._without_other_kinds(self.model_dump(mode="json", exclude_none=True))
+
+    def differences(self) -> dict[str, Any]:
+        """Return what differs from the defaults, and what kind of model and source of images there are.
+
+        What a run is named by: a new key whose default changes nothing leaves the names of older runs alone.
+        """
+        plain = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        for section, key in (("data", "source"), ("model", "kind")):
+            plain.setdefault(section, {})[key] = getattr(getattr(self, section), key)
+        return self._without_other_kinds(plain)
+
+    def _without_other_kinds(self, plain: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(self.model, CodeModel | GivenModel):
+            plain.pop("objective", None)
+        elif "objective" in plain and (self.model.is_variational or self.model.has_entropy_model):
             others = self.objective.codec_keys if self.model.is_variational else self.objective.variational_keys
             plain["objective"] = {key: value for key, value in plain["objective"].items() if key not in others}
         else:
-            plain.pop("objective")
+            plain.pop("objective", None)
         if self.model.has_entropy_model:
-            plain["training"].pop("best_by")
+            plain.get("training", {}).pop("best_by", None)
         return plain

@@ -143,9 +143,7 @@ def _given_splits(splits: Mapping[str, Sequence[int]], count: int, label: str) -
     given = {name: np.sort(np.asarray(splits.get(name, ()), np.int64).reshape(-1)) for name in SPLITS}
     every = np.concatenate(list(given.values()))
     if len(every) and not 0 <= every.min() <= every.max() < count:
-        raise DataError(
-            f"{label}: splits have indexes {every.min()} to {every.max()} of {count:,} images"
-        )
+        raise DataError(f"{label}: splits have indexes {every.min()} to {every.max()} of {count:,} images")
     if len(np.unique(every)) != len(every):
         raise DataError(f"{label}: an image is in two splits, or in one twice; each belongs to one at most")
     return given

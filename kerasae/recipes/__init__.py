@@ -10,11 +10,14 @@ from kerasae.recipes.load import replace_data as replace_data
 from kerasae.recipes.load import shipped_recipes as shipped_recipes
 from kerasae.recipes.load import to_toml as to_toml
 from kerasae.recipes.schema import KINDS as KINDS
+from kerasae.recipes.schema import SOURCES as SOURCES
+from kerasae.recipes.schema import ArrayData as ArrayData
 from kerasae.recipes.schema import ConvAutoencoder as ConvAutoencoder
 from kerasae.recipes.schema import ConvVae as ConvVae
 from kerasae.recipes.schema import FactorizedPrior as FactorizedPrior
 from kerasae.recipes.schema import FfhqData as FfhqData
 from kerasae.recipes.schema import FolderData as FolderData
+from kerasae.recipes.schema import ImageSource as ImageSource
 from kerasae.recipes.schema import MeanScaleHyperprior as MeanScaleHyperprior
 from kerasae.recipes.schema import MlpVae as MlpVae
 from kerasae.recipes.schema import Noise as Noise

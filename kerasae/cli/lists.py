@@ -159,13 +159,6 @@ data_app = typer.Typer(
     help="List sources of images and show their data cards.", invoke_without_command=True, no_args_is_help=False
 )
 
-_SOURCES = (
-    ("photos", "--data photos", "crops of the photographs that ship with scikit-image; the default"),
-    ("folder", "--data folder:PATH", "any folder tree of PNG, JPEG or WebP, split by group where a CSV names one"),
-    ("ffhq", "--data ffhq:PATH", "the 70,000 FFHQ thumbnails as published"),
-    ("tfds", "--data tfds:NAME", "any image data set of TensorFlow Datasets"),
-)
-
 
 @data_app.callback()
 def data(context: typer.Context) -> None:
@@ -175,13 +168,14 @@ def data(context: typer.Context) -> None:
     from rich.table import Table
 
     from kerasae.cli.console import out
+    from kerasae.recipes import SOURCES
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("source", style="bold", no_wrap=True)
     table.add_column("how to ask for it", no_wrap=True)
     table.add_column("what it is")
-    for row in _SOURCES:
-        table.add_row(*row)
+    for name, source in SOURCES.items():
+        table.add_row(name, source.asked_for, source.about)
     out.print(table)
     out.print(
         "\nread before you rely on one: kerasae data show NAME; for faces also: kerasae data show ethics",

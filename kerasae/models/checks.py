@@ -157,6 +157,21 @@ def _works(encoder, decoder, size, channels: int, ratio: int) -> bool:
         return False
 
 
+def check_sides(model, image_shape) -> None:
+    """Raise ``ModelError`` where ``model`` does not take images of ``image_shape`` (height, width, channels)."""
+    if not _agree(tuple(image_shape), model.image_shape):
+        raise ModelError(
+            f"the images are of shape {tuple(image_shape)} (height, width, channels); {model.name} takes "
+            f"{model.image_shape}: give images of that shape, or build the model for theirs"
+        )
+    height, width = image_shape[:2]
+    if height % model.stride or width % model.stride:
+        raise ModelError(
+            f"the images are {height}×{width} pixels; the sides that {model.name} takes are multiples of its stride, "
+            f"{model.stride}: crop them or change the model"
+        )
+
+
 def check_images(images, image_shape, name: str) -> None:
     """Raise ``ModelError`` where an array is no batch of images for the model; other kinds of data pass unseen."""
     if not isinstance(images, np.ndarray):

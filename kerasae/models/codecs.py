@@ -4,7 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from kerasae.recipes.kinds import ModelSettings, Width, Widths
+from kerasae.recipes.kinds import ModelSettings
+from kerasae.recipes.section import Width, Widths
 
 
 class _Codec(ModelSettings):

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from kerasae.recipes.kinds import ModelSettings, Widths
+from kerasae.recipes.kinds import ModelSettings
+from kerasae.recipes.section import Widths
 
 
 class ConvAutoencoder(ModelSettings):

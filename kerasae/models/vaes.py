@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from kerasae.recipes.kinds import ModelSettings, Widths
+from kerasae.recipes.kinds import ModelSettings
+from kerasae.recipes.section import Widths
 
 
 class _Vae(ModelSettings):

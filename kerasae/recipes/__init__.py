@@ -12,8 +12,11 @@ from kerasae.recipes.load import recipe_from as recipe_from
 from kerasae.recipes.load import replace_data as replace_data
 from kerasae.recipes.load import shipped_recipes as shipped_recipes
 from kerasae.recipes.load import to_toml as to_toml
+from kerasae.recipes.schema import SOURCES as SOURCES
+from kerasae.recipes.schema import ArrayData as ArrayData
 from kerasae.recipes.schema import FfhqData as FfhqData
 from kerasae.recipes.schema import FolderData as FolderData
+from kerasae.recipes.schema import ImageSource as ImageSource
 from kerasae.recipes.schema import Noise as Noise
 from kerasae.recipes.schema import Objective as Objective
 from kerasae.recipes.schema import PhotosData as PhotosData

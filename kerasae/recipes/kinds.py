@@ -5,14 +5,12 @@ registers its own under the entry-point group ``kerasae.models``, name → ``mod
 in a recipe names code that is imported only where that is registered, or with ``--trust-code``.
 """
 
-from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict
 
-from kerasae.recipes.messages import choice, explain
+from kerasae.recipes.section import Section, chosen
 
 KINDS = {
     "conv_autoencoder": "kerasae.models.conv_autoencoder:ConvAutoencoder",
@@ -23,16 +21,6 @@ KINDS = {
     "mean_scale_hyperprior": "kerasae.models.codecs:MeanScaleHyperprior",
 }
 ENTRY_POINTS = "kerasae.models"
-
-
-class Section(BaseModel):
-    """A frozen part of a recipe: unknown keys and loosely typed values are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
-
-
-Width = Annotated[int, Field(ge=1, le=4096)]
-Widths = Annotated[tuple[Width, ...], Field(strict=False, min_length=1, max_length=6)]
 
 
 class ModelSettings(Section):
@@ -101,29 +89,10 @@ def registered_code() -> dict[str, str]:
 
 def model_settings(plain: Any) -> ModelSettings:
     """Return the settings that the ``[model]`` section of a recipe describes."""
-    if isinstance(plain, ModelSettings):
-        return plain
-    if not isinstance(plain, dict):
-        raise PydanticCustomError("model_type", "is no section")
-    kind = plain.get("kind")
-    if kind is None:
-        raise _explained(f"model.kind is missing; it is one of {', '.join(KINDS)}")
-    if kind in KINDS:
-        module, _, name = KINDS[kind].partition(":")
-        settings = getattr(import_module(module), name)
-    elif kind == "given":
-        settings = GivenModel
-    elif isinstance(kind, str) and (":" in kind or kind in registered_code()):
-        settings = CodeModel
-    else:
-        raise _explained(
-            f"{choice('model.kind', kind, [*KINDS, *registered_code()])}; code of your own is module:object"
-        )
-    try:
-        return settings.model_validate(plain)
-    except ValidationError as error:
-        raise _explained(explain(error, settings, prefix="model")) from None
-
-
-def _explained(sentence: str) -> PydanticCustomError:
-    return PydanticCustomError("explained", "{sentence}", {"sentence": sentence})
+    code = registered_code() if isinstance(plain, dict) and plain.get("kind") not in KINDS else {}
+    registry = KINDS | dict.fromkeys(code, CodeModel)
+    if isinstance(plain, dict) and ":" in str(plain.get("kind")):
+        registry[plain["kind"]] = CodeModel
+    if isinstance(plain, dict) and plain.get("kind") == "given":
+        registry["given"] = GivenModel
+    return chosen(plain, "model", "kind", ModelSettings, registry)

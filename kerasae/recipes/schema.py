@@ -2,26 +2,36 @@
 
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
 from kerasae.recipes.kinds import CodeModel, GivenModel, ModelSettings, model_settings
-from kerasae.recipes.kinds import Section as Section
-from kerasae.recipes.kinds import Width as Width
-from kerasae.recipes.kinds import Widths as Widths
+from kerasae.recipes.section import Section, chosen
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().resolve())
+
 
 Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
+# Made absolute, so that a run started elsewhere finds the same images.
+FolderPath = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
 
 
-class _Images(Section):
-    """What all sources have in common.
+class ImageSource(Section):
+    """What all sources of images have in common.
 
     Images become ``(image_size, image_size, channels)`` uint8. ``fit`` says how an image of another shape gets there:
     ``crop`` cuts the largest centred square and resizes it, ``stretch`` resizes without cutting; an image that already
     has the size is never resampled. ``split`` holds the fractions of training, validation and test; ``split_seed``
     alone decides who falls where, so that runs with different training seeds share their test images. ``limit`` keeps
     that many images only (whole groups first, chosen by ``split_seed``), for a first look.
+
+    A new source is a subclass, with a ``source`` of its own, in ``SOURCES``: ``loader`` names the function
+    ``(data, *, progress) → ImageSet``, which is imported when images are loaded; ``asked_for`` and ``about`` say in
+    lists how to ask for it and what it is; ``location`` is the key that ``--data SOURCE:LOCATION`` sets.
     """
 
     image_size: int = Field(128, ge=8, le=4096)
@@ -31,8 +41,15 @@ class _Images(Section):
     split_seed: int = Field(0, ge=0, lt=2**32)
     limit: int | None = Field(None, ge=3)
 
-    # The keys that say where the images are; `--data` replaces these and keeps the rest.
-    location_keys: ClassVar[tuple[str, ...]] = ("source",)
+    loader: ClassVar[str]
+    asked_for: ClassVar[str]
+    about: ClassVar[str]
+    location: ClassVar[str | None] = None
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        return self.image_size, self.image_size, self.channels
 
     @field_validator("split")
     @classmethod
@@ -44,57 +61,96 @@ class _Images(Section):
         return split
 
 
-class PhotosData(_Images):
+class PhotosData(ImageSource):
     """Crops of the photographs that come with scikit-image: nothing to download."""
 
     source: Literal["photos"] = "photos"
 
+    loader = "kerasae.data.photos:load_photos"
+    asked_for = "--data photos"
+    about = "crops of the photographs that ship with scikit-image; the default"
 
-class FolderData(_Images):
+
+class FolderData(ImageSource):
     """Any folder tree of PNG, JPEG or WebP files.
 
     ``group_column`` names a column of ``labels`` (a CSV file in the folder, with a column ``file``); images of one
     group, such as one person, then never fall into two splits. ``on_error``: what a broken image file does.
     """
 
-    source: Literal["folder"]
-    path: str = Field(min_length=1)
+    source: Literal["folder"] = "folder"
+    path: FolderPath
     group_column: str | None = Field(None, min_length=1)
     labels: str = "labels.csv"
     on_error: Literal["stop", "skip"] = "stop"
 
-    location_keys = ("source", "path", "group_column", "labels", "on_error")
+    loader = "kerasae.data.sources:load_folder"
+    asked_for = "--data folder:PATH"
+    about = "any folder tree of PNG, JPEG or WebP, split by group where a CSV names one"
+    location = "path"
 
 
-class FfhqData(_Images):
+class FfhqData(ImageSource):
     """The 70,000 FFHQ thumbnails as published, decoded once into a memory-mapped cache."""
 
-    source: Literal["ffhq"]
-    path: str = Field(min_length=1)
+    source: Literal["ffhq"] = "ffhq"
+    path: FolderPath
     on_error: Literal["stop", "skip"] = "stop"
 
-    location_keys = ("source", "path", "on_error")
+    loader = "kerasae.data.sources:load_ffhq"
+    asked_for = "--data ffhq:PATH"
+    about = "the 70,000 FFHQ thumbnails as published"
+    location = "path"
 
 
-class TfdsData(_Images):
+class TfdsData(ImageSource):
     """Any image data set of TensorFlow Datasets, all of its splits together, split anew as the recipe says."""
 
-    source: Literal["tfds"]
+    source: Literal["tfds"] = "tfds"
     name: str = Field(min_length=1)
-    data_dir: str | None = Field(None, min_length=1)
+    data_dir: FolderPath | None = None
     feature: str = "image"
     download: bool = False
 
-    location_keys = ("source", "name", "data_dir", "feature", "download")
+    loader = "kerasae.data.tfds:load_tfds"
+    asked_for = "--data tfds:NAME"
+    about = "any image data set of TensorFlow Datasets"
+    location = "name"
 
 
-Data = Annotated[PhotosData | FolderData | FfhqData | TfdsData, Field(discriminator="source")]
-SOURCES: dict[str, type[_Images]] = {
+class ArrayData(ImageSource):
+    """Images that were given in Python: the recipe of such a run says of what shape they were, not where they are.
+
+    ``height`` and ``width`` are those of the array where they are not both ``image_size``; it may have any number of
+    ``channels``.
+    """
+
+    source: Literal["array"] = "array"
+    channels: int = Field(1, ge=1)
+    height: int | None = Field(None, ge=1)
+    width: int | None = Field(None, ge=1)
+
+    loader = "kerasae.data.sources:load_array"
+    asked_for = "images=ARRAY in Python"
+    about = "a NumPy array, uint8 or float in [0, 1]"
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        return self.height or self.image_size, self.width or self.image_size, self.channels
+
+
+SOURCES: dict[str, type[ImageSource]] = {
     "photos": PhotosData,
     "folder": FolderData,
     "ffhq": FfhqData,
     "tfds": TfdsData,
+    "array": ArrayData,
 }
+# The registry is looked at when a recipe is read, so that a source may be added to it at any time.
+Data = Annotated[
+    SerializeAsAny[ImageSource], BeforeValidator(lambda plain: chosen(plain, "data", "source", ImageSource, SOURCES))
+]
 
 
 Lambda = Annotated[float, Field(gt=0)]
@@ -212,7 +268,8 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _parts_fit(self) -> "Recipe":
         stride, size = self.model.stride, self.data.image_size
-        if size % stride:
+        # The sides of an array are looked at where the model is built for them.
+        if size % stride and not isinstance(self.data, ArrayData):
             below, above = size // stride * stride, -(-size // stride) * stride
             near = f"{above}" if below < 8 else f"{below} or {above}"
             raise ValueError(

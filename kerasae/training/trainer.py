@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from kerasae.layers import GaussianCorruption, RandomFlip, RandomShift, RandomStretch
-from kerasae.models import Autoencoder, build_model
+from kerasae.models import Autoencoder
 from kerasae.models.steps import Step
 from kerasae.recipes import GivenModel, Recipe
 from kerasae.recipes.kinds import CodeModel
@@ -91,6 +91,14 @@ class Trainer(Step, keras.Model):
         noisy = (self.noise if training else self.validation_noise)(clean)
         return self.autoencoder.objective(noisy, clean, weights, training=training)
 
+    def save(self, filepath, **kwargs):
+        """Save the model itself: what a callback such as ``ModelCheckpoint`` means."""
+        self.autoencoder.save(filepath, **kwargs)
+
+    def save_weights(self, filepath, **kwargs):
+        """Save the model's own weights."""
+        self.autoencoder.save_weights(filepath, **kwargs)
+
     def track(self, terms, targets, reconstructions, weights=None):
         """Update the trackers and return their values so far; a scalar term counts once for every image."""
         images = ops.ones_like(terms["mse"])
@@ -122,14 +130,14 @@ def best_by(recipe: Recipe, model: Autoencoder) -> str:
     return "val_loss" if model.has_entropy_model else recipe.training.best_by
 
 
-def build_trainer(recipe: Recipe, *, steps_per_epoch: int, model: Autoencoder | None = None) -> Trainer:
+def build_trainer(recipe: Recipe, model: Autoencoder, *, steps_per_epoch: int) -> Trainer:
     """Return a compiled trainer, its optimizer built, ready to ``fit`` or to be restored from a checkpoint.
 
-    ``model`` is trained instead of one that the recipe builds; where it was compiled, by an optimizer like its own.
+    A ``model`` that was compiled is trained by an optimizer like its own, any other by the recipe's.
     """
     training = recipe.training
     trainer = Trainer(
-        build_model(recipe) if model is None else model,
+        model,
         sigma=recipe.noise.sigma,
         seed=training.seed,
         flip=training.flip,
@@ -137,7 +145,7 @@ def build_trainer(recipe: Recipe, *, steps_per_epoch: int, model: Autoencoder | 
         stretch=training.stretch,
     )
     optimizer = _optimizer(recipe, steps_per_epoch)
-    if model is not None and model.optimizer is not None:
+    if model.compiled and model.optimizer is not None:
         optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
     trainer.compile(optimizer=optimizer, jit_compile=worth_compiling())
     optimizer.build(trainer.trainable_variables)

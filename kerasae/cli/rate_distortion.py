@@ -230,7 +230,8 @@ def _cost(model) -> dict:
     from kerasae.rate_distortion.compare import macs_per_pixel
 
     autoencoder = model.codec.model
-    pixels = autoencoder.image_size**2
+    height, width = autoencoder.image_shape[:2]
+    pixels = height * width
     return {
         "name": model.name,
         "model_bytes": 4 * autoencoder.count_params() + model.codec.frozen.size_bytes(),

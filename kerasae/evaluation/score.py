@@ -16,10 +16,10 @@ from kerasae.errors import DataError
 from kerasae.evaluation.scorer import Scorer
 from kerasae.evaluation.statistics import bootstrap_interval
 from kerasae.models import Autoencoder
+from kerasae.models.objectives import LEAST_VARIANCE
 from kerasae.recipes import Recipe
 from kerasae.records import LatentRecord, Score, Summary
 from kerasae.training import Run
-from kerasae.training.objectives import LEAST_VARIANCE
 
 
 def fixed_noise(names: Sequence[str], shape: tuple[int, ...], *, seed: int, purpose: str) -> np.ndarray:
@@ -285,7 +285,8 @@ def chosen_indexes(images: ImageSet, data, splits: Sequence[str]) -> dict[str, n
 
 
 def _refuse_other_shape(images: ImageSet, model: Autoencoder) -> None:
-    if images.images.shape[1:] != model.image_shape:
+    found = images.images.shape[1:]
+    if any(side not in (None, there) for side, there in zip(model.image_shape, found, strict=True)):
         raise DataError(
             f"the images of {images.label} have shape {images.images.shape[1:]} (height, width, channels), the model "
             f"takes {model.image_shape}; load them with the size and channels of its recipe"

@@ -9,6 +9,7 @@ from keras import ops
 
 from kerasae.metrics import mse, psnr, ssim
 from kerasae.models import Autoencoder
+from kerasae.models.objectives import pixels_of
 from kerasae.runtime import worth_compiling
 
 
@@ -25,7 +26,7 @@ def fast_ssim(x, y):
 
 @functools.cache
 def _compiled():
-    from kerasae.training.steps.tensorflow import compile_metric
+    from kerasae.models.steps.tensorflow import compile_metric
 
     return compile_metric(functools.partial(ssim, by_rows=True))
 
@@ -62,7 +63,7 @@ class Scorer(keras.Model):
         latents, rate = self.autoencoder.bottleneck(encoded)
         reconstructions = self.autoencoder.decode(latents)
         if self.autoencoder.has_entropy_model:
-            bits = self.autoencoder.bits_per_pixel(rate)
+            bits = self.autoencoder.bits_per_pixel(rate, pixels_of(clean))
             return _compare(clean, reconstructions, "latents") | {"bits_per_pixel": bits}
         if not self.autoencoder.is_variational:
             return _compare(clean, reconstructions, "latents")
@@ -90,7 +91,7 @@ class Scorer(keras.Model):
         if self.at_once == 1:
             return self.predict_on_batch
         if self._score is None:
-            self._score = import_module(f"kerasae.training.steps.{keras.backend.backend()}").compile_scorer(self)
+            self._score = import_module(f"kerasae.models.steps.{keras.backend.backend()}").compile_scorer(self)
         return self._score
 
 

@@ -166,7 +166,7 @@ def _train(
     if model is None:
         model = build_model(recipe, image_shape=tuple(images.images.shape[1:]))
     check_sides(model, images.images.shape[1:])
-    trainer = build_trainer(recipe, model, steps_per_epoch=steps_per_epoch)
+    trainer = build_trainer(recipe, steps_per_epoch=steps_per_epoch, model=model)
     checkpoint = folder / "state" / "checkpoint.npz"
     progress = Progress()
     record = _new_record(recipe, folder.name, trainer.autoencoder, images, splits, devices)

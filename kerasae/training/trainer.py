@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from kerasae.layers import GaussianCorruption, RandomFlip, RandomShift, RandomStretch
-from kerasae.models import Autoencoder
+from kerasae.models import Autoencoder, build_model
 from kerasae.models.steps import Step
 from kerasae.recipes import GivenModel, Recipe
 from kerasae.recipes.kinds import CodeModel
@@ -130,14 +130,14 @@ def best_by(recipe: Recipe, model: Autoencoder) -> str:
     return "val_loss" if model.has_entropy_model else recipe.training.best_by
 
 
-def build_trainer(recipe: Recipe, model: Autoencoder, *, steps_per_epoch: int) -> Trainer:
+def build_trainer(recipe: Recipe, *, steps_per_epoch: int, model: Autoencoder | None = None) -> Trainer:
     """Return a compiled trainer, its optimizer built, ready to ``fit`` or to be restored from a checkpoint.
 
-    A ``model`` that was compiled is trained by an optimizer like its own, any other by the recipe's.
+    ``model`` is trained instead of one that the recipe builds; where it was compiled, by an optimizer like its own.
     """
     training = recipe.training
     trainer = Trainer(
-        model,
+        build_model(recipe) if model is None else model,
         sigma=recipe.noise.sigma,
         seed=training.seed,
         flip=training.flip,
@@ -145,7 +145,7 @@ def build_trainer(recipe: Recipe, model: Autoencoder, *, steps_per_epoch: int) -
         stretch=training.stretch,
     )
     optimizer = _optimizer(recipe, steps_per_epoch)
-    if model.compiled and model.optimizer is not None:
+    if model is not None and model.compiled and model.optimizer is not None:
         optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
     trainer.compile(optimizer=optimizer, jit_compile=worth_compiling())
     optimizer.build(trainer.trainable_variables)

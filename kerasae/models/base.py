@@ -223,6 +223,15 @@ class Autoencoder(Step, keras.Model):
         logs = self.compute_metrics(None, targets, ops.clip(reconstructions, 0.0, 1.0), weights)
         return {name: value for name, value in logs.items() if name in terms or name not in self.trackers}
 
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Update the metrics given to ``compile``; images are their own targets where there are no others."""
+        return super().compute_metrics(x, as_intensities(x) if y is None else y, y_pred, sample_weight)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the loss given to ``compile``, which Keras asks for once to build it; steps use ``objective``."""
+        y = as_intensities(x) if y is None else y
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
     @property
     def metrics(self):
         """The trackers of the terms, and the metrics given to ``compile``; ``fit`` resets them at every epoch."""

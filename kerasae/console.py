@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -11,6 +11,11 @@ from rich.text import Text
 
 out = Console()
 err = Console(stderr=True)
+
+
+def waiting(words: str, verbose: bool = True):
+    """Return a context that shows ``words`` with a spinner on a terminal, and nothing elsewhere."""
+    return err.status(words, spinner="dots") if verbose and err.is_terminal else nullcontext()
 
 
 @contextmanager

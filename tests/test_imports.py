@@ -22,7 +22,8 @@ LADDER = [
     ["training"],
     ["models", "data"],
     ["entropy"],
-    ["layers", "metrics", "reports"],
+    ["layers", "reports"],
+    ["metrics"],
     ["recipes"],
     ["files", "records", "runtime", "gradients"],
     ["errors", "__init__"],
@@ -31,7 +32,7 @@ LADDER = [
 ONLY = {
     "layers": {"runtime", "gradients", "errors"},
     "metrics": {"runtime", "gradients", "errors"},
-    "reports": {"records", "errors", "files"},
+    "reports": {"metrics", "records", "errors", "files"},
     "recipes": {"errors", "files"},
     "entropy": {"layers", "errors"},
     "models": {"entropy", "layers", "recipes", "errors"},
@@ -119,6 +120,11 @@ def test_every_file_is_of_a_readable_length():
     assert not long
 
 
+def test_reports_know_of_metrics_what_needs_no_keras():
+    of_metrics = {name for path in PACKAGE.glob("reports/**/*.py") for name in imports_of(path) if ".metrics." in name}
+    assert all(name.startswith("kerasae.metrics.registry.") for name in of_metrics)
+
+
 HEAVY = ("keras", "tensorflow", "jax", "torch", "matplotlib", "skimage", "ray")
 
 
@@ -127,6 +133,7 @@ HEAVY = ("keras", "tensorflow", "jax", "torch", "matplotlib", "skimage", "ray")
     [
         "import kerasae",
         "import kerasae.codec",
+        "import kerasae.metrics.registry",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', '--help']; main()",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'train', '--help']; main()",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'recipes']; main()",

@@ -1,15 +1,16 @@
 """Structural similarity with a Gaussian window, at one scale and at five."""
 
 import numpy as np
-from keras import ops
+from keras import ops, saving
 
 from kerasae.metrics.pixel import as_images, image_mean
-from kerasae.metrics.ssim import contrast_structure, luminance
+from kerasae.metrics.uniform_ssim import contrast_structure, luminance
 
 SIGMA, RADIUS = 1.5, 5
 WINDOW = 2 * RADIUS + 1
 
 
+@saving.register_keras_serializable(package="kerasae")
 def ssim_gaussian(x, y):
     """Return the structural similarity of each image: 11×11 Gaussian window, sigma 1.5, population covariance.
 
@@ -75,6 +76,7 @@ WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 MINIMUM_SIDE = WINDOW * 2 ** (len(WEIGHTS) - 1)
 
 
+@saving.register_keras_serializable(package="kerasae")
 def ms_ssim(x, y):
     """Return the multi-scale structural similarity of each image over five scales.
 

@@ -2,9 +2,10 @@
 
 import math
 
-from keras import backend, ops
+from keras import backend, ops, saving
 
 from kerasae.errors import MetricError
+from kerasae.metrics.registry import MSE_FLOOR
 
 
 def as_images(metric, x, y, *, minimum_side=1, hint=""):
@@ -47,6 +48,7 @@ def as_images(metric, x, y, *, minimum_side=1, hint=""):
     return ops.cast(x, "float32"), ops.cast(y, "float32")
 
 
+@saving.register_keras_serializable(package="kerasae")
 def mse(x, y):
     """Return the mean squared error of each image.
 
@@ -76,9 +78,7 @@ def image_mean(values):
     return ops.mean(ops.matmul(rows, column)[..., 0], axis=1)
 
 
-MSE_FLOOR = 1e-10  # 100 dB, far above the 58.9 dB at which 8-bit rounding alone sits
-
-
+@saving.register_keras_serializable(package="kerasae")
 def psnr(x, y):
     """Return the peak signal-to-noise ratio of each image, 10·log10(1 / mse).
 
@@ -93,14 +93,5 @@ def psnr(x, y):
         MetricError: shapes differ, rank is not 4, or values are not floating point.
     """
     x, y = as_images("psnr", x, y)
-    return psnr_of_mse(image_mean(ops.square(x - y)))
-
-
-def psnr_of_mse(mean_squared_error):
-    """Return 10·log10(1 / mse) in decibels, element by element; at most 100 dB.
-
-    Args:
-        mean_squared_error: float tensor, array or number, of any shape, not negative, in [0, 1] intensity squared.
-    """
-    floored = ops.maximum(ops.convert_to_tensor(mean_squared_error, dtype="float32"), MSE_FLOOR)
+    floored = ops.maximum(image_mean(ops.square(x - y)), MSE_FLOOR)
     return ops.log(floored) * (-10.0 / math.log(10.0))

@@ -15,7 +15,7 @@ differentiation through the box filters (TensorFlow and JAX on a CPU).
 
 import functools
 
-from keras import backend, ops, tree
+from keras import backend, ops, saving, tree
 
 from kerasae.gradients import with_gradient
 from kerasae.metrics.pixel import as_images, image_mean
@@ -232,6 +232,7 @@ def _gradient(x, y, middle):
     )
 
 
+@saving.register_keras_serializable(package="kerasae")
 def ssim(x, y, *, by_rows: bool | None = None):
     """Return the structural similarity of each image: 7×7 uniform window, sample covariance, K = (0.01, 0.03).
 

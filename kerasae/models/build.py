@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import os
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -86,11 +87,10 @@ def may_import(module: str) -> bool:
 def import_code(reference: str) -> Any:
     """Return what ``module:object`` names; raises ``ModelError`` where it may not be imported or is not there."""
     module, _, name = reference.partition(":")
-    if not may_import(module):
-        raise ModelError(
-            f"{reference!r} names code, which is imported only where an installed package registers it in the "
-            "entry-point group kerasae.models, or with --trust-code (KERASAE_TRUST_CODE=1); nothing was imported"
-        )
+    refuse_untrusted(reference)
+    if os.environ.get(TRUST) == "1" and "" not in sys.path and os.getcwd() not in sys.path:
+        # Whoever trusts code means that in the folder they are in, as ``python -m`` does.
+        sys.path.insert(0, os.getcwd())
     try:
         found = import_module(module)
         return getattr(found, name) if name else found
@@ -98,8 +98,22 @@ def import_code(reference: str) -> Any:
         raise ModelError(f"{reference!r} cannot be imported: {error}") from None
 
 
+def refuse_untrusted(reference: str) -> None:
+    """Raise ``ModelError`` where code that a recipe or a run names may not be imported."""
+    if not may_import(reference.partition(":")[0]):
+        raise ModelError(
+            f"{reference!r} names code, which is imported only where an installed package registers it in the "
+            "entry-point group kerasae.models, or with --trust-code (KERASAE_TRUST_CODE=1); nothing was imported"
+        )
+
+
+def code_reference(settings: CodeModel) -> str:
+    """Return the ``module:object`` that a kind of code names, itself or through its entry point."""
+    return registered_code().get(settings.kind, settings.kind)
+
+
 def _code_settings(settings: CodeModel) -> Any:
-    found = import_code(registered_code().get(settings.kind, settings.kind))
+    found = import_code(code_reference(settings))
     if isinstance(found, type) and issubclass(found, ModelSettings):
         return found.model_validate(settings.model_dump())
     if not callable(found):

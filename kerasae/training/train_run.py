@@ -17,9 +17,10 @@ from kerasae.data.batches import TrainingFeed, ValidationFeed
 from kerasae.errors import RunError, TrainingError
 from kerasae.files import replacing, write_text
 from kerasae.models import Autoencoder, build_model
-from kerasae.models.build import code_of
+from kerasae.models.build import code_of, code_reference, refuse_untrusted
 from kerasae.models.checks import check_sides
 from kerasae.recipes import Recipe, fingerprint, to_toml
+from kerasae.recipes.kinds import CodeModel
 from kerasae.records import RunRecord
 from kerasae.runtime import versions
 from kerasae.training.callbacks import (
@@ -132,6 +133,8 @@ def _train_on(
         if model is not None:
             model.set_weights(run.load_model().get_weights())
         return run
+    if model is None and isinstance(recipe.model, CodeModel):
+        refuse_untrusted(code_reference(recipe.model))
     # Images first: a source that is missing leaves no folder behind.
     if images is None:
         images = devices.together(lambda: load_images(recipe.data, progress=reporter.loading))

@@ -203,6 +203,12 @@ class Autoencoder(Step, keras.Model):
         self.finalize()
         return history
 
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Export images → reconstructions for serving, as ``keras.Model.export`` does."""
+        images = keras.Input(self.image_shape, name="images")
+        # As a functional model, whose inputs Keras knows on every backend, called before or not.
+        keras.Model(images, self(images), name=self.name).export(filepath, format=format, **kwargs)
+
     def unpack(self, data):
         """Return ``(inputs, targets, weights)`` of what ``fit`` hands to a step, float images in [0, 1]."""
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)

@@ -35,8 +35,7 @@ def draw_figures(run) -> None:
             how = scores.decoded_from
             tail = suffix if how == "latents" else f"_{how}{suffix}"
             title = f"{name}, test images{noise}" + ("" if how == "latents" else f", decoded from the {how}")
-            metrics = {metric: getattr(scores, metric) for metric in ("mse", "psnr", "ssim")}
-            metric_histograms(metrics, folder / f"histograms{tail}.png", title)
+            metric_histograms(scores.metrics, folder / f"histograms{tail}.png", title)
             shown = [one for one in examples if (one.sigma, one.decoded_from) == (sigma, how)]
             if shown:
                 _grid(folder / f"reconstructions{tail}.png", title, shown)

@@ -1,32 +1,19 @@
-"""kerasae: autoencoders and variational autoencoders as image autoencoders, measured honestly.
+"""kerasae: autoencoders and variational autoencoders as image compressors, measured honestly.
 
-Importing this package loads neither Keras nor a backend; each public name is loaded on first use.
+Importing this package loads neither Keras nor a backend; each public name is loaded on first use. Where Keras is
+loaded already, its classes are registered, so that ``keras.saving.load_model`` knows them.
 """
 
-from importlib import import_module
+import sys
 
-__version__ = "0.1.0"
+import lazy_loader
 
-_PUBLIC = {
-    "Codec": "kerasae.codec",
-    "KerasaeError": "kerasae.errors",
-    "Recipe": "kerasae.recipes",
-    "load_recipe": "kerasae.recipes",
-    "build_model": "kerasae.models",
-    "load_images": "kerasae.data",
-    "train": "kerasae.training",
-    "evaluate": "kerasae.evaluation",
-    "load_run": "kerasae.training",
-}
+__version__ = "0.2.0"
 
-__all__ = ["__version__", *_PUBLIC]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-
-def __getattr__(name: str):
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'kerasae' has no attribute {name!r}; it has {', '.join(sorted(_PUBLIC))}")
-    return getattr(import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+if "keras" in sys.modules:
+    import kerasae.metrics
+    import kerasae.models.build
+    import kerasae.models.learned_codec
+    import kerasae.models.variational  # noqa: F401

@@ -125,7 +125,7 @@ def write_images(folder, images):
 def kerasae(capsys, monkeypatch, tmp_path):
     """Run the command line in this process: ``kerasae("train", …)`` → (exit code, standard output, standard error)."""
     from kerasae.cli.app import main
-    from kerasae.cli.console import err, out
+    from kerasae.console import err, out
 
     monkeypatch.setenv("COLUMNS", "120")
     for console in (out, err):

@@ -77,7 +77,7 @@ def main() -> None:
 def _print_error(message: str) -> None:
     from rich.text import Text
 
-    from kerasae.cli.console import err
+    from kerasae.console import err
 
     # No markup and no wrapping: a path with brackets stays a path, and a script gets one line.
     err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)

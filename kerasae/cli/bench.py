@@ -38,7 +38,7 @@ def bench(
     Let nothing else run meanwhile. Ratios are taken round by round.
     """
     from kerasae.bench import bench_table, run_bench
-    from kerasae.cli.console import err, out
+    from kerasae.console import err, out
 
     if codec and compressai:
         raise typer.BadParameter("--codec and --compressai are two benches; give one of them")
@@ -63,7 +63,7 @@ def bench(
 
 
 def _codec(name: str, runs: str | None, rounds: int, as_json: bool) -> None:
-    from kerasae.cli.console import err, out
+    from kerasae.console import err, out
     from kerasae.runtime import choose_backend
     from kerasae.training import load_run
 
@@ -88,7 +88,7 @@ def _codec(name: str, runs: str | None, rounds: int, as_json: bool) -> None:
 
 def _compressai(python: str, data: str | None, set, lambdas: str, settings: dict, as_json: bool) -> None:
     from kerasae.bench.compressai import compressai_table, train_compressai
-    from kerasae.cli.console import err, out
+    from kerasae.console import err, out
     from kerasae.data import load_images, split_indices
     from kerasae.errors import BackendError
     from kerasae.recipes import load_recipe

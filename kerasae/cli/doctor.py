@@ -21,8 +21,7 @@ def doctor() -> None:
     """Show versions, which backends work here and on what device, and where runs and caches go."""
     from rich.table import Table
 
-    from kerasae.cli.console import out
-    from kerasae.cli.train import waiting
+    from kerasae.console import out, waiting
     from kerasae.errors import BackendError
     from kerasae.runtime import BACKENDS, installed_backends, versions, wanted_backend
 

@@ -28,6 +28,7 @@ def evaluate(
     json: options.Json = False,
 ) -> None:
     """Score a run on its own images or on others, clean or noisy."""
+    from kerasae.api import changed_data
     from kerasae.errors import RecipeError
     from kerasae.runtime import choose_backend
     from kerasae.training import load_run
@@ -36,36 +37,19 @@ def evaluate(
     for value in sigma or []:
         if not 0 <= value <= 1:
             raise RecipeError(f"--sigma {value:g} is out of range; it is a standard deviation in [0, 1] intensity")
-    section = _data_section(found, data, set or [])
-    splits = [part.strip() for part in (split or ("all" if data else "validation,test")).split(",")]
+    # Before seconds go into loading a backend.
+    changed_data(found, data, set or [])
     choose_backend()
 
-    from kerasae.cli.console import out
-    from kerasae.data import load_images
-    from kerasae.evaluation import evaluate as score
+    from kerasae.api import evaluate as score
+    from kerasae.console import out
     from kerasae.reports import score_table
 
-    images = load_images(section)
-    scores = score(found, images=images, splits=splits, sigmas=sigma or None, seed=seed).scores
+    splits = tuple(part.strip() for part in split.split(",")) if split else None
+    evaluation = score(found, data=data, set=set or (), splits=splits, sigmas=sigma or None, seed=seed)
+    scores = evaluation.scores
     if json:
         print(json_module.dumps([row.as_dict() for row in scores], indent=1))
     else:
-        out.print(score_table(scores, title=f"{found.record.recipe_name} on {images.label}"))
-
-
-def _data_section(run, data: str | None, assignments: list[str]):
-    """Return the run's ``[data]`` with the changes of the command line."""
-    from kerasae.errors import RecipeError
-    from kerasae.recipes import recipe_from, replace_data
-    from kerasae.recipes.load import set_key
-
-    plain = run.recipe.as_dict()
-    if data:
-        plain = replace_data(plain, data)
-    for assignment in assignments:
-        if not assignment.startswith("data."):
-            raise RecipeError(
-                f"--set {assignment!r}: a trained run keeps its recipe; only keys of [data] can change here"
-            )
-        plain = set_key(plain, assignment)
-    return recipe_from(plain, name=run.recipe.name, origin=f"{run.name} with --data").data
+        label = scores[0].data if scores else ""
+        out.print(score_table(scores, title=f"{found.record.recipe_name} on {label}"))

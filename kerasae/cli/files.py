@@ -41,10 +41,9 @@ def compress(
     found = load_run(run, runs)
     choose_backend()
 
-    from kerasae.cli.console import counting, err
-    from kerasae.cli.console import out as console
-    from kerasae.cli.train import waiting
     from kerasae.codec import Codec, compress_files
+    from kerasae.console import counting, err, waiting
+    from kerasae.console import out as console
 
     with waiting("loading the model"):
         codec = Codec.load(found)
@@ -137,11 +136,10 @@ def decompress(
     named = load_run(run, runs) if run else None
     choose_backend()
 
-    from kerasae.cli.console import counting, err
-    from kerasae.cli.console import out as console
-    from kerasae.cli.train import waiting
     from kerasae.codec import Codec, decompress_files
     from kerasae.codec.files import find_run, read_packed
+    from kerasae.console import counting, err, waiting
+    from kerasae.console import out as console
 
     packed = read_packed(files)
 
@@ -169,10 +167,10 @@ def inspect(
     """Show what a .kae file says: model, size, step, bytes, and where its run is at hand, the bits of each channel."""
     from pathlib import Path
 
-    from kerasae.cli.console import out
     from kerasae.codec import Frozen
     from kerasae.codec.files import find_run, inspect_packed, read_packed
     from kerasae.codec.frozen import FILE
+    from kerasae.console import out
     from kerasae.errors import CodecError, KerasaeError
     from kerasae.reports import inspection_table
     from kerasae.training import load_run
@@ -219,8 +217,8 @@ def freeze(
     found = load_run(run, runs)
     choose_backend()
 
-    from kerasae.cli.console import counting, err, out
     from kerasae.codec import freeze_run
+    from kerasae.console import counting, err, out
     from kerasae.reports import ladder_table
 
     with counting(err, "freezing") as progress:

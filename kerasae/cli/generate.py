@@ -32,8 +32,8 @@ def generate(
     Three PNG files: decoded draws of N(0, 1); the straight line between the posterior means of two images, test images
     unless --between names others; and the latents with the largest KL divergence, each moved by itself.
     """
-    from kerasae.cli.console import out as console
-    from kerasae.cli.train import waiting
+    from kerasae.console import out as console
+    from kerasae.console import waiting
     from kerasae.errors import RunError
     from kerasae.generation import refuse_without_prior
     from kerasae.runtime import choose_backend

@@ -17,7 +17,7 @@ def recipes(context: typer.Context) -> None:
         return
     from rich.table import Table
 
-    from kerasae.cli.console import out
+    from kerasae.console import out
     from kerasae.recipes import header, shipped_recipes
 
     for folder, head, about in (
@@ -43,7 +43,7 @@ def show_recipe(recipe: Annotated[str, typer.Argument(help="A recipe's name or f
     """Print a recipe as it is written."""
     from rich.syntax import Syntax
 
-    from kerasae.cli.console import out
+    from kerasae.console import out
 
     text = _found(recipe).read_text(encoding="utf-8")
     if out.is_terminal:
@@ -99,7 +99,7 @@ def runs(context: typer.Context, runs: options.Runs = None, json: options.Json =
     """List the runs in a folder, the latest last."""
     if context.invoked_subcommand:
         return
-    from kerasae.cli.console import out
+    from kerasae.console import out
     from kerasae.reports import runs_table
     from kerasae.training import list_runs, runs_folder
 
@@ -118,13 +118,13 @@ def show_runs(
     runs: options.Runs = None,
 ) -> None:
     """Print the scores of a run as they were when it was trained."""
-    from kerasae.cli.console import out
-    from kerasae.cli.train import show as show_run
+    from kerasae.api import show as show_run
+    from kerasae.console import out
     from kerasae.training import load_run
 
     found = load_run(run, runs)
     if found.scores():
-        show_run(found, out)
+        show_run(found)
     else:
         out.print(f"{found.name} is {found.record.status} after epoch {found.record.epochs_done}, without scores yet")
 
@@ -146,7 +146,7 @@ def compare(
     if json:
         print(json_module.dumps(comparison.as_dict(), indent=1, ensure_ascii=False))
         return
-    from kerasae.cli.console import out
+    from kerasae.console import out
     from kerasae.reports import run_comparison_table, run_difference_table
 
     out.print(run_difference_table(comparison))
@@ -159,13 +159,6 @@ data_app = typer.Typer(
     help="List sources of images and show their data cards.", invoke_without_command=True, no_args_is_help=False
 )
 
-_SOURCES = (
-    ("photos", "--data photos", "crops of the photographs that ship with scikit-image; the default"),
-    ("folder", "--data folder:PATH", "any folder tree of PNG, JPEG or WebP, split by group where a CSV names one"),
-    ("ffhq", "--data ffhq:PATH", "the 70,000 FFHQ thumbnails as published"),
-    ("tfds", "--data tfds:NAME", "any image data set of TensorFlow Datasets"),
-)
-
 
 @data_app.callback()
 def data(context: typer.Context) -> None:
@@ -174,14 +167,15 @@ def data(context: typer.Context) -> None:
         return
     from rich.table import Table
 
-    from kerasae.cli.console import out
+    from kerasae.console import out
+    from kerasae.recipes import SOURCES
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("source", style="bold", no_wrap=True)
     table.add_column("how to ask for it", no_wrap=True)
     table.add_column("what it is")
-    for row in _SOURCES:
-        table.add_row(*row)
+    for name, source in SOURCES.items():
+        table.add_row(name, source.asked_for, source.about)
     out.print(table)
     out.print(
         "\nread before you rely on one: kerasae data show NAME; for faces also: kerasae data show ethics",
@@ -195,7 +189,7 @@ def show_card(name: Annotated[str, typer.Argument(help="A source's name, or ethi
     from kerasae.data import data_card
 
     text = data_card(name)
-    from kerasae.cli.console import out
+    from kerasae.console import out
 
     if out.is_terminal:
         from rich.markdown import Markdown

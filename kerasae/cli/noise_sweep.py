@@ -30,7 +30,7 @@ def noise_sweep(
 
     Recipes that are not trained yet are trained first. --data, --epochs, --seed and --set change the recipes, not runs.
     """
-    from kerasae.cli.console import err, out
+    from kerasae.console import err, out
     from kerasae.files import write_json
     from kerasae.recipes import load_recipe
     from kerasae.runtime import choose_backend
@@ -43,7 +43,7 @@ def noise_sweep(
     planned = [one if hasattr(one, "record") else load_recipe(one, **overrides) for one in named]
     choose_backend()
 
-    from kerasae.cli.train import score_and_draw, trained
+    from kerasae.api import fitted, score
     from kerasae.evaluation import noise_sweep as measure_sweep
     from kerasae.reports import noise_sweep as draw
     from kerasae.reports import sweep_table
@@ -51,9 +51,9 @@ def noise_sweep(
 
     found = []
     for one in planned:
-        run = one if hasattr(one, "record") else trained(one, runs=runs)
+        run = one if hasattr(one, "record") else fitted(one, runs=runs)
         if not run.scores():
-            score_and_draw(run)
+            score(run)
         found.append(run)
     scores = measure_sweep(
         found,

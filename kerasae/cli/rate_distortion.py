@@ -58,9 +58,8 @@ def rate_distortion(
         raise CodecError("there is nothing to compare: name a run, or codecs with --codecs")
     choose_backend()
 
-    from kerasae.cli.console import counting, err
-    from kerasae.cli.console import out as console
-    from kerasae.cli.train import waiting
+    from kerasae.console import counting, err, waiting
+    from kerasae.console import out as console
     from kerasae.rate_distortion.compare import compare
     from kerasae.reports import bd_rate_table, rate_table
     from kerasae.reports import rate_distortion as draw
@@ -230,7 +229,8 @@ def _cost(model) -> dict:
     from kerasae.rate_distortion.compare import macs_per_pixel
 
     autoencoder = model.codec.model
-    pixels = autoencoder.image_size**2
+    height, width = autoencoder.image_shape[:2]
+    pixels = height * width
     return {
         "name": model.name,
         "model_bytes": 4 * autoencoder.count_params() + model.codec.frozen.size_bytes(),

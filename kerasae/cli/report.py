@@ -27,7 +27,7 @@ def report(
 
     From records on disk alone: no Keras, no images, no accelerator. The other formats hold the table.
     """
-    from kerasae.cli.console import out
+    from kerasae.console import out
     from kerasae.errors import KerasaeError
     from kerasae.files import write_text
     from kerasae.reports import page, report_text

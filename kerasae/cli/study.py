@@ -35,7 +35,7 @@ def study(
     Finished runs are reused, stopped ones go on; a run that fails is named at the end. The answer, the table and the
     comparisons are written into the study's folder; see them as a page with kerasae report.
     """
-    from kerasae.cli.console import StudyProgress
+    from kerasae.console import StudyProgress
     from kerasae.recipes import load_study
     from kerasae.runtime import wanted_backend
     from kerasae.studies.plan import plan_study
@@ -52,7 +52,7 @@ def study(
         runs=runs,
     )
 
-    from kerasae.cli.console import err, out
+    from kerasae.console import err, out
 
     if dry_run:
         _show_plan(plan, chosen, as_json=json)
@@ -117,8 +117,7 @@ def _seeds(text: str) -> list[int] | None:
 
 
 def _show_plan(plan, engine, *, as_json: bool) -> None:
-    from kerasae.cli.console import err, out
-    from kerasae.cli.train import waiting
+    from kerasae.console import err, out, waiting
     from kerasae.reports import plan_table
     from kerasae.studies.run import estimate, todo
 

@@ -27,12 +27,12 @@ class Network:
     def __init__(self, model: Autoencoder):
         self.model = model
         self._any_size = model.takes_any_size
-        unit = model.stride if self._any_size else model.image_size
+        unit = model.stride if self._any_size else model.image_shape[0]
         shape = model.latent_shape
         self.channels = shape[-1]
         rows, columns = shape[:2] if len(shape) == 3 else (1, 1)
         if self._any_size:
-            rows, columns = (side * unit // model.image_size for side in (rows, columns))
+            rows, columns = (side * unit // model.image_shape[0] for side in (rows, columns))
         self.geometry = Geometry(unit, rows, columns, model.channels)
         self._parts = lru_cache(maxsize=8)(self._make_parts)
 

@@ -1,10 +1,12 @@
-"""Folders, FFHQ, data cards, and the table of sources."""
+"""Images of a source: folders, FFHQ, and whatever else is registered in ``kerasae.recipes.SOURCES``."""
 
 import csv
 import difflib
+import inspect
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,10 @@ import numpy as np
 
 from kerasae.data.cache import CachedImages, cached, file_states
 from kerasae.data.images import Progress, decode, read_image
-from kerasae.data.photos import load_photos
 from kerasae.data.splits import ImageSet, limit_indices, pixel_digest
-from kerasae.data.tfds import load_tfds
 from kerasae.errors import DataError
 from kerasae.files import shipped_folder
-from kerasae.recipes import FfhqData, FolderData, PhotosData, TfdsData
+from kerasae.recipes import SOURCES, ArrayData, FfhqData, FolderData, ImageSource
 
 
 def read_groups(labels: Path, column: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -232,31 +232,34 @@ def _named_files(root: Path) -> dict[str, str]:
 
 
 def data_card(name: str) -> str:
-    """Return the data card called ``name`` (``photos``, ``folder``, ``ffhq``, ``tfds``, ``ethics``), as Markdown.
+    """Return the data card of a source, or the one called ``ethics``, as Markdown.
 
-    Raises ``DataError`` listing the names there are.
+    A source that comes without a card has its docstring for one. Raises ``DataError`` listing the names there are.
     """
-    cards = {path.stem: path for path in sorted(shipped_folder("data_cards").glob("*.md"))}
-    if name not in cards:
-        raise DataError(f"there is no data card {name!r}; there are: {', '.join(cards) or 'none (a broken install)'}")
-    return cards[name].read_text(encoding="utf-8")
+    cards = {path.stem: path for path in shipped_folder("data_cards").glob("*.md")}
+    if name in cards:
+        return cards[name].read_text(encoding="utf-8")
+    if name in SOURCES:
+        return f"# {name}: {SOURCES[name].about}\n\n{inspect.getdoc(SOURCES[name])}\n"
+    raise DataError(f"there is no data card {name!r}; there are: {', '.join(sorted({*cards, *SOURCES}))}")
 
 
-LOADERS: dict[type, Callable[..., ImageSet]] = {
-    PhotosData: load_photos,
-    FolderData: load_folder,
-    FfhqData: load_ffhq,
-    TfdsData: load_tfds,
-}
+def load_array(data: ArrayData, *, progress: Progress | None = None) -> ImageSet:
+    """Raise ``DataError``: images that were given in Python are not kept."""
+    raise DataError(
+        "the images of this run were given in Python and are not kept; give them again with images=, or name others "
+        "with --data"
+    )
 
 
-def load_images(data: Any, *, progress: Progress | None = None) -> ImageSet:
+def load_images(data: ImageSource, *, progress: Progress | None = None) -> ImageSet:
     """Return the images that the ``[data]`` section of a recipe asks for, ``data.limit`` of them at most.
 
     ``progress(done, total)`` is called as files are decoded; not at all where a cache has them.
     Raises ``DataError`` where the images are missing, broken or too few.
     """
-    if type(data) not in LOADERS:
-        known = ", ".join(kind.__name__ for kind in LOADERS)
+    if not isinstance(data, ImageSource):
+        known = ", ".join(kind.__name__ for kind in SOURCES.values())
         raise DataError(f"{type(data).__name__} is no source of images; known are {known}")
-    return LOADERS[type(data)](data, progress=progress)
+    module, _, name = data.loader.partition(":")
+    return getattr(import_module(module), name)(data, progress=progress)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasae.errors import DataError
 
+SPLITS = ("train", "validation", "test")
 # Small enough that hashing a memory map never holds more than this much of it.
 _BLOCK_BYTES = 1 << 24
 
@@ -21,8 +22,9 @@ class ImageSet:
     ``images`` is uint8, ``(count, height, width, channels)``, and may be a read-only memory map. ``names`` are unique
     and stay the same from one start to the next. Images of one group, where there are ``groups``, never fall into two
     splits. ``label`` is short, for tables (``photos``, ``folder:faces``); ``card`` names the data card.
-    ``fingerprint`` is 16 hexadecimal digits over pixels, names and groups. ``skipped`` holds ``name: why`` of each
-    broken file left out.
+    ``fingerprint`` is 16 hexadecimal digits over pixels, names, groups and splits. ``skipped`` holds ``name: why`` of
+    each broken file left out. ``splits``, where they are given rather than left to the recipe, holds sorted indexes by
+    name (``train``, ``validation``, ``test``); any of them may be empty.
     """
 
     images: np.ndarray
@@ -32,6 +34,7 @@ class ImageSet:
     card: str
     fingerprint: str
     skipped: tuple[str, ...] = ()
+    splits: Mapping[str, np.ndarray] | None = None
 
     def __post_init__(self):
         if self.images.ndim != 4 or self.images.dtype != np.uint8:
@@ -56,11 +59,94 @@ class ImageSet:
         card: str,
         skipped: Sequence[str] = (),
         digest: str | None = None,
+        splits: Mapping[str, Sequence[int]] | None = None,
     ) -> "ImageSet":
         """Return the image set with its fingerprint; ``digest`` is ``pixel_digest(images)`` where it is known."""
         names, groups = tuple(names), None if groups is None else tuple(groups)
-        fingerprint = _fingerprint(digest or pixel_digest(images), names, groups)
-        return cls(images, names, groups, label, card, fingerprint, tuple(skipped))
+        given = None if splits is None else _given_splits(splits, len(images), label)
+        fingerprint = _fingerprint(digest or pixel_digest(images), names, groups, given)
+        return cls(images, names, groups, label, card, fingerprint, tuple(skipped), given)
+
+    @classmethod
+    def from_array(
+        cls,
+        images,
+        groups: Sequence | None = None,
+        names: Sequence[str] | None = None,
+        label: str = "array",
+        splits: Mapping[str, Sequence[int]] | None = None,
+    ) -> "ImageSet":
+        """Return the images of an array, ``(count, height, width, channels)``, uint8 or float in [0, 1].
+
+        Height and width are any and need not be equal; floats are rounded to 8 bits. ``groups`` says for each image
+        which others it belongs with, ``names`` what it is called (else ``image_000000`` and so on). ``splits`` holds
+        indexes by name (``train``, ``validation``, ``test``); without them the recipe's fractions decide. Raises
+        ``DataError`` for an array of another shape, type or range, and where lengths differ.
+        """
+        pixels = eight_bit(images, what=label)
+        if names is None:
+            names = [f"image_{place:06d}" for place in range(len(pixels))]
+        for what, given in (("names", names), ("groups", groups)):
+            if given is not None and len(given) != len(pixels):
+                raise DataError(
+                    f"{label}: {len(given):,} {what} arrived for {len(pixels):,} images, which need one each"
+                )
+        groups = None if groups is None else [str(group) for group in groups]
+        return cls.of(pixels, [str(name) for name in names], groups, label=label, card="array", splits=splits)
+
+
+def eight_bit(images, *, what: str = "images") -> np.ndarray:
+    """Return images ``(count, height, width, channels)``, uint8 or float in [0, 1], as uint8.
+
+    uint8 is returned as it is, a memory map too; floats are rounded. Raises ``DataError`` that begins with ``what``
+    for another shape, type or range.
+    """
+    needed = "needed are images of (count, height, width, channels), uint8 or float in [0, 1]"
+    if not isinstance(images, np.ndarray):
+        images = np.asarray(images)
+    if images.ndim == 3:
+        raise DataError(
+            f"{what}: an array of shape {images.shape} arrived; {needed}: give gray images a channel with "
+            "images[..., None], or one image a count with images[None]"
+        )
+    if images.ndim != 4 or not images.size:
+        empty = " with nothing in it" if not images.size else ""
+        raise DataError(f"{what}: an array of shape {images.shape}{empty} arrived; {needed}")
+    if images.shape[1] in (1, 3) and images.shape[3] > 4:
+        raise DataError(
+            f"{what}: an array of shape {images.shape} arrived, its channels seemingly first; {needed}: move them with "
+            "np.moveaxis(images, 1, -1)"
+        )
+    if images.dtype == np.uint8:
+        return images
+    if not np.issubdtype(images.dtype, np.floating):
+        raise DataError(f"{what}: an array of type {images.dtype} arrived; {needed}")
+    rounded = np.empty(images.shape, np.uint8)
+    at_once = max(1, _BLOCK_BYTES // images[0].size)
+    for start in range(0, len(images), at_once):
+        block = images[start : start + at_once]
+        low, high = float(block.min()), float(block.max())
+        if not np.isfinite(low + high):
+            raise DataError(f"{what}: the array holds NaN or infinity; {needed}")
+        if low < 0 or high > 1:
+            more = ": divide by 255, or pass them as uint8" if low >= 0 and high <= 255 else ""
+            raise DataError(f"{what}: {images.dtype} values from {low:g} to {high:g} arrived; {needed}{more}")
+        rounded[start : start + at_once] = np.rint(block.astype(np.float32) * 255)
+    return rounded
+
+
+def _given_splits(splits: Mapping[str, Sequence[int]], count: int, label: str) -> dict[str, np.ndarray]:
+    """Return all three splits, sorted; raises ``DataError`` for another name, an index beyond, or one that is twice."""
+    unknown = [name for name in splits if name not in SPLITS]
+    if unknown:
+        raise DataError(f"{label}: there is no split {unknown[0]!r}; splits are {', '.join(SPLITS)}")
+    given = {name: np.sort(np.asarray(splits.get(name, ()), np.int64).reshape(-1)) for name in SPLITS}
+    every = np.concatenate(list(given.values()))
+    if len(every) and not 0 <= every.min() <= every.max() < count:
+        raise DataError(f"{label}: splits have indexes {every.min()} to {every.max()} of {count:,} images")
+    if len(np.unique(every)) != len(every):
+        raise DataError(f"{label}: an image is in two splits, or in one twice; each belongs to one at most")
+    return given
 
 
 def pixel_digest(images: np.ndarray) -> str:
@@ -74,7 +160,12 @@ def pixel_digest(images: np.ndarray) -> str:
     return hasher.hexdigest()
 
 
-def _fingerprint(digest: str, names: tuple[str, ...], groups: tuple[str, ...] | None) -> str:
+def _fingerprint(
+    digest: str,
+    names: tuple[str, ...],
+    groups: tuple[str, ...] | None,
+    splits: Mapping[str, np.ndarray] | None,
+) -> str:
     hasher = hashlib.blake2b(digest.encode(), digest_size=8)
     for texts in (names, groups or ()):
         # Lengths keep ("ab", "c") apart from ("a", "bc").
@@ -82,6 +173,8 @@ def _fingerprint(digest: str, names: tuple[str, ...], groups: tuple[str, ...] | 
         for text in texts:
             encoded = text.encode("utf-8", "surrogateescape")
             hasher.update(f"{len(encoded)}:".encode() + encoded)
+    for name, indexes in (splits or {}).items():
+        hasher.update(f"|{name}|{indexes.tolist()}".encode())
     return hasher.hexdigest()
 
 
@@ -122,19 +215,19 @@ def limit_indices(names: Sequence[str], groups: Sequence[str] | None, *, limit: 
     return sorted((first + rest)[:limit])
 
 
-SPLITS = ("train", "validation", "test")
-
-
 def split_indices(images: ImageSet, data: Any) -> dict[str, np.ndarray]:
     """Return ``{"train", "validation", "test"}`` → sorted int64 indexes into ``images``.
 
-    ``data`` is the ``[data]`` section of a recipe; only its ``split`` (three fractions) and ``split_seed`` are used.
+    ``data`` is the ``[data]`` section of a recipe; only its ``split`` (three fractions) and ``split_seed`` are used,
+    and not even they where ``images`` come with splits.
     The parts are disjoint and cover all images. No group falls into two parts. Without groups the counts are within
     one of the fractions; with groups they are as near as whole groups allow. Names, groups and ``split_seed`` alone
     decide, whatever the machine.
 
     Raises ``DataError`` where there are fewer than three images, or groups, to go round.
     """
+    if images.splits is not None:
+        return dict(images.splits)
     labels = images.names if images.groups is None else images.groups
     sizes = Counter(labels)
     if len(sizes) < len(SPLITS):

@@ -1,5 +1,6 @@
 """Probability models of rounded latents: trained in ``keras.ops``, frozen to tables from NumPy float64."""
 
+from kerasae.entropy.bottlenecks import Bottleneck as Bottleneck
 from kerasae.entropy.bottlenecks import FactorizedBottleneck as FactorizedBottleneck
 from kerasae.entropy.bottlenecks import GaussianBottleneck as GaussianBottleneck
 from kerasae.entropy.bottlenecks import IdentityBottleneck as IdentityBottleneck

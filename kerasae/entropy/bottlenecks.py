@@ -11,18 +11,41 @@ from kerasae.entropy.numerics import medians
 from kerasae.layers import QualityGains, UniformNoise, straight_through_round
 
 
+class Bottleneck(keras.layers.Layer):
+    """Called as ``bottleneck(encoded, training=…)``, it returns ``(latents, rate)``.
+
+    ``training``, Keras' own, decides about noise: in training the latents are the draw that training learns from,
+    otherwise those that are coded. The rate is one number per image ``(batch,)``, in nats. In a model of your own the
+    mean rate times ``rate_weight`` reaches the loss through ``add_loss``; 0 leaves it to whoever trains, as
+    ``kerasae.Autoencoder`` does.
+    """
+
+    def __init__(self, *, rate_weight: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.rate_weight = float(rate_weight)
+
+    def _charged(self, rate):
+        if self.rate_weight:
+            self.add_loss(self.rate_weight * ops.mean(rate))
+        return rate
+
+    def get_config(self):
+        """Return what is needed to build the layer again."""
+        return super().get_config() | {"rate_weight": self.rate_weight}
+
+
 @keras.saving.register_keras_serializable(package="kerasae")
-class IdentityBottleneck(keras.layers.Layer):
+class IdentityBottleneck(Bottleneck):
     """Pass the latents on; the rate is 0, since nothing in training pays for them.
 
     Called on latents ``(batch, …)``, it returns ``(latents, rate)`` with rate ``(batch,)``.
     """
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"rate_weight": 0.0} | kwargs)
         self.built = True
 
-    def call(self, encoded, sample=False):
+    def call(self, encoded, training=False):
         """Return ``(latents, 0)``; there is nothing to sample."""
         return encoded, ops.zeros((ops.shape(encoded)[0],), dtype=encoded.dtype)
 
@@ -34,9 +57,10 @@ LOG_VARIANCE_RANGE = (-30.0, 20.0)
 def kl_divergence(mean, log_variance):
     """Return KL(N(mean, exp(log_variance)) ‖ N(0, 1)) in nats, summed over latents: ``(batch,)``.
 
-    ``mean`` and ``log_variance`` are ``(batch, latents)``. Closed form: Kingma & Welling 2014, appendix B.
+    ``mean`` and ``log_variance`` are ``(batch, …)`` of one shape. Closed form: Kingma & Welling 2014, appendix B.
     """
-    return 0.5 * ops.sum(_twice_the_kl(mean, log_variance), axis=-1)
+    terms = _twice_the_kl(mean, log_variance)
+    return 0.5 * ops.sum(terms, axis=tuple(range(1, len(terms.shape))))
 
 
 def _twice_the_kl(mean, log_variance):
@@ -45,11 +69,11 @@ def _twice_the_kl(mean, log_variance):
 
 
 @keras.saving.register_keras_serializable(package="kerasae")
-class GaussianBottleneck(keras.layers.Layer):
+class GaussianBottleneck(Bottleneck):
     """Reparameterised Gaussian latents: the posterior mean, or a sample of the posterior (Kingma & Welling 2014).
 
-    Called on ``[mean, log_variance]``, both ``(batch, latents)``, it returns ``(latents, rate)``: the latents
-    ``(batch, latents)`` and the rate ``(batch,)``, the KL divergence to N(0, 1) in nats. The log-variance is clamped to
+    Called on ``[mean, log_variance]``, both ``(batch, …)``, it returns ``(latents, rate)``: the latents, of that shape
+    too, and the rate ``(batch,)``, the KL divergence to N(0, 1) in nats. The log-variance is clamped to
     ``LOG_VARIANCE_RANGE``.
     """
 
@@ -59,22 +83,22 @@ class GaussianBottleneck(keras.layers.Layer):
         self.generator = keras.random.SeedGenerator(seed)
         self.built = True
 
-    def call(self, encoded, sample=False):
-        """Return ``(latents, rate)``; the latents are the mean, or with ``sample`` one draw of the posterior."""
+    def call(self, encoded, training=False):
+        """Return ``(latents, rate)``; the latents are the mean, in training one draw of the posterior."""
         mean, log_variance = encoded
         log_variance = ops.clip(log_variance, *LOG_VARIANCE_RANGE)
-        rate = kl_divergence(mean, log_variance)
-        if not sample:
+        rate = self._charged(kl_divergence(mean, log_variance))
+        if not training:
             return mean, rate
         return self.draw(encoded, keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.generator)), rate
 
     def rate_per_latent(self, encoded):
-        """Return the KL divergence to N(0, 1) of each latent in nats, ``(batch, latents)``; their sum is the rate."""
+        """Return the KL divergence to N(0, 1) of each latent in nats, ``(batch, …)``; their sum is the rate."""
         mean, log_variance = encoded
         return 0.5 * _twice_the_kl(mean, ops.clip(log_variance, *LOG_VARIANCE_RANGE))
 
     def draw(self, encoded, epsilon):
-        """Return the sample of the posterior that the standard normal numbers ``epsilon`` ``(batch, latents)`` pick."""
+        """Return the sample of the posterior that the standard normal numbers ``epsilon`` ``(batch, …)`` pick."""
         mean, log_variance = encoded
         deviation = ops.exp(0.5 * ops.clip(log_variance, *LOG_VARIANCE_RANGE))
         return ops.add(mean, ops.multiply(deviation, epsilon))
@@ -84,19 +108,19 @@ class GaussianBottleneck(keras.layers.Layer):
         return super().get_config() | {"seed": self.seed}
 
 
-def quantization_proxy(noise, encoded, steps, centres, *, sample: bool, quantization: str):
+def quantization_proxy(noise, encoded, steps, centres, *, training: bool, quantization: str):
     """Return the latents that the decoder is given and those that the rate is taken of, both like ``encoded``.
 
-    Without ``sample`` both are ``encoded`` rounded to whole ``steps`` from ``centres``, with the gradient of the
-    identity. With it the rate is that of latents with ``noise``, a ``UniformNoise``, over one step; the decoder is
+    Outside of training both are ``encoded`` rounded to whole ``steps`` from ``centres``, with the gradient of the
+    identity. In training the rate is that of latents with ``noise``, a ``UniformNoise``, over one step; the decoder is
     given the same (``quantization`` of ``noise``) or rounded ones (``mixed``: Minnen & Singh 2020, "Channel-wise
     autoregressive entropy models for learned image compression").
     """
-    noisy = noise(encoded / steps) * steps if sample else None
-    if sample and quantization == "noise":
+    noisy = noise(encoded / steps) * steps if training else None
+    if training and quantization == "noise":
         return noisy, noisy
     rounded = straight_through_round((encoded - centres) / steps) * steps + centres
-    return rounded, noisy if sample else rounded
+    return rounded, noisy if training else rounded
 
 
 # No density starts narrower than this part of a step.
@@ -104,12 +128,12 @@ _LEAST_SCALE = 0.05
 
 
 @keras.saving.register_keras_serializable(package="kerasae")
-class FactorizedBottleneck(keras.layers.Layer):
+class FactorizedBottleneck(Bottleneck):
     """Latents with uniform noise in training, rounded latents otherwise, and their rate under ``density``.
 
     ::
 
-        encoded ──┬─ sample ── + s · U(−½, ½) ──────────────────────────┐ · correction
+        encoded ──┬ training ─ + s · U(−½, ½) ──────────────────────────┐ · correction
         (batch, …,│                                                     ├──▶ latents
          channels)└─ else ── s · round((encoded − m) / s) + m ──────────┤    (batch, …, channels)
                                                                         └─density─▶ rate (batch,) nats
@@ -155,14 +179,14 @@ class FactorizedBottleneck(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, encoded, sample=False, quality=None):
-        """Return ``(latents, rate)``, both float32; the latents are rounded, or with ``sample`` noisy."""
+    def call(self, encoded, training=False, quality=None):
+        """Return ``(latents, rate)``, both float32; the latents are rounded, in training noisy or as rounded."""
         encoded = ops.cast(encoded, "float32")
         steps, corrections = self.steps_at(encoded, quality)
         latents, rated = quantization_proxy(
-            self.noise, encoded, steps, self.centres, sample=sample, quantization=self.quantization
+            self.noise, encoded, steps, self.centres, training=training, quantization=self.quantization
         )
-        return latents * corrections, math.log(2) * self.density.bits(rated, width=steps)
+        return latents * corrections, self._charged(math.log(2) * self.density.bits(rated, width=steps))
 
     def steps_at(self, encoded, quality=None):
         """Return steps and corrections of each image, of a shape that broadcasts to that of ``encoded``."""

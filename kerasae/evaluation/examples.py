@@ -43,14 +43,16 @@ def reconstruct(
 def choose_examples(
     model: Autoencoder, images: ImageSet, measured: Mapping[tuple[str, float], Measured], seed: int
 ) -> list[Example]:
-    """Return the best, median and worst test images by PSNR, two of each, for every noise and decoding.
+    """Return the best, median and worst images by PSNR, two of each, for every noise and decoding.
 
-    ``measured`` is by (split, sigma), under the noise of ``seed``.
+    ``measured`` is by (split, sigma), under the noise of ``seed``. They are test images, or where there are none those
+    of the validation.
     """
+    shown_split = "test" if any(split == "test" for split, _ in measured) else "validation"
     index_of = {name: index for index, name in enumerate(images.names)}
     found = []
     for (split, sigma), numbers in measured.items():
-        for decoded_from, metrics in numbers.metrics.items() if split == "test" else ():
+        for decoded_from, metrics in numbers.metrics.items() if split == shown_split else ():
             ranks = ranked(metrics["psnr"])
             names = [numbers.names[index] for index in ranks.values()]
             indexes = np.array([index_of[name] for name in names])

@@ -17,10 +17,10 @@ from kerasae.evaluation.statistics import bootstrap_interval
 from kerasae.files import replacing, write_json
 from kerasae.metrics.registry import psnr_of_mse, scored_metrics
 from kerasae.models import Autoencoder
+from kerasae.models.objectives import LEAST_VARIANCE
 from kerasae.recipes import Recipe
 from kerasae.records import LatentRecord, Score, Summary
 from kerasae.training import Run, load_run
-from kerasae.training.objectives import LEAST_VARIANCE
 from kerasae.training.run import image_scores_path, save_examples, save_image_scores
 
 

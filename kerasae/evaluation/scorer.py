@@ -17,6 +17,7 @@ from kerasae.data import ImageSet
 from kerasae.metrics import ssim
 from kerasae.metrics.registry import scored_metrics
 from kerasae.models import Autoencoder
+from kerasae.models.objectives import pixels_of
 from kerasae.runtime import worth_compiling
 
 
@@ -33,7 +34,7 @@ def fast_ssim(x, y):
 
 @functools.cache
 def _compiled():
-    from kerasae.training.steps.tensorflow import compile_metric
+    from kerasae.models.steps.tensorflow import compile_metric
 
     return compile_metric(functools.partial(ssim, by_rows=True))
 
@@ -70,7 +71,7 @@ class Scorer(keras.Model):
         latents, rate = self.autoencoder.bottleneck(encoded)
         reconstructions = self.autoencoder.decode(latents)
         if self.autoencoder.has_entropy_model:
-            bits = self.autoencoder.bits_per_pixel(rate)
+            bits = self.autoencoder.bits_per_pixel(rate, pixels_of(clean))
             return _compare(clean, reconstructions, "latents") | {"bits_per_pixel": bits}
         if not self.autoencoder.is_variational:
             return _compare(clean, reconstructions, "latents")
@@ -98,7 +99,7 @@ class Scorer(keras.Model):
         if self.at_once == 1:
             return self.predict_on_batch
         if self._score is None:
-            self._score = import_module(f"kerasae.training.steps.{keras.backend.backend()}").compile_scorer(self)
+            self._score = import_module(f"kerasae.models.steps.{keras.backend.backend()}").compile_scorer(self)
         return self._score
 
 

@@ -1,80 +1,170 @@
-"""The contract every model keeps, and the starting point of training."""
-
-from abc import abstractmethod
+"""``Autoencoder``: encoder → bottleneck → decoder as a Keras model, the contract that every model keeps."""
 
 import keras
 import numpy as np
+from keras import ops
 
+from kerasae.entropy import IdentityBottleneck
 from kerasae.errors import ModelError
-from kerasae.layers import GlorotUniform
+from kerasae.models.checks import check_images, check_networks, spatial_form
+from kerasae.models.objectives import batch_mean, distortion_of
+from kerasae.models.steps import Step
+from kerasae.runtime import worth_compiling
 
 
-class Autoencoder(keras.Model):
-    """Encoder → bottleneck → decoder.
+@keras.saving.register_keras_serializable(package="kerasae")
+class Autoencoder(Step, keras.Model):
+    """An encoder and a decoder, any two ``keras.Model``, around a bottleneck.
 
     ::
 
         images ──encoder──▶ encoded ──bottleneck──▶ latents ──decoder──▶ reconstructions
         (batch, height, width, channels)        (batch, *latent_shape)
-                                                 rate (batch,)
+                                                 rate (batch,) in nats
 
-    ``encoder`` and ``decoder`` are Keras functional models, ``bottleneck`` a layer that is called as
-    ``bottleneck(encoded, sample=False)`` and returns ``(latents, rate)``: without ``sample`` the latents that are
-    coded, with it the draw that training learns from; the rate is one number per image, in nats.
+    A plain Keras model: ``model.compile("adam"); model.fit(images)`` minimises the mean squared error of the
+    reconstruction plus what the networks' own regularisers and ``add_loss`` ask for; ``compile(loss=…)`` puts another
+    Keras loss in the place of the squared error, ``fit(noisy, clean)`` trains to denoise. ``fit`` and ``evaluate`` log
+    ``loss``, ``distortion``, ``rate`` (nats), ``penalty`` and ``mse`` beside the metrics given to ``compile``, where
+    the names of ``kerasae.metrics`` (``"psnr"``, ``"ssim"``) may stand too.
 
-    Images are ``(batch, height, width, channels)`` float in [0, 1]. Subclasses are final: they build the three parts in
-    their constructor and add nothing.
+    Images are uint8, or float in [0, 1]; uint8 is scaled on the device. Latents are ``(n,)`` or ``(rows, columns,
+    channels)``.
+
+    Args:
+        encoder, decoder: what the encoder gives is what the decoder takes, and the decoder gives images of the size
+            that the encoder took. Heights and widths may be None in ``keras.Input``.
+        bottleneck: a layer called as ``bottleneck(encoded, training=…)`` → ``(latents, rate)``.
+        image_shape: (height, width, channels), for networks that do not say what they take.
+        takes_any_size, stride: found out from the networks unless given: whether images of any size can be coded in one
+            piece, their sides multiples of ``stride`` pixels.
+
+    Raises:
+        ModelError: the networks do not fit each other; the sentence says which shapes arrived and which are needed.
     """
 
-    #: Whether the bottleneck is a distribution, so that there is a rate and a sample besides the mean.
+    #: Whether the bottleneck is a distribution, so that there is a sample besides the mean.
     is_variational = False
-    #: Whether encoder and decoder are convolutional throughout, so that images of any size can be coded in one piece.
-    takes_any_size = False
-    #: Whether the bottleneck has an entropy model, so that there is a rate in bits and a quality: ``LearnedCodec``.
+    #: Whether the bottleneck has an entropy model, so that there is a rate in bits and a quality.
     has_entropy_model = False
+    #: Per-image terms that ``objective`` returns besides those of every model.
+    extra_terms: tuple[str, ...] = ()
 
-    def __init__(self, *, image_size: int, channels: int, seed: int, l1: float, l2: float, **kwargs):
-        super().__init__(**kwargs)
-        self.image_size = image_size
-        self.channels = channels
-        self.seed = seed
-        self.l1 = float(l1)
-        self.l2 = float(l2)
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        *,
+        bottleneck: keras.layers.Layer | None = None,
+        image_shape: tuple[int | None, int | None, int] | None = None,
+        takes_any_size: bool | None = None,
+        stride: int | None = None,
+        name: str | None = None,
+        **kwargs,
+    ):
+        super().__init__(name=name, **kwargs)
+        self.image_shape, self.latent_shape = check_networks(
+            encoder, decoder, image_shape, outputs=2 if self.is_variational else 1, kind=type(self).__name__
+        )
+        # In this order: the order of the weights is that of codecs frozen before.
+        self.encoder = encoder
+        self.bottleneck = bottleneck if bottleneck is not None else IdentityBottleneck(name="bottleneck")
+        self.decoder = decoder
+        self._form = (takes_any_size, stride)
+        self._loss = None
+        terms = ("loss", "distortion", "rate", "penalty", "mse", *self.extra_terms)
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in terms}
+        # A symbolic call: Keras then knows the input's shape, which ``export`` and ``summary`` ask for.
+        self(keras.Input(self.image_shape))
+
+    # === What the networks are ===
 
     @property
-    @abstractmethod
+    def channels(self) -> int:
+        """Channels of the images."""
+        return self.image_shape[-1]
+
+    @property
+    def takes_any_size(self) -> bool:
+        """Whether images of any size whose sides are multiples of ``stride`` can be coded in one piece."""
+        return self._spatial_form()[0]
+
+    @property
     def stride(self) -> int:
-        """Pixels of a side per position of the coarsest scale; sides must be multiples of it."""
+        """Pixels of a side per position of the coarsest scale; 1 where the size is fixed."""
+        return self._spatial_form()[1]
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of the images the model was built for."""
-        return (self.image_size, self.image_size, self.channels)
-
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
-        """Shape of one image's latents."""
-        return tuple(self.decoder.input_shape[1:])
+    def _spatial_form(self) -> tuple[bool, int]:
+        if None in self._form:
+            self._form = spatial_form(self.encoder, self.decoder, self.image_shape, self.latent_shape)
+        return self._form
 
     @property
     def latent_ratio(self) -> float:
         """Numbers of the input per number of the latents: the reference study's "compression ratio". Not bytes."""
-        latents = 1
-        for side in self.latent_shape:
-            latents *= side
-        return self.image_size**2 * self.channels / latents
+        height, width, channels = self.image_shape
+        latents = list(self.latent_shape)
+        if None in (height, width):
+            # One position of the latents and the pixels that it stands for.
+            height, width, latents = self.stride, self.stride, latents[2:]
+        return height * width * channels / float(np.prod(latents))
+
+    # === What the model does ===
 
     def encode(self, images):
         """Return the latents to be coded, ``(batch, *latent_shape)``; of a variational model, the posterior mean."""
-        return self.bottleneck(self.encoder(images))[0]
+        return self.bottleneck(self.encoder(as_intensities(images)), training=False)[0]
 
     def decode(self, latents):
         """Return the images of latents, ``(batch, height, width, channels)`` in [0, 1]."""
-        return self.decoder(latents)
+        return ops.clip(self.decoder(latents), 0.0, 1.0)
 
     def call(self, images, training=False):
-        """Return the reconstructions of ``images``: decoded latents, nothing sampled."""
-        return self.decode(self.encode(images))
+        """Return the reconstructions of ``images``: latents decoded, in training those that training learns from."""
+        encoded = self.encoder(as_intensities(images), training=training)
+        latents, _ = self.bottleneck(encoded, training=training)
+        return ops.clip(self.decoder(latents, training=training), 0.0, 1.0)
+
+    def objective(self, inputs, targets, weights=None, *, training: bool):
+        """Return ``(loss, terms, reconstructions)`` of one batch.
+
+        ``inputs`` and ``targets`` are float images in [0, 1], ``weights`` ``(batch,)`` or None. ``terms`` maps names to
+        numbers per image ``(batch,)`` or scalars; ``loss`` is one of them, a scalar.
+        """
+        encoded = self.encoder(inputs, training=training)
+        latents, rate = self.bottleneck(encoded, training=training)
+        reconstructions = ops.cast(self.decoder(latents, training=training), "float32")
+        distortion, mse = self.distortion(targets, reconstructions, weights)
+        penalty = self.penalty()
+        loss = batch_mean(distortion, weights) + penalty
+        terms = {"loss": loss, "distortion": distortion, "rate": rate, "penalty": penalty, "mse": mse}
+        return loss, terms, reconstructions
+
+    def distortion(self, targets, reconstructions, weights=None, default: str = "mean_squared_error"):
+        """Return the distortion that is minimised, and the mean squared error, both ``(batch,)``."""
+        mse = distortion_of(targets, reconstructions, "mean_squared_error")
+        if self._loss is None:
+            return mse if default == "mean_squared_error" else distortion_of(
+                targets, reconstructions, default, weights
+            ), mse
+        value = ops.cast(self._loss(targets, reconstructions), "float32")
+        axes = tuple(range(1, len(value.shape)))
+        # A ``keras.losses.Loss`` gives the mean over the batch, a function a number per pixel.
+        return (ops.mean(value, axis=axes) if axes else value * ops.ones_like(mse)), mse
+
+    def objective_in_words(self) -> str:
+        """Return what is minimised, in words and units, without the penalties."""
+        return f"{self._loss_in_words('squared error, mean over pixels')}, mean over the batch"
+
+    def _loss_in_words(self, default: str) -> str:
+        return (
+            default if self._loss is None else f"keras loss {getattr(self._loss, 'name', None) or self._loss.__name__}"
+        )
+
+    def penalty(self):
+        """Return what regularisers and ``add_loss`` of the networks ask for, a scalar."""
+        losses = [ops.cast(loss, "float32") for loss in self.losses]
+        return sum(losses) if losses else ops.zeros(())
 
     def initialize_from(self, images) -> None:
         """Take from a few training images, uint8, what a good start needs; nothing, for most models."""
@@ -82,37 +172,117 @@ class Autoencoder(keras.Model):
     def finalize(self) -> None:
         """Do what is left when training is over; nothing, for most models."""
 
-    def kernel_regularizer(self) -> keras.regularizers.Regularizer | None:
-        """Return a new regulariser for one kernel, or nothing where ``l1`` and ``l2`` are 0."""
-        if self.l1 and self.l2:
-            return keras.regularizers.L1L2(self.l1, self.l2)
-        if self.l1:
-            return keras.regularizers.L1(self.l1)
-        return keras.regularizers.L2(self.l2) if self.l2 else None
+    # === What Keras asks for ===
 
-    def get_config(self):
-        """Return the constructor's arguments that all models share."""
-        shared = ("image_size", "channels", "seed", "l1", "l2")
-        return {"name": self.name} | {key: getattr(self, key) for key in shared}
+    def compile(self, optimizer="adam", loss=None, *, metrics=None, jit_compile="auto", **kwargs):
+        """Configure training: as ``keras.Model.compile``, every argument optional.
+
+        ``loss`` takes the place of the model's own distortion; ``metrics`` may hold the names of ``kerasae.metrics``.
+        XLA compiles where it is worth it (``jit_compile="auto"``): always on JAX, on TensorFlow with an accelerator.
+        """
+        from kerasae import metrics as ours
+
+        self._loss = keras.losses.get(loss) if loss is not None else None
+        if metrics is not None:
+            listed = [metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics)
+            metrics = [getattr(ours, one) if isinstance(one, str) and hasattr(ours, one) else one for one in listed]
+        jit_compile = worth_compiling() if jit_compile == "auto" else jit_compile
+        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=jit_compile, **kwargs)
+
+    def compile_from_config(self, config):
+        """Compile as a saved model was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x=None, y=None, **kwargs):
+        """Train as ``keras.Model.fit`` does; ``y`` may be left out, the images then being their own targets."""
+        check_images(x, self.image_shape, self.name)
+        check_images(y, self.image_shape, self.name)
+        history = super().fit(x, y, **kwargs)
+        self.finalize()
+        return history
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Export images → reconstructions for serving, as ``keras.Model.export`` does."""
+        images = keras.Input(self.image_shape, name="images")
+        # As a functional model, whose inputs Keras knows on every backend, called before or not.
+        keras.Model(images, self(images), name=self.name).export(filepath, format=format, **kwargs)
+
+    def unpack(self, data):
+        """Return ``(inputs, targets, weights)`` of what ``fit`` hands to a step, float images in [0, 1]."""
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        inputs = as_intensities(x)
+        targets = inputs if y is None else as_intensities(y)
+        if len(inputs.shape) != 4 or len(targets.shape) != 4:
+            raise ModelError(
+                f"{self.name} trains on images (batch, height, width, channels) and, where they differ, their clean "
+                f"targets of the same shape; got {tuple(x.shape)} and {tuple(targets.shape)}"
+            )
+        return inputs, targets, weights
+
+    def track(self, terms, targets, reconstructions, weights=None):
+        """Update trackers and compiled metrics and return their values so far; a scalar counts once for every image."""
+        images = ops.ones_like(terms["mse"])
+        for name, term in terms.items():
+            self.trackers[name].update_state(term * images, sample_weight=weights)
+        logs = self.compute_metrics(None, targets, ops.clip(reconstructions, 0.0, 1.0), weights)
+        return {name: value for name, value in logs.items() if name in terms or name not in self.trackers}
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Update the metrics given to ``compile``; images are their own targets where there are no others."""
+        return super().compute_metrics(x, as_intensities(x) if y is None else y, y_pred, sample_weight)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the loss given to ``compile``, which Keras asks for once to build it; steps use ``objective``."""
+        y = as_intensities(x) if y is None else y
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    @property
+    def metrics(self):
+        """The trackers of the terms, and the metrics given to ``compile``; ``fit`` resets them at every epoch."""
+        own = list(self.trackers.values())
+        known = {id(tracker) for tracker in own}
+        # Keras' tracker of a loss is ours here.
+        return own + [one for one in super().metrics if id(one) not in known and one.name != "loss"]
 
     def build(self, input_shape=None):
-        """Do nothing: the parts are built by the constructor; images of another shape are refused by the encoder."""
-        if input_shape is not None and tuple(input_shape[1:]) != self.image_shape:
+        """Take note of the images' shape; refuse another. The networks are built already."""
+        if input_shape is not None and any(
+            wanted is not None and found is not None and wanted != found
+            for wanted, found in zip(self.image_shape, tuple(input_shape)[1:], strict=False)
+        ):
             raise ModelError(
                 f"{self.name} was built for images of shape {self.image_shape} (height, width, channels); "
                 f"got {tuple(input_shape[1:])}"
             )
         self.built = True
 
+    def get_config(self):
+        """Return what is needed to build the model again: its networks, and what was found out about them."""
+        takes_any_size, stride = self._form
+        return {
+            "name": self.name,
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "image_shape": list(self.image_shape),
+            "takes_any_size": takes_any_size,
+            "stride": stride,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+        }
 
-def initialize(model: keras.Model, seed: int) -> None:
-    """Draw every kernel of ``model`` anew, Glorot uniform (Glorot & Bengio 2010); biases stay 0.
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Return the model that ``config`` describes."""
+        config = dict(config)
+        for part in ("encoder", "decoder"):
+            config[part] = keras.saving.deserialize_keras_object(config[part], custom_objects=custom_objects)
+        config["image_shape"] = tuple(config["image_shape"])
+        return cls(config.pop("encoder"), config.pop("decoder"), **config)
 
-    One seed for all of them, so that runs on two backends start from one point and differ by arithmetic only. Kernels
-    are drawn in the order of ``trainable_variables``; what is not called a kernel, such as the matrices of a density,
-    keeps the start its layer gave it.
-    """
-    generator = np.random.Generator(np.random.PCG64([seed, 0x1417]))
-    for variable in model.trainable_variables:
-        if variable.name == "kernel":
-            variable.assign(GlorotUniform.draw(generator, variable.shape))
+
+def as_intensities(images):
+    """Return images as float32 in [0, 1]: uint8 divided by 255, floats as they are."""
+    images = ops.convert_to_tensor(images)
+    is_float = "float" in keras.backend.standardize_dtype(images.dtype)
+    return ops.cast(images, "float32") if is_float else ops.cast(images, "float32") / 255.0

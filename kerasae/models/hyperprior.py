@@ -1,4 +1,4 @@
-"""Learned codecs whose hyper-latents tell how latents are distributed."""
+"""The hyperprior: hyper-latents tell how latents are distributed."""
 
 import math
 
@@ -6,9 +6,15 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from kerasae.entropy import Density, FactorizedBottleneck, GaussianDensity, centres_and_scales, quantization_proxy
+from kerasae.entropy import (
+    Bottleneck,
+    Density,
+    FactorizedBottleneck,
+    GaussianDensity,
+    centres_and_scales,
+    quantization_proxy,
+)
 from kerasae.layers import DepthToSpace, GlorotUniform, QualityGains, SpaceToDepth, UniformNoise
-from kerasae.models.factorized import DENSITIES, LearnedCodec
 
 # Hyper-latents have a quarter of the latents' rows and columns.
 HYPER_STRIDE = 4
@@ -112,13 +118,12 @@ class HyperSynthesis(layers.Layer):
 
 def _conv(regularizer):
     def conv(width, kernel_size, name):
-        penalty = None if regularizer is None else regularizer()
         return layers.Conv2D(
             width,
             kernel_size,
             padding="same",
             kernel_initializer=GlorotUniform(),
-            kernel_regularizer=penalty,
+            kernel_regularizer=regularizer,
             dtype="float32",
             name=name,
         )
@@ -129,7 +134,7 @@ def _conv(regularizer):
 _MOST_LOG_SCALE = 7.0
 
 
-class HyperpriorBottleneck(keras.layers.Layer):
+class HyperpriorBottleneck(Bottleneck):
     """Rounded latents y, each under N(mean, scale²) with scale (and mean) decoded from rounded hyper-latents z.
 
     ::
@@ -170,12 +175,13 @@ class HyperpriorBottleneck(keras.layers.Layer):
             hyper_width, density.channels, of_sizes=not with_mean, regularizer=regularizer, name="hyper_analysis"
         )
         self.synthesis = HyperSynthesis(hyper_width, outputs, regularizer=regularizer, name="hyper_synthesis")
-        self.side = FactorizedBottleneck(
+        self.hyper = FactorizedBottleneck(
             density,
             gains=QualityGains(levels, density.channels, name="hyper_gains"),
             default_quality=default_quality,
             quantization=quantization,
             seed=seed + 1,
+            rate_weight=0.0,
             name="side",
         )
         self.gains = QualityGains(levels, channels, span=span, name="gains")
@@ -187,21 +193,26 @@ class HyperpriorBottleneck(keras.layers.Layer):
         self.to_pixels.build((None, None, None, density.channels))
         self.built = True
 
-    def call(self, encoded, sample=False, quality=None):
-        """Return ``(latents, rate)``, both float32; the latents are rounded, or with ``sample`` noisy."""
+    def call(self, encoded, training=False, quality=None):
+        """Return ``(latents, rate)``, both float32; the latents are rounded, in training noisy or as rounded."""
         encoded = ops.cast(encoded, "float32")
         if quality is None:
             quality = ops.full((ops.shape(encoded)[0],), self.default_quality, dtype="float32")
-        hyper_latents, side_rate = self.side(self.analysis(encoded), sample=sample, quality=quality)
-        scale, mean = self.known(hyper_latents)
+        hyper_latents, hyper_rate = self.hyper(self.analysis(encoded), training=training, quality=quality)
+        scale, mean = self.predict_scales_and_means(hyper_latents)
         steps, corrections = self.gains(quality)
         latents, rated = quantization_proxy(
-            self.noise, encoded, steps, mean, sample=sample, quantization=self.quantization
+            self.noise, encoded, steps, mean, training=training, quantization=self.quantization
         )
         rate = math.log(2) * self.gaussian.bits(rated, scale, mean, width=steps)
-        return latents * corrections, rate + side_rate
+        return latents * corrections, self._charged(rate + hyper_rate)
 
-    def known(self, hyper_latents):
+    @property
+    def side(self):
+        """The bottleneck of the hyper-latents, by the name under which files of earlier versions keep its weights."""
+        return self.hyper
+
+    def predict_scales_and_means(self, hyper_latents):
         """Return scale and mean of each latent, ``(batch, rows, columns, channels)``; a mean of 0 where none is."""
         found = self.synthesis(hyper_latents)
         if not self.with_mean:
@@ -214,7 +225,7 @@ class HyperpriorBottleneck(keras.layers.Layer):
 
         ``encoded`` is ``(images, rows, columns, channels)``.
         """
-        self.side.initialize_from(ops.convert_to_numpy(self.analysis(ops.convert_to_tensor(encoded))))
+        self.hyper.initialize_from(ops.convert_to_numpy(self.analysis(ops.convert_to_tensor(encoded))))
         centres, scales = centres_and_scales(encoded)
         start = np.concatenate([np.log(scales), centres]) if self.with_mean else np.log(scales)
         self.synthesis.convolutions[-1].bias.assign(start.astype(np.float32))
@@ -225,72 +236,9 @@ class HyperpriorBottleneck(keras.layers.Layer):
 
     def centre(self) -> None:
         """Round hyper-latents around the medians of their density from now on."""
-        self.side.centre()
+        self.hyper.centre()
 
 
 def _bounded(log_scale):
     """Return log-scales within what the tables have, so that no step of training can overflow."""
     return ops.clip(log_scale, -_MOST_LOG_SCALE, _MOST_LOG_SCALE)
-
-
-class HyperpriorCodec(LearnedCodec):
-    """A learned codec with ``hyper_channels`` channels of hyper-latents, behind layers of ``hyper_width`` channels."""
-
-    #: Whether the hyper-latents tell a mean besides the scale.
-    with_mean = False
-
-    def __init__(self, *, hyper_width=64, hyper_channels=32, **kwargs):
-        self._hyper_sizes = (hyper_width, hyper_channels)
-        super().__init__(**kwargs)
-
-    @property
-    def stride(self) -> int:
-        """Pixels of a side per position of the hyper-latents."""
-        return self.latent_stride * HYPER_STRIDE
-
-    def _build_bottleneck(self):
-        width, channels = self._hyper_sizes
-        return HyperpriorBottleneck(
-            self.latent_channels,
-            width,
-            DENSITIES[self.density](channels, initial_scale=1.0, name="density"),
-            with_mean=self.with_mean,
-            levels=self.levels,
-            span=self.span,
-            default_quality=self.default_quality,
-            quantization=self.quantization,
-            seed=self.seed,
-            regularizer=self.kernel_regularizer,
-            name="bottleneck",
-        )
-
-    def get_config(self):
-        """Return what is needed to build the model again."""
-        width, channels = self._hyper_sizes
-        return super().get_config() | {"hyper_width": width, "hyper_channels": channels}
-
-
-@keras.saving.register_keras_serializable(package="kerasae")
-class ScaleHyperprior(HyperpriorCodec):
-    """Transforms around latents under zero-mean normal distributions; hyper-latents tell their scales.
-
-    With ``latent_channels = 64``, ``hyper_channels = 32`` on 128×128 images::
-
-        image ─encoder─▶ y 8×8×64 ──────────────────── round ─▶ ŷ ─decoder─▶ image
-                         └─hyper-analysis─▶ z 2×2×32 ─round─▶ ẑ ─hyper-synthesis─▶ scales 8×8×64 of ŷ
-
-    Ballé, Minnen, Singh, Hwang, Johnston 2018, "Variational image compression with a scale hyperprior".
-    """
-
-    with_mean = False
-
-
-@keras.saving.register_keras_serializable(package="kerasae")
-class MeanScaleHyperprior(HyperpriorCodec):
-    """As ``ScaleHyperprior``, with a mean for each latent too; what is coded is the distance from it.
-
-    Minnen, Ballé, Toderici 2018, "Joint autoregressive and hierarchical priors for learned image compression", without
-    the autoregressive part, which decodes pixel by pixel.
-    """
-
-    with_mean = True

@@ -23,8 +23,8 @@ def gdn_analysis(image_shape, *, widths, latent_channels: int, regularizer) -> k
         image ─conv 5×5 ↓2 ─GDN─▶ … ─conv 5×5 ↓2 ─GDN─▶ conv 5×5 ↓2 ─▶ latents
 
     One stage per entry of ``widths`` and a last one to ``latent_channels``: ``rows`` and ``columns`` are the sides over
-    2^(len(widths) + 1). Ballé, Minnen, Singh, Hwang, Johnston 2018, figure 4. ``regularizer()`` returns a new kernel
-    regulariser or None.
+    2^(len(widths) + 1). Ballé, Minnen, Singh, Hwang, Johnston 2018, figure 4. ``regularizer`` is that of every
+    kernel, or None.
     """
     images = keras.Input(image_shape, name="images")
     x = layers.Rescaling(4.0, offset=-2.0, name="centre")(images)
@@ -46,7 +46,7 @@ def gdn_synthesis(latent_shape, *, widths, colours: int, regularizer) -> keras.M
 
 
 def _kernel(regularizer):
-    return {"kernel_initializer": GlorotUniform(), "kernel_regularizer": regularizer()}
+    return {"kernel_initializer": GlorotUniform(), "kernel_regularizer": regularizer}
 
 
 # The scale of the DCT beside the network: a quantizer's step of 1 is then about a middle quality.
@@ -118,7 +118,7 @@ def _conv(regularizer):
             padding="same",
             activation=activation,
             kernel_initializer=GlorotUniform(),
-            kernel_regularizer=regularizer(),
+            kernel_regularizer=regularizer,
             name=name,
         )
 

@@ -58,8 +58,8 @@ def bd_rate(curve: Sequence[RatePoint], against: Sequence[RatePoint], metric: st
 def _rising(points: Sequence[RatePoint], metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Return rates and qualities in dB, both rising."""
     rates, values = [], []
-    for point in sorted(points, key=lambda point: (point.bits_per_pixel, point.metrics[metric] or 0)):
-        if point.metrics[metric] is None:
+    for point in sorted(points, key=lambda point: (point.bits_per_pixel, point.metrics.get(metric) or 0)):
+        if point.metrics.get(metric) is None:
             continue
         value = _in_db(point.metrics[metric], metric)
         if not values or (value > values[-1] and point.bits_per_pixel > rates[-1]):

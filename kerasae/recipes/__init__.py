@@ -1,5 +1,8 @@
 """Recipes: TOML files that decide a run, as frozen and checked data. Loads neither Keras nor a backend."""
 
+from kerasae.recipes.kinds import KINDS as KINDS
+from kerasae.recipes.kinds import GivenModel as GivenModel
+from kerasae.recipes.kinds import ModelSettings as ModelSettings
 from kerasae.recipes.load import find_recipe as find_recipe
 from kerasae.recipes.load import fingerprint as fingerprint
 from kerasae.recipes.load import header as header
@@ -9,20 +12,16 @@ from kerasae.recipes.load import recipe_from as recipe_from
 from kerasae.recipes.load import replace_data as replace_data
 from kerasae.recipes.load import shipped_recipes as shipped_recipes
 from kerasae.recipes.load import to_toml as to_toml
-from kerasae.recipes.schema import KINDS as KINDS
-from kerasae.recipes.schema import ConvAutoencoder as ConvAutoencoder
-from kerasae.recipes.schema import ConvVae as ConvVae
-from kerasae.recipes.schema import FactorizedPrior as FactorizedPrior
+from kerasae.recipes.schema import SOURCES as SOURCES
+from kerasae.recipes.schema import ArrayData as ArrayData
 from kerasae.recipes.schema import FfhqData as FfhqData
 from kerasae.recipes.schema import FolderData as FolderData
-from kerasae.recipes.schema import MeanScaleHyperprior as MeanScaleHyperprior
-from kerasae.recipes.schema import MlpVae as MlpVae
+from kerasae.recipes.schema import ImageSource as ImageSource
 from kerasae.recipes.schema import Noise as Noise
 from kerasae.recipes.schema import Objective as Objective
 from kerasae.recipes.schema import PhotosData as PhotosData
 from kerasae.recipes.schema import Recipe as Recipe
 from kerasae.recipes.schema import Regularizer as Regularizer
-from kerasae.recipes.schema import ScaleHyperprior as ScaleHyperprior
 from kerasae.recipes.schema import TfdsData as TfdsData
 from kerasae.recipes.schema import Training as Training
 from kerasae.recipes.studies import Level as Level

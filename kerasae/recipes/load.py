@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from kerasae.errors import RecipeError
 from kerasae.files import shipped_folder
 from kerasae.recipes.messages import explain
-from kerasae.recipes.schema import SOURCES, Recipe
+from kerasae.recipes.schema import SOURCES, ImageSource, Recipe
 
 
 def shipped_recipes(folder: str = "") -> list[Path]:
@@ -52,22 +52,20 @@ def header(path: Path) -> str:
     return "\n".join(lines)
 
 
-_SPEC_KEY = {"folder": "path", "ffhq": "path", "tfds": "name"}
-_SPEC_FORMS = "photos, folder:PATH, ffhq:PATH, tfds:NAME"
-
-
 def replace_data(plain: dict[str, Any], spec: str) -> dict[str, Any]:
     """Return the recipe ``plain`` with its source replaced by ``spec``; size, channels and split stay.
 
     ``spec`` is ``photos``, ``folder:PATH``, ``ffhq:PATH`` or ``tfds:NAME``; raises ``RecipeError`` for anything else.
     """
     source, _, where = spec.partition(":")
-    if source not in SOURCES or (source in _SPEC_KEY) != bool(where):
-        raise RecipeError(f"--data {spec!r} names no source of images; it is one of {_SPEC_FORMS}")
+    if source not in SOURCES or bool(SOURCES[source].location) != bool(where):
+        forms = [kind.asked_for.removeprefix("--data ") for kind in SOURCES.values() if "--data " in kind.asked_for]
+        raise RecipeError(f"--data {spec!r} names no source of images; it is one of {', '.join(forms)}")
     old = plain.get("data", {})
-    locations = {key for section in SOURCES.values() for key in section.location_keys}
-    kept = {key: value for key, value in old.items() if key not in locations} if isinstance(old, dict) else {}
-    location = {"source": source} | ({_SPEC_KEY[source]: where} if where else {})
+    # What all sources have in common stays; what says where the images are goes.
+    own = {key for kind in SOURCES.values() for key in kind.model_fields} - set(ImageSource.model_fields)
+    kept = {key: value for key, value in old.items() if key not in own} if isinstance(old, dict) else {}
+    location = {"source": source} | ({SOURCES[source].location: where} if where else {})
     return plain | {"data": kept | location}
 
 
@@ -130,15 +128,11 @@ def recipe_from(plain: dict[str, Any], *, name: str, origin: str) -> Recipe:
     data = plain.get("data")
     # A recipe without a source means the photographs.
     if isinstance(data, dict):
-        data = {"source": "photos"} | data
-        for key in ("path", "data_dir"):
-            if isinstance(data.get(key), str) and data[key]:
-                data[key] = str(Path(data[key]).expanduser().resolve())
-        plain = plain | {"data": data}
+        plain = plain | {"data": {"source": "photos"} | data}
     try:
         return Recipe.model_validate({"name": name} | plain)
     except ValidationError as error:
-        raise RecipeError(f"{origin}: {explain(error)}") from None
+        raise RecipeError(f"{origin}: {explain(error, Recipe)}") from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -172,13 +166,12 @@ _WITHOUT_EFFECT = ("seed", "feed", "checkpoint_seconds")
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Return 8 hexadecimal digits of the recipe's canonical form, its name and seed left out."""
-    plain = recipe.as_dict()
-    plain.pop("name")
+    """Return 8 hexadecimal digits that two recipes share exactly when they describe the same training, seed aside."""
+    plain = recipe.differences()
+    plain.pop("name", None)
     for key in _WITHOUT_EFFECT:
-        plain["training"].pop(key)
-    # Sums in another order are other bits; one device is what there was before recipes could name a number.
-    if plain["training"]["devices"] == 1:
-        plain["training"].pop("devices")
+        plain.get("training", {}).pop(key, None)
+    if not plain.get("training"):
+        plain.pop("training", None)
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:8]

@@ -1,11 +1,11 @@
 """Turn what pydantic found wrong into one sentence in the recipe's own words."""
 
 import difflib
+import typing
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-
-from kerasae.recipes.schema import KINDS, SOURCES, Recipe
 
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "min_length": "length at least"}
 _TYPES = {
@@ -21,29 +21,34 @@ _TYPES = {
 }
 
 
-def explain(error: ValidationError, schema: type[BaseModel] = Recipe) -> str:
-    """Return one sentence per fault of a ``schema``: key, value received, what is allowed, the nearest spelling."""
-    return "; ".join(_sentence(fault, schema) for fault in error.errors(include_url=False))
+def explain(error: ValidationError, schema: type[BaseModel], *, prefix: str = "") -> str:
+    """Return one sentence per fault of a ``schema``: key, value received, what is allowed, the nearest spelling.
+
+    ``prefix`` is the section that the schema describes, where it is one of several.
+    """
+    start = [prefix] if prefix else []
+    return "; ".join(_sentence(fault, schema, start) for fault in error.errors(include_url=False))
 
 
-def _sentence(fault: dict[str, Any], schema: type[BaseModel]) -> str:
+def _sentence(fault: dict[str, Any], schema: type[BaseModel], start: list[str]) -> str:
     kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
-    tags = {*SOURCES, *KINDS}
+    if kind == "explained":
+        return context["sentence"]
     # pydantic names the chosen member of a union in the path (data.folder.path); a recipe's author did not write it.
-    path = [part for place, part in enumerate(fault["loc"]) if not (place == 1 and part in tags)]
-    key = ".".join(str(part) for part in path)
+    place, members = _walk(schema, fault["loc"])
+    path = start + [str(part) for part in place]
+    key = ".".join(path)
     if kind == "missing":
         return f"{key} is missing; {_missing_hint(path)}"
     if kind == "extra_forbidden":
-        return f"{key} is not a key kerasae knows{_nearest(path[-1], _siblings(fault['loc'], schema))}"
+        return f"{key} is not a key kerasae knows{nearest(path[-1], members)}"
     if kind == "union_tag_invalid":
-        return _choice(f"{key}.{context['discriminator'].strip(chr(39))}", context["tag"], context["expected_tags"])
-    if kind == "union_tag_not_found":
         name = context["discriminator"].strip("'")
-        choices = KINDS if name == "kind" else SOURCES
-        return f"{key}.{name} is missing; it is one of {', '.join(choices)}"
+        return choice(f"{key}.{name}", context["tag"], _listed(context["expected_tags"]))
+    if kind == "union_tag_not_found":
+        return f"{key}.{context['discriminator'].strip(chr(39))} is missing"
     if kind == "literal_error":
-        return _choice(key, value, context["expected"])
+        return choice(key, value, _listed(context["expected"]))
     if kind in _TYPES:
         return f"{key} = {value!r} is a {type(value).__name__}; it must be {_TYPES[kind]}"
     if kind == "value_error":
@@ -54,32 +59,53 @@ def _sentence(fault: dict[str, Any], schema: type[BaseModel]) -> str:
     return f"{key} = {_shown(value)} is not allowed: {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 
+def _walk(schema: type[BaseModel], location: Sequence) -> tuple[list, list[str]]:
+    """Return the path as an author writes it, and the keys of the section that its last part belongs to."""
+    path, sections, members = [], [schema], list(schema.model_fields)
+    for part in location:
+        tagged = [one for one in sections if part in _tags(one)]
+        if tagged:
+            sections, members = tagged, list(tagged[0].model_fields)
+            continue
+        path.append(part)
+        members = [key for one in sections for key in one.model_fields] or members
+        found = [one.model_fields[part].annotation for one in sections if part in one.model_fields]
+        sections = [one for annotation in found for one in _sections_of(annotation)]
+    return path, members
+
+
+def _sections_of(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [one for argument in typing.get_args(annotation) for one in _sections_of(argument)]
+
+
+def _tags(section: type[BaseModel]) -> list:
+    """Return the words by which a union tells this member from the others."""
+    return [word for field in section.model_fields.values() for word in typing.get_args(field.annotation)]
+
+
 def _shown(value: Any) -> str:
     return str(list(value)) if isinstance(value, tuple) else repr(value)
 
 
-def _missing_hint(path: list) -> str:
+def _missing_hint(path: list[str]) -> str:
     if path == ["model"]:
-        return f"a recipe needs a [model] section with kind = one of {', '.join(KINDS)}"
+        return 'a recipe needs a [model] section with a kind, such as kind = "conv_autoencoder"; see: kerasae recipes'
     return f"add it to [{path[0]}]" if len(path) > 1 else f"add a [{path[0]}] section"
 
 
-def _choice(key: str, value: Any, expected: str) -> str:
-    choices = [part.strip().strip("'") for part in expected.replace(" or ", ", ").split(",")]
-    return f"{key} = {value!r} is not a choice{_nearest(str(value), choices)}"
+def _listed(expected: str) -> list[str]:
+    return [part.strip().strip("'") for part in expected.replace(" or ", ", ").split(",")]
 
 
-def _nearest(word: str, allowed: list[str]) -> str:
+def choice(key: str, value: Any, choices: Sequence[str]) -> str:
+    """Return the sentence for a value that is none of the ``choices``."""
+    return f"{key} = {value!r} is not a choice{nearest(str(value), choices)}"
+
+
+def nearest(word: str, allowed: Sequence[str]) -> str:
+    """Return the end of a sentence that names the nearest of the ``allowed`` words, and all of them."""
     close = difflib.get_close_matches(str(word), allowed, n=1, cutoff=0.5)
     meant = f", did you mean {close[0]!r}?" if close else ";"
     return f"{meant} allowed: {', '.join(allowed)}"
-
-
-def _siblings(location: tuple, schema: type[BaseModel]) -> list[str]:
-    if schema is not Recipe:
-        return list(schema.model_fields)
-    if location[0] not in Recipe.model_fields or len(location) == 1:
-        return list(Recipe.model_fields)
-    if location[0] in ("data", "model") and len(location) > 2:
-        return list({**SOURCES, **KINDS}[location[1]].model_fields)
-    return list(Recipe.model_fields[location[0]].annotation.model_fields)

@@ -2,28 +2,36 @@
 
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
+
+from kerasae.recipes.kinds import CodeModel, GivenModel, ModelSettings, model_settings
+from kerasae.recipes.section import Section, chosen
 
 
-class Section(BaseModel):
-    """A frozen part of a recipe: unknown keys and loosely typed values are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().resolve())
 
 
 Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
+# Made absolute, so that a run started elsewhere finds the same images.
+FolderPath = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
 
 
-class _Images(Section):
-    """What all sources have in common.
+class ImageSource(Section):
+    """What all sources of images have in common.
 
     Images become ``(image_size, image_size, channels)`` uint8. ``fit`` says how an image of another shape gets there:
     ``crop`` cuts the largest centred square and resizes it, ``stretch`` resizes without cutting; an image that already
     has the size is never resampled. ``split`` holds the fractions of training, validation and test; ``split_seed``
     alone decides who falls where, so that runs with different training seeds share their test images. ``limit`` keeps
     that many images only (whole groups first, chosen by ``split_seed``), for a first look.
+
+    A new source is a subclass, with a ``source`` of its own, in ``SOURCES``: ``loader`` names the function
+    ``(data, *, progress) → ImageSet``, which is imported when images are loaded; ``asked_for`` and ``about`` say in
+    lists how to ask for it and what it is; ``location`` is the key that ``--data SOURCE:LOCATION`` sets.
     """
 
     image_size: int = Field(128, ge=8, le=4096)
@@ -33,8 +41,15 @@ class _Images(Section):
     split_seed: int = Field(0, ge=0, lt=2**32)
     limit: int | None = Field(None, ge=3)
 
-    # The keys that say where the images are; `--data` replaces these and keeps the rest.
-    location_keys: ClassVar[tuple[str, ...]] = ("source",)
+    loader: ClassVar[str]
+    asked_for: ClassVar[str]
+    about: ClassVar[str]
+    location: ClassVar[str | None] = None
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        return self.image_size, self.image_size, self.channels
 
     @field_validator("split")
     @classmethod
@@ -46,211 +61,96 @@ class _Images(Section):
         return split
 
 
-class PhotosData(_Images):
+class PhotosData(ImageSource):
     """Crops of the photographs that come with scikit-image: nothing to download."""
 
     source: Literal["photos"] = "photos"
 
+    loader = "kerasae.data.photos:load_photos"
+    asked_for = "--data photos"
+    about = "crops of the photographs that ship with scikit-image; the default"
 
-class FolderData(_Images):
+
+class FolderData(ImageSource):
     """Any folder tree of PNG, JPEG or WebP files.
 
     ``group_column`` names a column of ``labels`` (a CSV file in the folder, with a column ``file``); images of one
     group, such as one person, then never fall into two splits. ``on_error``: what a broken image file does.
     """
 
-    source: Literal["folder"]
-    path: str = Field(min_length=1)
+    source: Literal["folder"] = "folder"
+    path: FolderPath
     group_column: str | None = Field(None, min_length=1)
     labels: str = "labels.csv"
     on_error: Literal["stop", "skip"] = "stop"
 
-    location_keys = ("source", "path", "group_column", "labels", "on_error")
+    loader = "kerasae.data.sources:load_folder"
+    asked_for = "--data folder:PATH"
+    about = "any folder tree of PNG, JPEG or WebP, split by group where a CSV names one"
+    location = "path"
 
 
-class FfhqData(_Images):
+class FfhqData(ImageSource):
     """The 70,000 FFHQ thumbnails as published, decoded once into a memory-mapped cache."""
 
-    source: Literal["ffhq"]
-    path: str = Field(min_length=1)
+    source: Literal["ffhq"] = "ffhq"
+    path: FolderPath
     on_error: Literal["stop", "skip"] = "stop"
 
-    location_keys = ("source", "path", "on_error")
+    loader = "kerasae.data.sources:load_ffhq"
+    asked_for = "--data ffhq:PATH"
+    about = "the 70,000 FFHQ thumbnails as published"
+    location = "path"
 
 
-class TfdsData(_Images):
+class TfdsData(ImageSource):
     """Any image data set of TensorFlow Datasets, all of its splits together, split anew as the recipe says."""
 
-    source: Literal["tfds"]
+    source: Literal["tfds"] = "tfds"
     name: str = Field(min_length=1)
-    data_dir: str | None = Field(None, min_length=1)
+    data_dir: FolderPath | None = None
     feature: str = "image"
     download: bool = False
 
-    location_keys = ("source", "name", "data_dir", "feature", "download")
+    loader = "kerasae.data.tfds:load_tfds"
+    asked_for = "--data tfds:NAME"
+    about = "any image data set of TensorFlow Datasets"
+    location = "name"
 
 
-Data = Annotated[PhotosData | FolderData | FfhqData | TfdsData, Field(discriminator="source")]
-SOURCES: dict[str, type[_Images]] = {
+class ArrayData(ImageSource):
+    """Images that were given in Python: the recipe of such a run says of what shape they were, not where they are.
+
+    ``height`` and ``width`` are those of the array where they are not both ``image_size``; it may have any number of
+    ``channels``.
+    """
+
+    source: Literal["array"] = "array"
+    channels: int = Field(1, ge=1)
+    height: int | None = Field(None, ge=1)
+    width: int | None = Field(None, ge=1)
+
+    loader = "kerasae.data.sources:load_array"
+    asked_for = "images=ARRAY in Python"
+    about = "a NumPy array, uint8 or float in [0, 1]"
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        return self.height or self.image_size, self.width or self.image_size, self.channels
+
+
+SOURCES: dict[str, type[ImageSource]] = {
     "photos": PhotosData,
     "folder": FolderData,
     "ffhq": FfhqData,
     "tfds": TfdsData,
+    "array": ArrayData,
 }
-
-
-Width = Annotated[int, Field(ge=1, le=4096)]
-Widths = Annotated[tuple[Width, ...], Field(strict=False, min_length=1, max_length=6)]
-
-
-class _Model(Section):
-    @property
-    def is_variational(self) -> bool:
-        """Whether the bottleneck is a distribution, so that the model has a KL divergence for its rate."""
-        return False
-
-    @property
-    def has_entropy_model(self) -> bool:
-        """Whether the bottleneck has an entropy model, so that the model has a rate in bits."""
-        return False
-
-
-class ConvAutoencoder(_Model):
-    """The reference study's autoencoder: one stride-2 convolution per entry of ``filters``, mirrored back.
-
-    The last entry is the number of latent channels.
-    """
-
-    kind: Literal["conv_autoencoder"]
-    filters: Widths = (8, 4)
-    # A kernel of 1 reads one pixel of four; with it TensorFlow 2.21 writes past its memory on a CPU.
-    kernel_size: int = Field(3, ge=2, le=15)
-
-    @property
-    def stride(self) -> int:
-        """Pixels of a side per latent position."""
-        return 2 ** len(self.filters)
-
-
-class MlpVae(_Model):
-    """The reference study's variational autoencoder: dense ``hidden`` layers around ``latent_size`` latents."""
-
-    kind: Literal["mlp_vae"]
-    hidden: Widths = (512,)
-    latent_size: int = Field(200, ge=1, le=65536)
-
-    @property
-    def stride(self) -> int:
-        """Pixels of a side per latent position: any size will do."""
-        return 1
-
-    @property
-    def is_variational(self) -> bool:
-        """Whether the bottleneck is a distribution, so that the model has a rate."""
-        return True
-
-
-class ConvVae(_Model):
-    """A variational autoencoder of strided convolutions and residual blocks around ``latent_size`` dense latents.
-
-    A space-to-depth stem takes ``stem`` pixels a side at once; then one scale per entry of ``widths``, each half the
-    size of the one before, with ``residual_blocks`` blocks. ``neck`` channels of the coarsest scale reach the dense
-    layers: with all of them these would be nine tenths of the weights, and learn the training images by heart.
-    """
-
-    kind: Literal["conv_vae"]
-    stem: Literal[1, 2, 4, 8] = 4
-    widths: Widths = (24, 48, 96)
-    residual_blocks: int = Field(1, ge=0, le=16)
-    neck: int = Field(16, ge=1, le=4096)
-    latent_size: int = Field(200, ge=1, le=65536)
-
-    @property
-    def stride(self) -> int:
-        """Pixels of a side per position of the coarsest scale."""
-        return self.stem * 2 ** (len(self.widths) - 1)
-
-    @property
-    def is_variational(self) -> bool:
-        """Whether the bottleneck is a distribution, so that the model has a rate."""
-        return True
-
-
-class _LearnedCodec(_Model):
-    """A codec trained for rate and distortion at once: transforms, and an entropy model of the rounded latents.
-
-    ``transform``: ``residual``, the fast pair (a space-to-depth stem of ``stem`` pixels a side, one scale per entry of
-    ``widths``, ``residual_blocks`` blocks each), or ``gdn``, the papers' 5×5 convolutions of stride 2 with GDN (one
-    stage per entry of ``widths`` and one more). ``density``: of each channel's latents (of the hyper-latents, where
-    there are any), a mixture of three logistics or the non-parametric density of Ballé et al. 2018.
-    """
-
-    transform: Literal["residual", "gdn"] = "residual"
-    stem: Literal[1, 2, 4, 8] = 4
-    widths: Widths = (32, 64, 128)
-    residual_blocks: int = Field(1, ge=0, le=16)
-    latent_channels: int = Field(64, ge=1, le=4096)
-    density: Literal["logistic_mixture", "factorized"] = "logistic_mixture"
-
-    @property
-    def stride(self) -> int:
-        """Pixels of a side per position of the latents."""
-        if self.transform == "gdn":
-            return 2 ** (len(self.widths) + 1)
-        return self.stem * 2 ** (len(self.widths) - 1)
-
-    @property
-    def has_entropy_model(self) -> bool:
-        """Whether the bottleneck has an entropy model, so that the model has a rate in bits."""
-        return True
-
-
-class FactorizedPrior(_LearnedCodec):
-    """Latents are independent, each channel under a density of its own."""
-
-    kind: Literal["factorized_prior"]
-
-
-class _Hyperprior(_LearnedCodec):
-    """``hyper_channels`` of side information at a quarter of the latents' resolution tell how latents are distributed.
-
-    They are made and read by layers of ``hyper_width`` channels.
-    """
-
-    hyper_width: Width = 64
-    # The file format lays them out over 4×4 blocks of latent positions.
-    hyper_channels: int = Field(32, ge=16, le=4096, multiple_of=16)
-
-    @property
-    def stride(self) -> int:
-        """Pixels of a side per position of the hyper-latents."""
-        return 4 * super().stride
-
-
-class ScaleHyperprior(_Hyperprior):
-    """Latents are normal around 0, with scales that hyper-latents tell."""
-
-    kind: Literal["scale_hyperprior"]
-
-
-class MeanScaleHyperprior(_Hyperprior):
-    """Latents are normal with means and scales that hyper-latents tell."""
-
-    kind: Literal["mean_scale_hyperprior"]
-
-
-Model = Annotated[
-    ConvAutoencoder | MlpVae | ConvVae | FactorizedPrior | ScaleHyperprior | MeanScaleHyperprior,
-    Field(discriminator="kind"),
+# The registry is looked at when a recipe is read, so that a source may be added to it at any time.
+Data = Annotated[
+    SerializeAsAny[ImageSource], BeforeValidator(lambda plain: chosen(plain, "data", "source", ImageSource, SOURCES))
 ]
-KINDS: dict[str, type[Section]] = {
-    "conv_autoencoder": ConvAutoencoder,
-    "mlp_vae": MlpVae,
-    "conv_vae": ConvVae,
-    "factorized_prior": FactorizedPrior,
-    "scale_hyperprior": ScaleHyperprior,
-    "mean_scale_hyperprior": MeanScaleHyperprior,
-}
 
 
 Lambda = Annotated[float, Field(gt=0)]
@@ -348,6 +248,9 @@ class Training(Section):
     devices: int = Field(1, ge=1)
 
 
+Model = Annotated[SerializeAsAny[ModelSettings], BeforeValidator(model_settings)]
+
+
 class Recipe(Section):
     """One training run: data, model, objective, regulariser, noise and training.
 
@@ -365,7 +268,8 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _parts_fit(self) -> "Recipe":
         stride, size = self.model.stride, self.data.image_size
-        if size % stride:
+        # The sides of an array are looked at where the model is built for them.
+        if size % stride and not isinstance(self.data, ArrayData):
             below, above = size // stride * stride, -(-size // stride) * stride
             near = f"{above}" if below < 8 else f"{below} or {above}"
             raise ValueError(
@@ -379,6 +283,10 @@ class Recipe(Section):
         kind = self.model.kind
         given = self.objective.model_fields_set
         variational, codec = self.objective.variational_keys, self.objective.codec_keys
+        if isinstance(self.model, CodeModel | GivenModel):
+            if given:
+                raise ValueError(f"[objective] is the model's own where kind = {kind!r}; remove the section")
+            return
         if not self.model.is_variational and not self.model.has_entropy_model and given:
             raise ValueError(
                 f"[objective] is for variational models (mlp_vae, conv_vae) and learned codecs; a {kind} minimises the "
@@ -400,12 +308,26 @@ class Recipe(Section):
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain nested dictionaries, without the keys that are not set or not this kind of model's."""
-        plain = self.model_dump(mode="json", exclude_none=True)
-        if self.model.is_variational or self.model.has_entropy_model:
+        return self._without_other_kinds(self.model_dump(mode="json", exclude_none=True))
+
+    def differences(self) -> dict[str, Any]:
+        """Return what differs from the defaults, and what kind of model and source of images there are.
+
+        What a run is named by: a new key whose default changes nothing leaves the names of older runs alone.
+        """
+        plain = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        for section, key in (("data", "source"), ("model", "kind")):
+            plain.setdefault(section, {})[key] = getattr(getattr(self, section), key)
+        return self._without_other_kinds(plain)
+
+    def _without_other_kinds(self, plain: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(self.model, CodeModel | GivenModel):
+            plain.pop("objective", None)
+        elif "objective" in plain and (self.model.is_variational or self.model.has_entropy_model):
             others = self.objective.codec_keys if self.model.is_variational else self.objective.variational_keys
             plain["objective"] = {key: value for key, value in plain["objective"].items() if key not in others}
         else:
-            plain.pop("objective")
+            plain.pop("objective", None)
         if self.model.has_entropy_model:
-            plain["training"].pop("best_by")
+            plain.get("training", {}).pop("best_by", None)
         return plain

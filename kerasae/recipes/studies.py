@@ -1,6 +1,5 @@
 """Studies and noise sweeps as TOML files."""
 
-import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,7 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from kerasae.errors import RecipeError
 from kerasae.recipes.load import find_recipe, read_toml
-from kerasae.recipes.messages import explain
+from kerasae.recipes.messages import explain, nearest
 from kerasae.recipes.schema import Section
 
 Texts = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
@@ -107,7 +106,7 @@ def load_study(recipe: str | Path) -> Study:
         )
     unknown = [key for key in plain if key not in _SECTIONS]
     if unknown:
-        raise RecipeError(f"{path}: {unknown[0]} is not a section of a study{_nearest(unknown[0], _SECTIONS)}")
+        raise RecipeError(f"{path}: {unknown[0]} is not a section of a study{nearest(unknown[0], _SECTIONS)}")
     try:
         settings = StudySettings.model_validate(plain["study"])
     except ValidationError as error:
@@ -119,7 +118,7 @@ def load_study(recipe: str | Path) -> Study:
         raise RecipeError(f"{path}: a study needs an axis, such as [axes.regularizer.none] and [axes.regularizer.L2]")
     for axis in settings.compare:
         if axis not in axes:
-            raise RecipeError(f"{path}: study.compare names {axis!r}, which is no axis{_nearest(axis, list(axes))}")
+            raise RecipeError(f"{path}: study.compare names {axis!r}, which is no axis{nearest(axis, list(axes))}")
         if len(axes[axis]) < 2:
             raise RecipeError(f"{path}: axes.{axis} has one level; a comparison needs two at least")
     common = _changes(path, "set", _table(path, "set", plain.get("set", {})))
@@ -166,12 +165,6 @@ def _table(path: Path, place: str, content: Any) -> dict[str, Any]:
 
 def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _nearest(word: str, allowed) -> str:
-    close = difflib.get_close_matches(word, allowed, n=1, cutoff=0.5)
-    meant = f", did you mean {close[0]!r}?" if close else ";"
-    return f"{meant} there are: {', '.join(allowed)}"
 
 
 class NoiseSweep(Section):

@@ -148,7 +148,7 @@ def refuse_without_tensorboard() -> None:
         )
 
 
-class EpochScalars(keras.callbacks.TensorBoard):
+class EpochScalars(keras.callbacks.Callback):
     """Logs every epoch's terms to ``folder``, in ``train`` and ``validation``; no graph, no histograms, no profile.
 
     Steps are epochs, counted from 1 as in ``history.csv``. A resumed run adds files to the same folder, which
@@ -159,19 +159,18 @@ class EpochScalars(keras.callbacks.TensorBoard):
     async_safe = True
 
     def __init__(self, folder: Path):
-        super().__init__(log_dir=str(folder), write_graph=False, update_freq="epoch", profile_batch=0)
-        reading_tensorflow()
-
-    def on_test_end(self, logs=None):
-        """Log the validation by optimiser step, but for what only watches over the loss."""
-        super().on_test_end(_terms(logs))
+        super().__init__()
+        self._summary = reading_tensorflow().summary
+        self._writers = {
+            split: self._summary.create_file_writer(str(folder / split)) for split in ("train", "validation")
+        }
 
     def on_epoch_end(self, epoch, logs=None):
         """Log ``epoch``, counted from 0, and put it on disk: a run may be killed, or looked at, at any time."""
-        super().on_epoch_end(epoch + 1, _terms(logs))
+        for name, value in (logs or {}).items():
+            if "first_non_finite" not in name:
+                split = "validation" if name.startswith("val_") else "train"
+                with self._writers[split].as_default():
+                    self._summary.scalar(f"epoch_{name.removeprefix('val_')}", float(value), step=epoch + 1)
         for writer in self._writers.values():
             writer.flush()
-
-
-def _terms(logs):
-    return {name: value for name, value in (logs or {}).items() if "first_non_finite" not in name}

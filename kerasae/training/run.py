@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerasae.errors import ModelError, RunError
+from kerasae.errors import RunError
 from kerasae.files import replacing, write_json
 from kerasae.recipes import Recipe, fingerprint, read_toml, recipe_from
 from kerasae.records import Example, ImageScores, LatentRecord, RunRecord, Score
@@ -155,9 +155,7 @@ class Run:
 
     def load_model(self) -> "Autoencoder":
         """Return the model of the best epoch; raises ``RunError`` if there is none yet."""
-        import keras
-
-        import kerasae.models  # noqa: F401  registers the classes
+        from kerasae.models.build import load_model
 
         path = self.folder / "model.keras"
         if not path.is_file():
@@ -165,10 +163,7 @@ class Run:
                 f"{self.name} has no trained model yet (it is {self.record.status}); go on with: "
                 f"kerasae train --resume {self.folder}"
             )
-        try:
-            return keras.saving.load_model(path, compile=False)
-        except (ValueError, TypeError, OSError) as error:
-            raise ModelError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from None
+        return load_model(path, code=self.record.extra.get("code", ()))
 
     def history(self) -> list[dict[str, float]]:
         """Return the rows of ``history.csv``."""

@@ -1,9 +1,9 @@
-"""Where a process keeps the run it trains."""
+"""``Recipe`` → trained run."""
 
 import csv
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,11 @@ from kerasae.data import ImageSet, load_images, split_indices
 from kerasae.data.batches import TrainingFeed, ValidationFeed
 from kerasae.errors import RunError, TrainingError
 from kerasae.files import replacing, write_text
+from kerasae.models import Autoencoder, build_model
+from kerasae.models.build import code_of, code_reference, refuse_untrusted
+from kerasae.models.checks import check_sides
 from kerasae.recipes import Recipe, fingerprint, to_toml
+from kerasae.recipes.kinds import CodeModel
 from kerasae.records import RunRecord
 from kerasae.runtime import versions
 from kerasae.training.callbacks import (
@@ -80,8 +84,14 @@ def train(
     force: bool = False,
     reporter: Reporter | None = None,
     tensorboard: bool = False,
+    images: ImageSet | None = None,
+    model: Autoencoder | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
     """Train ``recipe`` and return its run.
+
+    ``images`` and ``model`` are trained on, and trained, in the place of those that the recipe names; a ``model`` has
+    the weights of the best epoch afterwards. ``callbacks`` are Keras' own or yours, called after ours.
 
     A finished run of the same recipe, backend and seed is returned as it is; one that was stopped or killed goes on
     where its last checkpoint was, to the same bits as if it had never stopped. ``force`` starts from nothing.
@@ -100,24 +110,40 @@ def train(
     devices = choose_devices(recipe)
     folder = runs_folder(runs) / run_name(recipe, keras.backend.backend())
     with devices.watch():
-        return _train_on(devices, recipe, folder, force, reporter, tensorboard)
+        return _train_on(devices, recipe, folder, force, reporter, tensorboard, images, model, callbacks)
 
 
 def _train_on(
-    devices: OneDevice, recipe: Recipe, folder: Path, force: bool, reporter: Reporter, tensorboard: bool
+    devices: OneDevice,
+    recipe: Recipe,
+    folder: Path,
+    force: bool,
+    reporter: Reporter,
+    tensorboard: bool,
+    images: ImageSet | None,
+    model: Autoencoder | None,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> Run:
     devices.agree("run", f"{folder.name}{' with --force' if force else ''}")
     if devices.first_says(lambda: b"finished" if not force and _finished(folder) else b""):
         reporter.note(f"{folder.name} is trained already; --force trains it again")
-        return Run(folder)
+        run = Run(folder)
+        if images is not None and images.fingerprint != run.record.data_fingerprint:
+            raise _other_images(run, images)
+        if model is not None:
+            model.set_weights(run.load_model().get_weights())
+        return run
+    if model is None and isinstance(recipe.model, CodeModel):
+        refuse_untrusted(code_reference(recipe.model))
     # Images first: a source that is missing leaves no folder behind.
-    images = devices.together(lambda: load_images(recipe.data, progress=reporter.loading))
+    if images is None:
+        images = devices.together(lambda: load_images(recipe.data, progress=reporter.loading))
     splits = devices.together(lambda: split_indices(images, recipe.data))
     devices.agree("fingerprint of the images", images.fingerprint)
     if images.skipped:
         reporter.note(f"{len(images.skipped)} broken files left out, the first: {images.skipped[0]}")
     with locked_run_folder(folder, devices, force=force) as own, devices.scope():
-        _train(recipe, own, images, splits, reporter, devices, tensorboard)
+        _train(recipe, own, images, splits, reporter, devices, tensorboard, model, callbacks)
     return Run(folder)
 
 
@@ -133,12 +159,17 @@ def _train(
     reporter: Reporter,
     devices: OneDevice,
     tensorboard: bool,
+    model: Autoencoder | None,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
     training, run = recipe.training, Run(folder)
     steps_per_epoch = TrainingFeed(
         images.images, splits["train"], batch_size=training.batch_size, seed=0, first_epoch=0, epochs=1
     ).steps_per_epoch
-    trainer = build_trainer(recipe, steps_per_epoch=steps_per_epoch)
+    if model is None:
+        model = build_model(recipe, image_shape=tuple(images.images.shape[1:]))
+    check_sides(model, images.images.shape[1:])
+    trainer = build_trainer(recipe, steps_per_epoch=steps_per_epoch, model=model)
     checkpoint = folder / "state" / "checkpoint.npz"
     progress = Progress()
     record = _new_record(recipe, folder.name, trainer.autoencoder, images, splits, devices)
@@ -152,7 +183,7 @@ def _train(
     run = run.write_record(replace(record, epochs_done=progress.epochs_done))
     checkpointing = CheckpointCallback(
         progress,
-        best_by=best_by(recipe),
+        best_by=best_by(recipe, model),
         path=checkpoint,
         checkpoint_seconds=training.checkpoint_seconds,
         images=len(splits["train"]),
@@ -188,6 +219,7 @@ def _train(
                     checkpointing,
                     ProgressCallback(reporter, progress.history, may_stop=devices.processes == 1),
                     *logs,
+                    *callbacks,
                 ],
             )
         status = "finished"
@@ -240,10 +272,15 @@ def _write_history(path: Path, history: list[dict[str, float]]) -> None:
 def _refuse_other_images(run: Run, record: RunRecord) -> None:
     stored = run.record
     if stored.data_fingerprint != record.data_fingerprint or stored.image_counts != record.image_counts:
-        raise RunError(
-            f"{run.folder} was begun on other images (fingerprint {stored.data_fingerprint}, now "
-            f"{record.data_fingerprint}); bring them back, or start again with --force"
-        )
+        raise _other_images(run, record)
+
+
+def _other_images(run: Run, now) -> RunError:
+    found = now.data_fingerprint if isinstance(now, RunRecord) else now.fingerprint
+    return RunError(
+        f"{run.folder} was begun on other images (fingerprint {run.record.data_fingerprint}, now {found}); bring them "
+        "back, or start again with --force"
+    )
 
 
 def _new_record(recipe: Recipe, name: str, autoencoder, images: ImageSet, splits, devices: OneDevice) -> RunRecord:
@@ -262,6 +299,6 @@ def _new_record(recipe: Recipe, name: str, autoencoder, images: ImageSet, splits
         image_counts={split: len(indexes) for split, indexes in splits.items()},
         parameters=autoencoder.count_params(),
         latent_ratio=autoencoder.latent_ratio,
-        objective=objective_sentence(recipe),
-        extra=devices.as_dict(),
+        objective=objective_sentence(recipe, autoencoder),
+        extra=devices.as_dict() | ({"code": code} if (code := code_of(autoencoder)) else {}),
     )

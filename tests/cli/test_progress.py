@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from kerasae.cli.console import TrainingProgress
+from kerasae.console import TrainingProgress
 
 
 def said(*rows):

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-
 from kerasae.training.objectives import batch_mean, distortion, weight_penalty
 
 

@@ -1,9 +1,9 @@
-"""What training minimises, written once for all backends.
+"""Distortions that training minimises, written once for all backends.
 
-``loss = distortion + rate_weight · rate + weight_penalty``, every term averaged over the batch:
+``loss = distortion + rate_weight · rate + penalty``, every term averaged over the batch:
 
 ======================  =========================================================  ==============
-convention              distortion of one image                                    rate
+distortion              of one image                                               rate
 ======================  =========================================================  ==============
 ``mean_squared_error``  squared error, mean over pixels and channels               none
 ``unit``                squared error, summed over pixels and channels             nats
@@ -11,13 +11,14 @@ convention              distortion of one image                                 
 ======================  =========================================================  ==============
 
 A kernel penalty of 1e-5 therefore weighs 16,384 times more against the first than against the second on 128×128
-images; the convention is stored with every run.
+images; which it was is stored with every run.
 """
 
 import math
 
 from keras import ops
 
+DISTORTIONS = ("mean_squared_error", "unit", "calibrated")
 # σ-VAE's authors bound log σ from below at −6, about half a gray level of 255, so that a perfect batch stays finite.
 LEAST_VARIANCE = math.exp(-12.0)
 
@@ -32,22 +33,31 @@ def batch_mean(values, weights=None):
     return ops.sum(values * weights) / ops.sum(weights)
 
 
-def distortion(images, reconstructions, convention: str, weights=None):
-    """Return the distortion of each image, ``(batch,)``, under ``convention``.
+def distortion_of(images, reconstructions, distortion: str, weights=None):
+    """Return the ``distortion`` of each image, ``(batch,)``, by name.
 
     ``images`` and ``reconstructions`` are ``(batch, height, width, channels)`` in [0, 1]; ``weights`` are those of
     ``batch_mean``, which decide here what counts as the batch's own variance.
     """
     squared = ops.square(images - reconstructions)
-    if convention == "mean_squared_error":
+    if distortion == "mean_squared_error":
         return ops.mean(squared, axis=(1, 2, 3))
     summed = ops.sum(squared, axis=(1, 2, 3))
-    if convention == "unit":
+    if distortion == "unit":
         return summed
-    return _calibrated(summed, weights, numbers=math.prod(images.shape[1:]))
+    return _calibrated(summed, weights, numbers=pixels_of(images) * images.shape[-1])
 
 
-def _calibrated(summed, weights, numbers: int):
+def pixels_of(images):
+    """Return height · width of ``(batch, height, width, channels)``: a number, or a tensor where a graph knows none."""
+    height, width = images.shape[1:3]
+    if height is not None and width is not None:
+        return height * width
+    shape = ops.shape(images)
+    return ops.cast(shape[1] * shape[2], "float32")
+
+
+def _calibrated(summed, weights, numbers):
     """Negative log-likelihood in nats under the variance that maximises it over the batch.
 
     Rybkin, Daniilidis & Levine 2021, "Simple and Effective VAE Training with Calibrated Decoders": the optimal shared
@@ -56,9 +66,3 @@ def _calibrated(summed, weights, numbers: int):
     """
     variance = ops.maximum(batch_mean(summed, weights) / numbers, LEAST_VARIANCE)
     return 0.5 * (numbers * ops.log(2 * math.pi * variance) + summed / variance)
-
-
-def weight_penalty(variables):
-    """Return the sum of the variables' own regularisers, a scalar; 0 where none has one."""
-    penalties = [variable.regularizer(variable) for variable in variables if variable.regularizer is not None]
-    return sum(penalties) if penalties else ops.zeros(())

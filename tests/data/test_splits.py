@@ -1,4 +1,4 @@
-"""Splits: disjoint, covering, whole groups, the same everywhere."""
+"""Image sets know when they are another one; splits are disjoint, covering, of whole groups, the same everywhere."""
 
 from collections import Counter
 
@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from kerasae.data import ImageSet, split_indices
-from kerasae.data.splits import hashed_order, limit_indices
+from kerasae.data.splits import hashed_order, limit_indices, pixel_digest
 from kerasae.errors import DataError
 from kerasae.recipes import PhotosData
+
+IMAGES = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4, 1)
+NAMES = ("a", "b", "c")
 
 
 def image_set(count, groups=None):
@@ -119,3 +122,96 @@ def test_limit_leaves_enough_groups_to_split():
     kept = Counter(groups[index] for index in keep)
     assert sum(kept.values()) == 60
     assert len(kept) == 8
+
+
+def of(images=IMAGES, names=NAMES, groups=None):
+    return ImageSet.of(images, names, groups, label="here", card="folder")
+
+
+def test_fingerprint_is_16_digits_and_stays():
+    assert of().fingerprint == of(IMAGES.copy(), list(NAMES)).fingerprint
+    assert len(of().fingerprint) == 16
+    assert int(of().fingerprint, 16) >= 0
+
+
+def test_fingerprint_does_not_depend_on_platform_or_version():
+    assert of(groups=("x", "x", "y")).fingerprint == "67f1e8f08f4e43b7"
+
+
+def test_fingerprint_changes_with_pixels_shape_names_and_groups():
+    changed = IMAGES.copy()
+    changed[2, 3, 3, 0] ^= 1
+    sets = [
+        of(),
+        of(changed),
+        of(IMAGES.reshape(3, 2, 8, 1)),
+        of(names=("a", "b", "d")),
+        of(names=("ab", "", "c")),
+        of(groups=("x", "x", "y")),
+        of(groups=("x", "y", "y")),
+    ]
+    assert len({one.fingerprint for one in sets}) == len(sets)
+
+
+def test_digest_of_a_slice_and_of_its_copy_agree():
+    assert pixel_digest(IMAGES[::2]) == pixel_digest(IMAGES[::2].copy())
+
+
+def test_what_does_not_fit_together_is_refused():
+    with pytest.raises(DataError, match="3 images with 2 names and no groups"):
+        of(names=("a", "b"))
+    with pytest.raises(DataError, match="3 images with 3 names and 1 groups"):
+        of(groups=("x",))
+    with pytest.raises(DataError, match="two images have the same name"):
+        of(names=("a", "b", "a"))
+    with pytest.raises(DataError, match="type float64 arrived from here; needed is uint8"):
+        of(IMAGES.astype(float))
+
+
+def test_floats_become_the_nearest_8_bits_and_uint8_stays_as_it_is():
+    exact = np.arange(2 * 3 * 5 * 4, dtype=np.uint8).reshape(2, 3, 5, 4)
+    assert ImageSet.from_array(exact).images is exact
+    for kind in (np.float16, np.float32, np.float64):
+        images = ImageSet.from_array((exact / 255).astype(kind), groups=[7, 8])
+        np.testing.assert_array_equal(images.images, exact)
+    assert images.names == ("image_000000", "image_000001")
+    assert (images.groups, images.label, images.card) == (("7", "8"), "array", "array")
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((4, 8, 8), np.uint8), r"shape \(4, 8, 8\) arrived; .* give gray images a channel"),
+        (np.zeros((4, 3, 8, 9), np.uint8), r"its channels seemingly first; .* np.moveaxis\(images, 1, -1\)"),
+        (np.zeros((0, 8, 8, 1), np.uint8), r"shape \(0, 8, 8, 1\) with nothing in it arrived"),
+        (np.zeros((8, 8), np.uint8), r"shape \(8, 8\) arrived; needed are images of"),
+        (np.zeros((4, 8, 8, 1), np.int64), "type int64 arrived"),
+        (np.full((4, 8, 8, 1), 255.0, np.float32), "float32 values from 255 to 255 arrived; .* divide by 255"),
+        (np.full((4, 8, 8, 1), -1.0), r"float64 values from -1 to -1 arrived; .* in \[0, 1\]$"),
+        (np.full((4, 8, 8, 1), np.nan), "holds NaN or infinity"),
+    ],
+)
+def test_an_array_that_holds_no_images_is_refused(images, message):
+    with pytest.raises(DataError, match=f"array: .*{message}"):
+        ImageSet.from_array(images)
+
+
+def test_groups_and_names_are_one_for_each_image():
+    with pytest.raises(DataError, match="array: 2 groups arrived for 3 images"):
+        ImageSet.from_array(IMAGES, groups=["x", "y"])
+    with pytest.raises(DataError, match="array: 4 names arrived for 3 images"):
+        ImageSet.from_array(IMAGES, names="abcd")
+
+
+def test_given_splits_go_before_those_of_the_recipe():
+    images = ImageSet.from_array(IMAGES, splits={"validation": [2, 0]})
+    parts = split_indices(images, PhotosData())
+    assert {name: part.tolist() for name, part in parts.items()} == {"train": [], "validation": [0, 2], "test": []}
+    assert images.fingerprint != ImageSet.from_array(IMAGES).fingerprint
+    for splits, message in (
+        ({"val": [0]}, "there is no split 'val'"),
+        ({"train": [3]}, "splits have indexes 3 to 3 of 3 images"),
+        ({"train": [0, 1], "test": [1]}, "in two splits"),
+    ):
+        with pytest.raises(DataError, match=message):
+            ImageSet.from_array(IMAGES, splits=splits)

@@ -5,54 +5,62 @@ from collections.abc import Callable
 import jax
 import keras
 
-from kerasae.training.steps.unpack import images_of, weights_of
-
 
 class Step:
-    """``train_step`` and ``test_step`` of a ``Trainer``; see there for ``forward`` and ``track``."""
+    """``train_step`` and ``test_step`` of a model with ``unpack``, ``objective`` and ``track``; see ``Autoencoder``."""
 
-    def gradients(self, images):
+    def gradients(self, inputs, targets, weights=None):
         """Return the gradient of the loss for every trainable variable, with the terms it came with."""
         values = [variable.value for variable in self.trainable_variables]
         state = [variable.value for variable in self.non_trainable_variables]
         # Compiled whole, as ``fit`` compiles it; XLA would compile each operation by itself, which takes minutes.
-        (_, (terms, state)), gradients = jax.jit(self._value_and_gradients)(values, state, images)
+        (_, (terms, _, state)), gradients = jax.jit(self._value_and_gradients)(
+            values, state, [], inputs, targets, weights
+        )
         for variable, value in zip(self.non_trainable_variables, state, strict=True):
             variable.assign(value)
         return gradients, terms
 
-    def _value_and_gradients(self, trainable, non_trainable, images, weights=None):
+    def _value_and_gradients(self, trainable, non_trainable, optimizer, inputs, targets, weights):
         def loss_of(trainable, non_trainable):
-            with self._scope(trainable, non_trainable) as scope:
-                loss, terms = self.forward(images, weights)
-            return loss, (terms, _read(scope, self.non_trainable_variables))
+            with self._scope(trainable, non_trainable, optimizer) as scope:
+                loss, terms, reconstructions = self.objective(inputs, targets, weights, training=True)
+                if optimizer:
+                    loss = self.optimizer.scale_loss(loss)
+            return loss, (terms, reconstructions, _read(scope, self.non_trainable_variables))
 
         return jax.value_and_grad(loss_of, has_aux=True)(trainable, non_trainable)
 
-    def _scope(self, trainable, non_trainable):
+    def _scope(self, trainable, non_trainable, optimizer=()):
         variables = [*self.trainable_variables, *self.non_trainable_variables]
-        return keras.StatelessScope(list(zip(variables, [*trainable, *non_trainable], strict=True)))
+        values = [*trainable, *non_trainable]
+        if optimizer:
+            variables, values = [*variables, *self.optimizer.variables], [*values, *optimizer]
+        return keras.StatelessScope(list(zip(variables, values, strict=True)), collect_losses=True)
 
-    def _tracked(self, terms, weights, metrics):
+    def _tracked(self, metrics, terms, targets, reconstructions, weights):
         with keras.StatelessScope(list(zip(self.metrics_variables, metrics, strict=True))) as scope:
-            logs = self.track(terms, weights)
+            logs = self.track(terms, targets, reconstructions, weights)
         return logs, _read(scope, self.metrics_variables)
 
     def train_step(self, state, data):
-        """Return logs and the state after one batch of uint8 images."""
+        """Return logs and the state after one batch."""
         trainable, non_trainable, optimizer, metrics = state
-        images, weights = images_of(data), weights_of(data)
-        (_, (terms, non_trainable)), gradients = self._value_and_gradients(trainable, non_trainable, images, weights)
+        inputs, targets, weights = self.unpack(data)
+        (_, (terms, reconstructions, non_trainable)), gradients = self._value_and_gradients(
+            trainable, non_trainable, optimizer, inputs, targets, weights
+        )
         trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
-        logs, metrics = self._tracked(terms, weights, metrics)
+        logs, metrics = self._tracked(metrics, terms, targets, reconstructions, weights)
         return logs, (trainable, non_trainable, optimizer, metrics)
 
     def test_step(self, state, data):
-        """Return logs and the state after one batch of uint8 images."""
+        """Return logs and the state after one batch."""
         trainable, non_trainable, metrics = state
+        inputs, targets, weights = self.unpack(data)
         with self._scope(trainable, non_trainable) as scope:
-            terms = self.validate(images_of(data), weights_of(data))
-        logs, metrics = self._tracked(terms, weights_of(data), metrics)
+            _, terms, reconstructions = self.objective(inputs, targets, weights, training=False)
+        logs, metrics = self._tracked(metrics, terms, targets, reconstructions, weights)
         return logs, (trainable, _read(scope, self.non_trainable_variables), metrics)
 
 

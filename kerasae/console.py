@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,6 +12,11 @@ from kerasae.metrics.registry import psnr_of_mse
 
 out = Console()
 err = Console(stderr=True)
+
+
+def waiting(words: str, verbose: bool = True):
+    """Return a context that shows ``words`` with a spinner on a terminal, and nothing elsewhere."""
+    return err.status(words, spinner="dots") if verbose and err.is_terminal else nullcontext()
 
 
 @contextmanager

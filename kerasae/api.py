@@ -1,0 +1,531 @@
+"""What the commands do, in Python: train and everything that follows it, evaluate, report.
+
+``kerasae.train`` takes a recipe or a model of your own, on images of a source or of an array; what it leaves behind is
+a run, which every other function and command takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasae.console import TrainingProgress, err, out, waiting
+from kerasae.errors import DataError, KerasaeError, RunError
+from kerasae.files import write_text
+from kerasae.recipes import Recipe, load_recipe, recipe_from
+from kerasae.training import Run, load_run
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasae.data import ImageSet
+    from kerasae.evaluation import Evaluation
+    from kerasae.models import Autoencoder
+
+_FORMATS = ("html", "markdown", "latex", "csv")
+
+
+def train(
+    what: str | Path | Recipe | Autoencoder,
+    images: Any = None,
+    validation_images: Any = None,
+    *,
+    test_images: Any = None,
+    groups: Sequence | None = None,
+    data: str | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    noise: float | None = None,
+    seed: int | None = None,
+    loss: Any = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    set: Sequence[str] = (),
+    name: str | None = None,
+    runs: str | Path | None = None,
+    force: bool = False,
+    tensorboard: bool = False,
+    verbose: bool = True,
+) -> Run:
+    """Train a recipe or a model, evaluate it, draw its figures, freeze its tables, and return the run.
+
+    ::
+
+        run = kerasae.train("ae_l2", epochs=20)
+        run = kerasae.train(model, images, validation_images, epochs=40, runs="runs")
+
+    A run that was stopped or killed goes on where its last checkpoint was, to the same bits; a finished one is returned
+    as it is, its weights given to the model. ``force`` begins anew.
+
+    Args:
+        what: a recipe, by name, path or as ``kerasae.load_recipe`` returns it; or an ``Autoencoder``,
+            ``VariationalAutoencoder`` or ``LearnedCodec`` with networks of your own. Where the model was compiled, its
+            optimizer and loss are used; otherwise Adam, and the loss of the model.
+        images: uint8, or float in [0, 1], ``(n, height, width, channels)``; also a tf.data, ``PyDataset`` or torch
+            loader of such batches, which is read into memory. Needed for a model; in the place of a recipe's source.
+        validation_images, test_images: the same, where the split is yours; otherwise 10 % and 20 % of ``images`` are
+            held out, whole groups at a time where ``groups`` (one label per image) says who belongs together.
+        data, epochs, batch_size, learning_rate, noise, seed, set: change keys of the recipe, as the options of
+            ``kerasae train`` do; ``noise`` is the sigma of Gaussian noise on the input.
+        loss: a Keras loss in the place of the model's own distortion.
+        callbacks: Keras' own or yours; ``self.model`` is the trainer around the model, ``self.model.autoencoder``.
+        name: of the run, before its fingerprint; by default the recipe's or the model's.
+        runs: the folder of runs; default ``KERASAE_RUNS``, or ``runs``.
+        verbose: print progress to standard error and the table to standard output.
+
+    Raises:
+        KerasaeError: one of its subclasses, whose text says what was wrong and what to do.
+    """
+    from kerasae.models import Autoencoder
+
+    changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
+    training = {key: value for key, value in changes.items() if value is not None}
+    given = None
+    if images is not None:
+        given = _image_set(images, validation_images, test_images, groups)
+    elif validation_images is not None or test_images is not None or groups is not None:
+        raise DataError("validation_images, test_images and groups go with images, which are missing")
+    model = what if isinstance(what, Autoencoder) else None
+    if model is not None:
+        if given is None and data is None:
+            raise DataError(
+                f"images are missing: kerasae.train({type(model).__name__}(…), images), or data='folder:PATH'"
+            )
+        if loss is not None:
+            model.compile(model.optimizer if model.compiled else "adam", loss=loss)
+        recipe = _recipe_of(model, given, data, training, noise, set, name)
+    else:
+        if loss is not None:
+            raise KerasaeError("loss= goes with a model; a recipe says what it minimises in [objective]")
+        recipe = _changed(what, given, data, training, noise, set, name)
+    return train_run(
+        recipe,
+        runs=runs,
+        force=force,
+        images=given,
+        model=model,
+        callbacks=callbacks,
+        tensorboard=tensorboard,
+        verbose=verbose,
+    )
+
+
+def train_run(
+    recipe: Recipe,
+    *,
+    runs: str | Path | None = None,
+    force: bool = False,
+    images: ImageSet | None = None,
+    model: Autoencoder | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    tensorboard: bool = False,
+    verbose: bool = True,
+    table: bool = True,
+) -> Run:
+    """Train ``recipe``, then evaluate, draw and freeze what is not there yet; return the run. See ``train``.
+
+    Without ``table`` progress alone is shown.
+    """
+    from kerasae.training.devices import is_first_process, leave_processes
+
+    run = fitted(
+        recipe,
+        runs=runs,
+        force=force,
+        images=images,
+        model=model,
+        callbacks=callbacks,
+        tensorboard=tensorboard,
+        verbose=verbose,
+    )
+    # Of several processes that trained together the first alone goes on; the others may end while it still works.
+    leave_processes()
+    if not is_first_process():
+        return run
+    loaded = None if run.scores() else score(run, images=images, verbose=verbose)
+    if not (run.folder / "figures" / "loss_curves.png").is_file():
+        # Runs of a study are scored, but not drawn.
+        draw_figures(run)
+    if verbose and table:
+        show(run)
+    if loaded:
+        # While the training images are at hand: whoever compresses later may not have them.
+        with waiting("freezing tables for kerasae compress", verbose):
+            from kerasae.codec import freeze_run
+
+            freeze_run(run, images=loaded[0], model=loaded[1])
+    return run
+
+
+def fitted(
+    recipe: Recipe,
+    *,
+    runs: str | Path | None = None,
+    force: bool = False,
+    images: ImageSet | None = None,
+    model: Autoencoder | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    tensorboard: bool = False,
+    verbose: bool = True,
+) -> Run:
+    """Return the finished run of ``recipe``, training what is not there yet, with progress on standard error."""
+    from kerasae.errors import TrainingError
+    from kerasae.runtime import choose_backend, wanted_backend
+    from kerasae.training.devices import ask_for_threads, asked_for, join_processes
+
+    # Before seconds go into loading a backend that cannot do it.
+    asked = asked_for(recipe, wanted_backend())
+    with waiting("loading the backend", verbose):
+        backend = choose_backend()
+        # Both before anything asks JAX for its devices.
+        ask_for_threads(asked.devices)
+        join_processes()
+        import keras
+
+        from kerasae.runtime import describe_device
+        from kerasae.training import Reporter
+        from kerasae.training import train as train_recipe
+    progress = Reporter()
+    if verbose:
+        where = f"keras {keras.__version__} · {backend} · {describe_device()}"
+        err.print(f"[bold]{recipe.name}[/] · {where}", highlight=False)
+        progress = TrainingProgress(err, recipe.name)
+    try:
+        return train_recipe(
+            recipe,
+            runs=runs,
+            force=force,
+            reporter=progress,
+            tensorboard=tensorboard,
+            images=images,
+            model=model,
+            callbacks=callbacks,
+        )
+    except KeyboardInterrupt:
+        progress.close()
+        if verbose:
+            err.print("stopped; the same command goes on where the last checkpoint was", highlight=False)
+        raise
+    except TrainingError:
+        progress.close()
+        raise
+    finally:
+        progress.close()
+
+
+def evaluate(
+    run: str | Path | Run,
+    images: Any = None,
+    *,
+    groups: Sequence | None = None,
+    data: str | None = None,
+    set: Sequence[str] = (),
+    splits: Sequence[str] | None = None,
+    sigmas: Sequence[float] | None = None,
+    seed: int = 0,
+    runs: str | Path | None = None,
+) -> Evaluation:
+    """Score a run on its own images, on an array, or on another source; clean, or under noise of ``sigmas``.
+
+    ``run`` is a ``Run``, its folder, its name, or ``"latest"``. ``images`` is an array as for ``train``; ``data`` a
+    source such as ``"folder:PATH"``, with ``set`` changing keys of ``[data]``. Scores of a run on its own validation
+    and test images are kept in its folder, those on other images are only returned.
+    """
+    from kerasae.data import load_images
+    from kerasae.evaluation import evaluate as score_images
+
+    found = run if isinstance(run, Run) else load_run(run, runs)
+    own = images is None and data is None and not set
+    given = _image_set(images, None, None, groups) if images is not None else None
+    if given is None and not own:
+        given = load_images(changed_data(found, data, set))
+    if splits is None and images is None and data is None and not own:
+        # The same source with another size or limit: its splits are those of the recipe.
+        splits = ("validation", "test")
+    evaluation = score_images(found, images=given, splits=splits, sigmas=sigmas, seed=seed)
+    if own and sigmas is None and seed == 0 and splits is None:
+        evaluation.save(found.folder)
+    return evaluation
+
+
+def report(
+    target: str | Path | Run = "latest",
+    path: str | Path | None = None,
+    *,
+    format: str | None = None,
+    runs: str | Path | None = None,
+    command: str = "",
+) -> Path:
+    """Write all there is to know of a run or a study as one page that needs no network, and return its path.
+
+    ``path`` is by default ``report.html`` in the folder of the run or study; by its ending, or by ``format``, it may be
+    Markdown, LaTeX or CSV of the table instead. From records on disk alone: no Keras, no images.
+    """
+    from kerasae.studies.plan import find_study
+
+    target = target.folder if isinstance(target, Run) else target
+    text = report_text(target, format=report_format(format, path), runs=runs, command=command)
+    folder = find_study(str(target), runs)
+    folder = folder if folder is not None else load_run(target, runs).folder
+    path = Path(path).expanduser() if path else folder / "report.html"
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise KerasaeError(f"{path} cannot be written: {error.strerror}; write elsewhere with -o") from None
+    return path
+
+
+def report_text(target: str | Path, *, format: str, runs: str | Path | None = None, command: str = "") -> str:
+    """Return the report of a run or a study in ``format``: html, markdown, latex or csv."""
+    from kerasae import reports
+    from kerasae.studies.gather import gather
+
+    content = gather(str(target), runs=runs, command=command)
+    return reports.page(content) if format == "html" else reports.report_text(content, format)
+
+
+def report_format(format: str | None, path: str | Path | None) -> str:
+    """Return the format that is asked for, or that the ending of ``path`` says."""
+    endings = {".md": "markdown", ".tex": "latex", ".csv": "csv"}
+    chosen = format or (endings.get(Path(path).suffix.lower(), "html") if path else "html")
+    if chosen not in _FORMATS:
+        raise KerasaeError(f"the format {format!r} is not one of {', '.join(_FORMATS)}")
+    return chosen
+
+
+# === Parts ===
+
+
+def score(run: Run, *, images: ImageSet | None = None, verbose: bool = True) -> tuple[ImageSet, Autoencoder]:
+    """Evaluate ``run`` on its validation and test images and write scores and figures into its folder.
+
+    Return its images and its model.
+    """
+    from kerasae.data import load_images
+    from kerasae.evaluation import score_run
+
+    with waiting("evaluating", verbose):
+        images = load_images(run.recipe.data) if images is None else images
+        model = run.load_model()
+        score_run(run, images, model)
+        draw_figures(run)
+    return images, model
+
+
+def draw_figures(run: Run) -> None:
+    """Write the run's loss curves, and per test condition its histograms and its best, median and worst images.
+
+    From what its folder holds alone: no Keras, no images. Figures that are there already are drawn anew.
+    """
+    from kerasae.reports import loss_curves, metric_histograms
+
+    folder, name = run.folder / "figures", run.record.recipe_name
+    loss_curves(run.history(), folder / "loss_curves.png", name, best_epoch=run.record.best_epoch)
+    examples = run.examples()
+    split = "test" if any(score.split == "test" for score in run.scores()) else "validation"
+    for sigma in dict.fromkeys(score.sigma for score in run.scores() if score.split == split):
+        noise = f", input sigma {sigma:g}" if sigma else ""
+        suffix = f"_sigma_{sigma:g}" if sigma else ""
+        for scores in run.image_scores(split=split, sigma=sigma):
+            how = scores.decoded_from
+            tail = suffix if how == "latents" else f"_{how}{suffix}"
+            title = f"{name}, {split} images{noise}" + ("" if how == "latents" else f", decoded from the {how}")
+            metric_histograms(scores.metrics, folder / f"histograms{tail}.png", title)
+            shown = [one for one in examples if (one.sigma, one.decoded_from) == (sigma, how)]
+            if shown:
+                _grid(folder / f"reconstructions{tail}.png", title, shown)
+
+
+def _grid(path, title, examples) -> None:
+    from kerasae.reports import reconstruction_grid
+
+    def pixels(what):
+        return np.stack([getattr(example, what) for example in examples]) / 255.0
+
+    reconstruction_grid(
+        path,
+        originals=pixels("original"),
+        inputs=pixels("given") if examples[0].sigma else None,
+        reconstructions=pixels("reconstruction"),
+        captions=[f"{one.rank}\n{one.psnr:.2f} dB, SSIM {one.ssim:.3f}" for one in examples],
+        title=title,
+    )
+
+
+def show(run: Run) -> None:
+    """Print the table of a run's scores and what a reader should know of it."""
+    from kerasae.reports import score_table
+
+    record = run.record
+    out.print(score_table(run.scores(), title=f"{record.recipe_name} on {record.backend}"))
+    out.print(
+        f"{record.parameters:,} parameters · latent_ratio {record.latent_ratio:g} (numbers, not bytes) · "
+        f"best epoch {record.best_epoch} of {record.epochs_done} · {record.training_seconds:.0f} s at "
+        f"{record.images_per_second:,.0f} images/s",
+        highlight=False,
+    )
+    out.print(f"objective: {record.objective}", highlight=False)
+    out.print(f"run: {run.folder}", highlight=False, soft_wrap=True)
+
+
+# === Images and recipes that were given in Python ===
+
+
+def _image_set(images: Any, validation: Any, test: Any, groups: Sequence | None) -> ImageSet:
+    from kerasae.data import ImageSet
+
+    if isinstance(images, ImageSet):
+        return images
+    if validation is None and test is None:
+        return ImageSet.from_array(_array(images, "images"), groups=groups)
+    if groups is not None:
+        raise DataError("groups decide who is held out; with validation_images or test_images that is decided already")
+    named = {"train": images, "validation": validation, "test": test}
+    arrays = {split: _array(part, split) for split, part in named.items() if part is not None}
+    if "validation" not in arrays:
+        raise DataError("test_images arrived without validation_images, by which the best epoch is chosen; give both")
+    shapes = {split: part.shape[1:] for split, part in arrays.items()}
+    kinds = {split: part.dtype for split, part in arrays.items()}
+    if len({*shapes.values()}) > 1 or len({*kinds.values()}) > 1:
+        raise DataError(f"images of train, validation and test differ in shape or type: {shapes}, {kinds}")
+    starts = np.cumsum([0, *(len(part) for part in arrays.values())])
+    splits = {split: np.arange(*starts[place : place + 2]) for place, split in enumerate(arrays)}
+    return ImageSet.from_array(np.concatenate(list(arrays.values())), splits=splits)
+
+
+def _array(images: Any, what: str) -> np.ndarray:
+    """Return an array of what may also be a data set that yields batches of images."""
+    if isinstance(images, np.ndarray) or hasattr(images, "__array__"):
+        return np.asarray(images)
+    if not isinstance(images, Iterable) and not hasattr(images, "__getitem__"):
+        raise DataError(f"{what}: a {type(images).__name__} arrived; give an array, or a data set of batches of images")
+    batches = []
+    # A PyDataset has a length and no end of its own.
+    source = (images[place] for place in range(len(images))) if hasattr(images, "num_batches") else images
+    for batch in source:
+        batch = batch[0] if isinstance(batch, tuple | list) else batch
+        batches.append(np.asarray(batch))
+    if not batches:
+        raise DataError(f"{what}: the data set yields no batches")
+    return np.concatenate(batches)
+
+
+def _changed(what, given, data, training: dict, noise, set: Sequence[str], name) -> Recipe:
+    """Return the recipe that ``what`` names or is, with the changes asked for."""
+    changes = [f"training.{key}={json.dumps(value)}" for key, value in training.items()]
+    if noise is not None:
+        changes.append(f"noise.sigma={noise}")
+    if isinstance(what, str | Path):
+        recipe = load_recipe(what, data=data, set=[*changes, *set])
+    elif isinstance(what, Recipe):
+        from kerasae.recipes.load import replace_data, set_key
+
+        plain = what.as_dict()
+        plain = plain if data is None else replace_data(plain, data)
+        for change in [*changes, *set]:
+            plain = set_key(plain, change)
+        recipe = recipe_from(plain, name=what.name, origin=f"recipe {what.name}")
+    else:
+        raise KerasaeError(
+            f"kerasae.train takes a recipe (its name, its path, a Recipe) or a kerasae.Autoencoder; got a "
+            f"{type(what).__name__}. Two keras.Model make one: kerasae.Autoencoder(encoder, decoder)"
+        )
+    plain = recipe.as_dict()
+    if given is not None:
+        plain["data"] = _array_section(given, plain["data"])
+    return recipe_from(plain | {"name": name or recipe.name}, name=recipe.name, origin=f"recipe {recipe.name}")
+
+
+def _recipe_of(model: Autoencoder, given, data, training: dict, noise, set: Sequence[str], name) -> Recipe:
+    """Return the recipe by which a model of one's own is trained and recorded."""
+    from kerasae.recipes.load import replace_data, set_key
+
+    optimizer = getattr(model, "optimizer", None) if model.compiled else None
+    if optimizer is not None:
+        training = training | {"learning_rate": float(np.asarray(optimizer.learning_rate))}
+    plain: dict[str, Any] = {
+        "name": re.sub(r"[^A-Za-z0-9_.-]+", "_", name or model.name).lstrip("_.-") or "model",
+        "data": _array_section(given, {}) if given is not None else {},
+        "model": {
+            "kind": "given",
+            "network": type(model).__name__,
+            "digest": _digest(model, optimizer),
+            "variational": model.is_variational,
+            "entropy_model": model.has_entropy_model,
+        },
+        "training": training,
+        "noise": {"sigma": float(noise or 0.0)},
+    }
+    if data is not None:
+        plain = replace_data(plain, data)
+        height, _, channels = model.image_shape
+        plain["data"] |= {"channels": channels} | ({"image_size": height} if height else {})
+    for change in set:
+        plain = set_key(plain, change)
+    return recipe_from(plain, name=plain["name"], origin=f"kerasae.train({type(model).__name__})")
+
+
+def _array_section(images: ImageSet, old: dict[str, Any]) -> dict[str, Any]:
+    height, width, channels = images.images.shape[1:]
+    kept = {key: old[key] for key in ("split", "split_seed") if key in old}
+    return kept | {"source": "array", "height": height, "width": width, "channels": channels}
+
+
+def _digest(model: Autoencoder, optimizer) -> str:
+    """Return what stands for a model in the name of its run: its architecture, its training, and a start it had.
+
+    Weights that were never trained are left out: a script that makes its networks anew then finds the run again.
+    """
+    import keras
+
+    parts = [_without_names(model.get_config()), model.objective_in_words()]
+    hasher = hashlib.sha256()
+    if optimizer is not None:
+        parts.append(_without_names(keras.optimizers.serialize(optimizer)))
+        if int(np.asarray(optimizer.iterations)):
+            for weights in model.get_weights():
+                hasher.update(np.ascontiguousarray(weights))
+    hasher.update(json.dumps(parts, sort_keys=True, default=str).encode())
+    return hasher.hexdigest()[:12]
+
+
+def _without_names(config: Any) -> Any:
+    """Return a configuration without what depends on how many layers the process has made before."""
+    text = json.dumps(config, sort_keys=True, default=str)
+    return re.sub(r"(?<=[A-Za-z])_\d+(?=\")", "", text)
+
+
+def changed_data(run: Run, data: str | None, set: Sequence[str]):
+    """Return the run's ``[data]`` section with another source, and keys of it changed."""
+    from kerasae.errors import RecipeError
+    from kerasae.recipes.load import replace_data, set_key
+
+    plain = run.recipe.as_dict()
+    if data:
+        plain = replace_data(plain, data)
+    for assignment in set:
+        if not assignment.startswith("data."):
+            raise RecipeError(
+                f"--set {assignment!r}: a trained run keeps its recipe; only keys of [data] can change here"
+            )
+        plain = set_key(plain, assignment)
+    return recipe_from(plain, name=run.recipe.name, origin=f"{run.name} with --data").data
+
+
+def resumed(name: str | Path, runs: str | Path | None = None) -> tuple[Recipe, Path]:
+    """Return the recipe of a run that was begun on this backend, and the folder of runs it lies in."""
+    from kerasae.runtime import wanted_backend
+
+    run = load_run(name, runs)
+    if run.record.backend != wanted_backend():
+        raise RunError(
+            f"{run.name} was begun on {run.record.backend} and resumes exactly only there; "
+            f"set KERAS_BACKEND={run.record.backend}"
+        )
+    return run.recipe, run.folder.resolve().parent

@@ -1,0 +1,251 @@
+"""``LearnedCodec``: an entropy model of the rounded latents, trained for rate and distortion at once, at every rate."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Literal
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasae.entropy import FactorizedBottleneck, FactorizedDensity, LogisticMixtureDensity
+from kerasae.errors import ModelError
+from kerasae.layers import QualityGains, level_shares
+from kerasae.metrics import ssim
+from kerasae.models.base import Autoencoder, as_intensities
+from kerasae.models.hyperprior import HYPER_STRIDE, HyperpriorBottleneck
+from kerasae.models.objectives import batch_mean, pixels_of
+
+DENSITIES = {"factorized": FactorizedDensity, "logistic_mixture": LogisticMixtureDensity}
+ENTROPY_MODELS = ("factorized", "scale_hyperprior", "hyperprior")
+LAMBDAS = (0.0012, 0.002, 0.0034, 0.0056, 0.0094, 0.016, 0.026, 0.044)
+
+
+@keras.saving.register_keras_serializable(package="kerasae")
+class LearnedCodec(Autoencoder):
+    """An encoder and a decoder around rounded latents ``(rows, columns, channels)`` and a model of what they cost.
+
+    ::
+
+        images ──encoder──▶ y ──round (noise in training)──▶ ŷ ──decoder──▶ reconstructions
+                             └──entropy model──▶ bits
+
+    ``entropy`` is ``factorized``, a density per channel (Ballé, Laparra, Simoncelli 2017); ``hyperprior``, normal with
+    means and scales that hyper-latents tell (Minnen, Ballé, Toderici 2018, without the autoregressive part);
+    ``scale_hyperprior``, the same with means of 0 (Ballé, Minnen, Singh, Hwang, Johnston 2018).
+
+    Minimises ``bits per pixel + λ · distortion`` for all ``lambdas`` at once, one per quality level, rising: each image
+    of a batch has a quality of its own, from 1 to ``levels``, and gain vectors say how finely it is rounded there.
+    In training, qualities are drawn anew in each step, one in each of as many equal parts of [1, levels] as the batch
+    has images; otherwise they are the middles of these parts. Between levels log λ is interpolated, as the gains are.
+    ``distortion`` is ``mse``, 255² · MSE, or ``ssim``, 1 − SSIM. An image's loss counts with (λ / λ̄)^−½, λ̄ being the
+    geometric mean: bits grow about with √λ, and it is the relative saving that is to be the same at all rates.
+
+    Args:
+        quantization: what the decoder is given in training: ``mixed``, rounded latents, or ``noise``.
+        density: of the latents' channels, of the hyper-latents' where there are any: ``logistic_mixture``, or
+            ``factorized``, the non-parametric one of Ballé et al. 2018.
+        hyper_width, hyper_channels: of the hyperprior's layers and hyper-latents, the latter a multiple of 16.
+        regularizer: of the kernels of the hyperprior's layers.
+    """
+
+    has_entropy_model = True
+    extra_terms = ("bits_per_pixel",)
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        *,
+        entropy: Literal["factorized", "scale_hyperprior", "hyperprior"] = "factorized",
+        lambdas: Sequence[float] = LAMBDAS,
+        distortion: Literal["mse", "ssim"] = "mse",
+        quantization: Literal["mixed", "noise"] = "mixed",
+        density: Literal["logistic_mixture", "factorized"] = "logistic_mixture",
+        hyper_width: int = 64,
+        hyper_channels: int = 32,
+        seed: int = 0,
+        regularizer: keras.regularizers.Regularizer | None = None,
+        **kwargs,
+    ):
+        settings = {
+            "entropy": entropy,
+            "lambdas": tuple(float(one) for one in lambdas),
+            "distortion": distortion,
+            "quantization": quantization,
+            "density": density,
+            "hyper_width": hyper_width,
+            "hyper_channels": hyper_channels,
+            "seed": seed,
+        }
+        _check(settings)
+        self.settings = MappingProxyType(settings)
+        self.regularizer = keras.regularizers.get(regularizer)
+        self.entropy = entropy
+        self.lambdas = tuple(settings["lambdas"])
+        self.rate_distortion = distortion
+        # The square root of λ's range: where bits are many, the error goes as the square of the quantizer's step.
+        self.span = math.sqrt(self.lambdas[-1] / self.lambdas[0])
+        self._log_lambdas = np.log(np.asarray(self.lambdas, "float32"))
+        self._is_initialized = False
+        self._quality_draws = keras.random.SeedGenerator(seed + 5)
+        channels = _latent_channels(encoder)
+        super().__init__(encoder, decoder, bottleneck=self._bottleneck(channels), **kwargs)
+        if len(self.latent_shape) != 3:
+            raise ModelError(
+                f"the encoder of LearnedCodec gives latents of shape {self.latent_shape}; they must be (rows, columns, "
+                "channels): end it with keras.layers.Reshape((1, 1, n))"
+            )
+        fixed = [side for side in self.image_shape[:2] if side is not None]
+        if entropy != "factorized" and any(side and side % HYPER_STRIDE for side in self.latent_shape[:2]):
+            raise ModelError(
+                f"a hyperprior halves latents twice; {self.latent_shape[0]}×{self.latent_shape[1]} positions do not "
+                f"divide by {HYPER_STRIDE}: give images whose sides are multiples of {self.stride}, not {fixed}"
+            )
+
+    def _bottleneck(self, channels: int):
+        settings = self.settings
+        shared = {
+            "default_quality": self.default_quality,
+            "quantization": settings["quantization"],
+            "seed": settings["seed"],
+            "rate_weight": 0.0,
+            "name": "bottleneck",
+        }
+        density = DENSITIES[settings["density"]]
+        if self.entropy == "factorized":
+            gains = QualityGains(self.levels, channels, span=self.span, name="gains")
+            return FactorizedBottleneck(density(channels, initial_scale=1.0, name="density"), gains=gains, **shared)
+        return HyperpriorBottleneck(
+            channels,
+            settings["hyper_width"],
+            density(settings["hyper_channels"], initial_scale=1.0, name="density"),
+            with_mean=self.entropy == "hyperprior",
+            levels=self.levels,
+            span=self.span,
+            regularizer=self.regularizer,
+            **shared,
+        )
+
+    @property
+    def levels(self) -> int:
+        """Quality levels: a quality is a number from 1, the fewest bits, to ``levels``."""
+        return len(self.lambdas)
+
+    @property
+    def default_quality(self) -> float:
+        """The quality that is used where none is asked for: the middle one."""
+        return (self.levels + 1) / 2
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a side per position of the coarsest scale, the hyper-latents' where there are any."""
+        return self._spatial_form()[1] * (1 if self.entropy == "factorized" else HYPER_STRIDE)
+
+    def encode(self, images, quality=None):
+        """Return the rounded latents ``(batch, rows, columns, channels)`` at ``quality``, ``(batch,)`` or None."""
+        return self.bottleneck(self.encoder(as_intensities(images)), training=False, quality=quality)[0]
+
+    def bits_per_pixel(self, rate, pixels):
+        """Return the bottleneck's rates, nats per image, as bits per pixel of images of so many ``pixels``."""
+        return rate / (math.log(2) * pixels)
+
+    def objective(self, inputs, targets, weights=None, *, training: bool):
+        """Return ``(loss, terms, reconstructions)`` of one batch; see ``Autoencoder.objective``."""
+        quality = self._qualities(inputs, training)
+        encoded = self.encoder(inputs, training=training)
+        latents, rate = self.bottleneck(encoded, training=training, quality=quality)
+        reconstructions = ops.cast(self.decoder(latents, training=training), "float32")
+        if not training:
+            reconstructions = ops.clip(reconstructions, 0.0, 1.0)
+        penalty = self.penalty()
+        bits = self.bits_per_pixel(rate, pixels_of(inputs))
+        distortion, mse = self.distortion(targets, reconstructions, weights)
+        if self._loss is None:
+            distortion = 255.0**2 * mse if self.rate_distortion == "mse" else 1.0 - ssim(targets, reconstructions)
+        log_lambdas = self._log_lambdas_at(quality)
+        balance = ops.exp(-0.5 * (log_lambdas - float(self._log_lambdas.mean())))
+        loss = batch_mean(balance * (bits + ops.exp(log_lambdas) * distortion), weights) + penalty
+        terms = {"loss": loss, "distortion": distortion, "rate": rate, "penalty": penalty, "mse": mse}
+        return loss, terms | {"bits_per_pixel": bits}, reconstructions
+
+    def objective_in_words(self) -> str:
+        """Return what is minimised, in words and units, without the penalties."""
+        lambdas = self.lambdas
+        what = {"mse": "255² · mean squared error", "ssim": "(1 − SSIM)"}[self.rate_distortion]
+        what = self._loss_in_words(what)
+        if len(lambdas) == 1:
+            return f"bits per pixel + {lambdas[0]:g} · {what}, mean over the batch"
+        return (
+            f"bits per pixel + λ · {what}, λ from {lambdas[0]:g} to {lambdas[-1]:g} over {len(lambdas)} quality "
+            "levels, each image weighted by λ^−½, mean over the batch"
+        )
+
+    def _qualities(self, images, training: bool):
+        """Return a quality from 1 to ``levels`` for each image, each within its own part of that range."""
+        count = ops.shape(images)[0]
+        places = ops.full((count,), 0.5, dtype="float32")
+        if training:
+            places = keras.random.uniform((count,), seed=self._quality_draws)
+        share = (ops.cast(ops.arange(count), "float32") + places) / ops.cast(count, "float32")
+        return 1.0 + share * (self.levels - 1)
+
+    def _log_lambdas_at(self, quality):
+        shares = level_shares(quality, self.levels)
+        return ops.matmul(shares, ops.convert_to_tensor(self._log_lambdas)[:, None])[:, 0]
+
+    def initialize_from(self, images) -> None:
+        """Begin with an entropy model that fits the latents of ``images``, uint8 or float in [0, 1]."""
+        encoded = self.encoder(as_intensities(images))
+        self.bottleneck.initialize_from(ops.convert_to_numpy(ops.cast(encoded, "float32")))
+        self._is_initialized = True
+
+    def finalize(self) -> None:
+        """Round around the medians of the density from now on."""
+        self.bottleneck.centre()
+
+    def fit(self, x=None, y=None, **kwargs):
+        """Train as ``keras.Model.fit`` does; a fresh entropy model first fits the latents of a few of the images."""
+        if not self._is_initialized and isinstance(x, np.ndarray) and len(x):
+            self.initialize_from(x[:64])
+        return super().fit(x, y, **kwargs)
+
+    def load_own_variables(self, store):
+        """Take weights that were saved; the entropy model is not started anew by a later ``fit``."""
+        super().load_own_variables(store)
+        self._is_initialized = True
+
+    def get_config(self):
+        """Return what is needed to build the model again."""
+        own = dict(self.settings) | {"lambdas": list(self.lambdas)}
+        return super().get_config() | own | {"regularizer": keras.regularizers.serialize(self.regularizer)}
+
+
+def _check(settings: dict) -> None:
+    allowed = {
+        "entropy": ENTROPY_MODELS,
+        "distortion": ("mse", "ssim"),
+        "quantization": ("mixed", "noise"),
+        "density": tuple(DENSITIES),
+    }
+    for name, choices in allowed.items():
+        if settings[name] not in choices:
+            raise ModelError(f"{name} = {settings[name]!r} is not a choice; allowed: {', '.join(choices)}")
+    lambdas = settings["lambdas"]
+    if not lambdas or min(lambdas) <= 0 or any(after <= before for before, after in pairwise(lambdas)):
+        raise ModelError(f"lambdas = {list(lambdas)} must be numbers above 0 that rise, one per quality level")
+    if settings["hyper_channels"] % 16:
+        # The file format lays them out over 4×4 blocks of latent positions.
+        raise ModelError(f"hyper_channels = {settings['hyper_channels']} must be a multiple of 16")
+
+
+def _latent_channels(encoder) -> int:
+    shape = getattr(encoder, "output_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] is None:
+        raise ModelError(
+            f"the encoder of LearnedCodec gives {shape}; it must give one tensor (batch, rows, columns, channels) and "
+            "be built: start it with keras.Input((height, width, channels))"
+        )
+    return shape[-1]

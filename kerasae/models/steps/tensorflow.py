@@ -1,0 +1,48 @@
+"""The step on TensorFlow."""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from kerasae.runtime import worth_compiling
+
+
+class Step:
+    """``train_step`` and ``test_step`` of a model with ``unpack``, ``objective`` and ``track``; see ``Autoencoder``."""
+
+    def gradients(self, inputs, targets, weights=None):
+        """Return the gradient of the loss for every trainable variable, with the terms it came with."""
+        return self._gradients(inputs, targets, weights)[:2]
+
+    def _gradients(self, inputs, targets, weights, scale=lambda loss: loss):
+        with tf.GradientTape() as tape:
+            loss, terms, reconstructions = self.objective(inputs, targets, weights, training=True)
+            loss = scale(loss)
+        values = [variable.value for variable in self.trainable_variables]
+        return tape.gradient(loss, values), terms, reconstructions
+
+    def train_step(self, data):
+        """Update weights and trackers on one batch."""
+        inputs, targets, weights = self.unpack(data)
+        gradients, terms, reconstructions = self._gradients(inputs, targets, weights, self.optimizer.scale_loss)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return self.track(terms, targets, reconstructions, weights)
+
+    def test_step(self, data):
+        """Update the trackers on one batch."""
+        inputs, targets, weights = self.unpack(data)
+        _, terms, reconstructions = self.objective(inputs, targets, weights, training=False)
+        return self.track(terms, targets, reconstructions, weights)
+
+
+def compile_scorer(scorer: keras.Model) -> Callable[[dict], dict]:
+    """Return ``inputs → scores``, traced once for each shape; ``predict_on_batch`` forgets the batch's size."""
+    traced = tf.function(lambda inputs: scorer(inputs, training=False), jit_compile=worth_compiling())
+    # As tensors: each NumPy array would be traced as a constant of its own.
+    return lambda inputs: traced({name: tf.convert_to_tensor(array) for name, array in inputs.items()})
+
+
+def compile_metric(metric: Callable) -> Callable:
+    """Return ``metric`` of two images compiled by XLA, for use inside a graph that is not; it has no gradient."""
+    return tf.function(metric, jit_compile=True)

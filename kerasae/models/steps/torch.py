@@ -1,0 +1,33 @@
+"""The step on PyTorch."""
+
+import torch
+
+
+class Step:
+    """``train_step`` and ``test_step`` of a model with ``unpack``, ``objective`` and ``track``; see ``Autoencoder``."""
+
+    def gradients(self, inputs, targets, weights=None):
+        """Return the gradient of the loss for every trainable variable, with the terms it came with."""
+        return self._gradients(inputs, targets, weights)[:2]
+
+    def _gradients(self, inputs, targets, weights, scale=lambda loss: loss):
+        loss, terms, reconstructions = self.objective(inputs, targets, weights, training=True)
+        values = [variable.value for variable in self.trainable_variables]
+        # A weight that the loss does not depend on has no gradient, which the optimizer passes over.
+        gradients = torch.autograd.grad(scale(loss), values, allow_unused=True)
+        return gradients, {name: term.detach() for name, term in terms.items()}, reconstructions.detach()
+
+    def train_step(self, data):
+        """Update weights and trackers on one batch."""
+        inputs, targets, weights = self.unpack(data)
+        gradients, terms, reconstructions = self._gradients(inputs, targets, weights, self.optimizer.scale_loss)
+        with torch.no_grad():
+            self.optimizer.apply(gradients, self.trainable_variables)
+            return self.track(terms, targets, reconstructions, weights)
+
+    def test_step(self, data):
+        """Update the trackers on one batch."""
+        inputs, targets, weights = self.unpack(data)
+        with torch.no_grad():
+            _, terms, reconstructions = self.objective(inputs, targets, weights, training=False)
+            return self.track(terms, targets, reconstructions, weights)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -230,7 +230,6 @@ def evaluate(
     sigmas: Sequence[float] | None = None,
     seed: int = 0,
     runs: str | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score a run on its own images, on an array, or on another source; clean, or under noise of ``sigmas``.
 
@@ -240,18 +239,18 @@ def evaluate(
     """
     from kerasae.data import load_images
     from kerasae.evaluation import evaluate as score_images
-    from kerasae.evaluation import save_evaluation
 
     found = run if isinstance(run, Run) else load_run(run, runs)
     own = images is None and data is None and not set
     given = _image_set(images, None, None, groups) if images is not None else None
     if given is None and not own:
         given = load_images(changed_data(found, data, set))
-    if splits is None:
-        splits = ("validation", "test") if own or (data is None and images is None) else ("all",)
-    evaluation = score_images(found, images=given, splits=splits, sigmas=sigmas, seed=seed, progress=progress)
-    if own and sigmas is None and seed == 0 and splits == ("validation", "test"):
-        save_evaluation(found.folder, evaluation)
+    if splits is None and images is None and data is None and not own:
+        # The same source with another size or limit: its splits are those of the recipe.
+        splits = ("validation", "test")
+    evaluation = score_images(found, images=given, splits=splits, sigmas=sigmas, seed=seed)
+    if own and sigmas is None and seed == 0 and splits is None:
+        evaluation.save(found.folder)
     return evaluation
 
 
@@ -337,8 +336,7 @@ def draw_figures(run: Run) -> None:
             how = scores.decoded_from
             tail = suffix if how == "latents" else f"_{how}{suffix}"
             title = f"{name}, {split} images{noise}" + ("" if how == "latents" else f", decoded from the {how}")
-            metrics = {metric: getattr(scores, metric) for metric in ("mse", "psnr", "ssim")}
-            metric_histograms(metrics, folder / f"histograms{tail}.png", title)
+            metric_histograms(scores.metrics, folder / f"histograms{tail}.png", title)
             shown = [one for one in examples if (one.sigma, one.decoded_from) == (sigma, how)]
             if shown:
                 _grid(folder / f"reconstructions{tail}.png", title, shown)

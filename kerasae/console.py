@@ -1,6 +1,5 @@
 """What the commands print to, and how progress looks."""
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -8,6 +7,8 @@ from contextlib import contextmanager, nullcontext
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from kerasae.metrics.registry import psnr_of_mse
 
 out = Console()
 err = Console(stderr=True)
@@ -123,9 +124,9 @@ class TrainingProgress:
 
     def _rate_terms(self, terms: Mapping[str, float]) -> str:
         """Return rate and PSNR of a learned codec: means over all qualities, the PSNR that of the mean MSE."""
-        shown = [f"{terms['bits_per_pixel']:.3f} bpp", f"{_psnr(terms['mse']):.2f} dB"]
+        shown = [f"{terms['bits_per_pixel']:.3f} bpp", f"{psnr_of_mse(terms['mse']):.2f} dB"]
         if "val_mse" in self._row:
-            shown.append(f"val {self._row['val_bits_per_pixel']:.3f} bpp · {_psnr(self._row['val_mse']):.2f} dB")
+            shown.append(f"val {self._row['val_bits_per_pixel']:.3f} bpp · {psnr_of_mse(self._row['val_mse']):.2f} dB")
             shown.append(f"val loss {self._row['val_loss']:.4f}")
         return " · ".join(shown)
 
@@ -143,10 +144,6 @@ class TrainingProgress:
         )
         self._task = self._bar.add_task(title, total=total, completed=completed, note="", terms="")
         self._bar.start()
-
-
-def _psnr(mse: float) -> float:
-    return -10 * math.log10(max(mse, 1e-10))
 
 
 class StudyProgress:

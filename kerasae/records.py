@@ -1,9 +1,54 @@
-"""What is stored and shown of runs, studies and reports, as frozen data."""
+"""What is stored and shown of runs, studies and reports, as frozen data.
 
-from dataclasses import asdict, dataclass, field
+Records hold what was measured by the name of the metric, ``metrics["psnr"]``; ``kerasae.metrics.registry`` says what
+metrics there are. In JSON each metric is a key beside the others: ``{"count": 9, "psnr": {…}, "ssim": {…}}``.
+"""
+
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
+
+
+def _plain(value: Any) -> Any:
+    """Return records as nested dictionaries fit for JSON, their metrics as keys beside the others."""
+    if is_dataclass(value):
+        found = {}
+        for one in fields(value):
+            content = _plain(getattr(value, one.name))
+            found |= content if one.name == "metrics" else {one.name: content}
+        return found
+    if isinstance(value, dict):
+        return {key: _plain(content) for key, content in value.items()}
+    return type(value)(_plain(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _record(kind: type, plain: dict[str, Any], read=lambda value: value) -> Any:
+    """Return the record that ``_plain`` wrote: what is no field of ``kind`` is a metric, which ``read`` makes."""
+    known = {one.name for one in fields(kind)}
+    metrics = {key: read(value) for key, value in plain.items() if key not in known}
+    return kind(**{key: value for key, value in plain.items() if key in known}, metrics=metrics)
+
+
+class _Measured:
+    """Metrics by name, and for now as attributes too."""
+
+    metrics: dict[str, Any]
+
+    @property
+    def mse(self):
+        """``metrics["mse"]``."""
+        return self.metrics.get("mse")
+
+    @property
+    def psnr(self):
+        """``metrics["psnr"]``."""
+        return self.metrics.get("psnr")
+
+    @property
+    def ssim(self):
+        """``metrics["ssim"]``."""
+        return self.metrics.get("ssim")
 
 
 @dataclass(frozen=True)
@@ -17,7 +62,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(_Measured):
     """How well one run (or ``do nothing``) does on one set of images under one noise.
 
     ``decoded_from`` is ``latents`` for an autoencoder, ``mean`` or ``sample`` for a variational one, ``input`` where
@@ -33,48 +78,43 @@ class Score:
     sigma: float
     decoded_from: str
     count: int
-    mse: Summary
-    psnr: Summary
+    metrics: dict[str, Summary]
     psnr_of_mean_mse: float
-    ssim: Summary
     kl_nats: float | None = None
     active_units: int | None = None
     bits_per_pixel: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested dictionaries fit for JSON, without the keys that do not apply."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        return {key: value for key, value in _plain(self).items() if value is not None}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Score":
         """Return the score that ``as_dict`` wrote."""
-        return cls(**plain | {key: Summary(**plain[key]) for key in ("mse", "psnr", "ssim")})
+        return _record(cls, plain, lambda summary: Summary(**summary))
 
 
 @dataclass(frozen=True, eq=False)
-class ImageScores:
+class ImageScores(_Measured):
     """Metrics of each image of a split under one noise, from one run.
 
-    ``names`` has one entry an image; ``mse``, ``psnr`` (dB) and ``ssim`` are float64 ``(images,)``. ``decoded_from`` as
-    in ``Score``.
+    ``names`` has one entry an image; each of ``metrics`` is float64 ``(images,)``. ``decoded_from`` as in ``Score``.
     """
 
     split: str
     sigma: float
     decoded_from: str
     names: tuple[str, ...]
-    mse: np.ndarray
-    psnr: np.ndarray
-    ssim: np.ndarray
+    metrics: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
+class Example(_Measured):
     """One image, what the encoder was given, and what came back.
 
     ``rank`` says why it was chosen: ``best``, ``2nd best``, ``median``, ``next to median``, ``2nd worst``, ``worst``,
     or ``rank 2 of 5`` of few images. The images are uint8 ``(height, width, channels)``; ``given`` is the original
-    where ``sigma`` is 0. ``psnr`` (dB) and ``ssim`` are those of the scores, taken before rounding to 8 bits.
+    where ``sigma`` is 0. ``metrics`` are those of the scores, taken before rounding to 8 bits.
     """
 
     name: str
@@ -82,11 +122,19 @@ class Example:
     split: str
     sigma: float
     decoded_from: str
-    psnr: float
-    ssim: float
+    metrics: dict[str, float]
     original: np.ndarray
     given: np.ndarray
     reconstruction: np.ndarray
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a dictionary of texts, numbers and the three images."""
+        return _plain(self)
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Example":
+        """Return the example that ``as_dict`` wrote."""
+        return _record(cls, plain)
 
 
 @dataclass(frozen=True)
@@ -111,7 +159,7 @@ class LatentRecord:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a dictionary fit for JSON."""
-        return asdict(self)
+        return _plain(self)
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "LatentRecord":
@@ -120,13 +168,13 @@ class LatentRecord:
 
 
 @dataclass(frozen=True)
-class RatePoint:
+class RatePoint(_Measured):
     """What one codec takes and gives at one quality, over a set of images.
 
     ``bits_per_pixel`` counts whole files, headers included; ``payload_bits_per_pixel`` the entropy-coded part and
-    ``estimated_bits_per_pixel`` the information under the frozen tables, for kerasae's own models. ``psnr`` is the mean
-    over images in dB, ``psnr_of_mean_mse`` that of the mean squared error; ``ssim`` scikit-image's default. All on
-    decoded 8-bit images, against the clean image where ``sigma`` put noise on the input. Speeds are those of coding in
+    ``estimated_bits_per_pixel`` the information under the frozen tables, for kerasae's own models. ``metrics`` are
+    means over the decoded 8-bit images, against the clean image where ``sigma`` put noise on the input, and
+    ``psnr_of_mean_mse`` in dB; a metric is None where an image is too small for it. Speeds are those of coding in
     memory. ``settings`` is what the codec was told.
     """
 
@@ -137,18 +185,25 @@ class RatePoint:
     bits_per_pixel: float
     payload_bits_per_pixel: float | None
     estimated_bits_per_pixel: float | None
-    psnr: float
-    psnr_of_mean_mse: float
-    ssim: float | None
-    ms_ssim: float | None
+    metrics: dict[str, float | None]
     encode_images_per_second: float
     decode_images_per_second: float
     settings: dict[str, Any]
     sigma: float = 0.0
 
+    @property
+    def psnr_of_mean_mse(self) -> float | None:
+        """``metrics["psnr_of_mean_mse"]``."""
+        return self.metrics.get("psnr_of_mean_mse")
+
     def as_dict(self) -> dict[str, Any]:
         """Return a dictionary fit for JSON."""
-        return asdict(self)
+        return _plain(self)
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "RatePoint":
+        """Return the point that ``as_dict`` wrote."""
+        return _record(cls, plain)
 
 
 @dataclass(frozen=True)
@@ -167,7 +222,7 @@ class BdRate:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a dictionary fit for JSON."""
-        return asdict(self)
+        return _plain(self)
 
 
 @dataclass(frozen=True)
@@ -196,7 +251,7 @@ class RunRecord:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a dictionary fit for JSON."""
-        return asdict(self)
+        return _plain(self)
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "RunRecord":
@@ -217,20 +272,18 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class ComparedScore:
+class ComparedScore(_Measured):
     """A run's score and how far it is from that of the first run under the same split and noise.
 
     ``against`` is what the first run's score was decoded from: the same as here, or where one of the two is no
-    variational model ``latents`` beside ``mean`` and ``sample``. It is None, as are the differences, for the first run
-    itself and where the first run has no such score. PSNR in dB.
+    variational model ``latents`` beside ``mean`` and ``sample``. For the first run itself, and where the first run has
+    no such score, it is None and ``metrics`` is empty.
     """
 
     score: Score
     against: str | None = None
     paired_images: int | None = None
-    mse: Difference | None = None
-    psnr: Difference | None = None
-    ssim: Difference | None = None
+    metrics: dict[str, Difference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -248,7 +301,7 @@ class RunComparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested dictionaries fit for JSON."""
-        return asdict(self)
+        return _plain(self)
 
 
 @dataclass(frozen=True)
@@ -283,7 +336,7 @@ class SeedSummary:
 
 
 @dataclass(frozen=True)
-class CellScore:
+class CellScore(_Measured):
     """How well the runs of one cell do on the study's images under one noise; ``levels`` as in ``StudyCell``."""
 
     levels: dict[str, str]
@@ -291,9 +344,7 @@ class CellScore:
     decoded_from: str
     seeds: int
     images: int
-    mse: SeedSummary
-    psnr: SeedSummary
-    ssim: SeedSummary
+    metrics: dict[str, SeedSummary]
     psnr_of_mean_mse: float
 
     @property
@@ -371,7 +422,7 @@ class StudyRecord:
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested dictionaries fit for JSON."""
-        return asdict(self)
+        return _plain(self)
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "StudyRecord":
@@ -392,10 +443,7 @@ class StudyRecord:
 
 
 def _cell_score(row: dict[str, Any]) -> CellScore:
-    summaries = {
-        key: SeedSummary(**row[key] | {"per_seed": tuple(row[key]["per_seed"])}) for key in ("mse", "psnr", "ssim")
-    }
-    return CellScore(**row | summaries)
+    return _record(CellScore, row, lambda one: SeedSummary(**one | {"per_seed": tuple(one["per_seed"])}))
 
 
 @dataclass(frozen=True)

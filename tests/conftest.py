@@ -50,8 +50,14 @@ def pytest_addoption(parser):
 
 
 # Folders whose tests load no Keras, and files whose subject is not the backend; one is enough where time is short.
-BACKEND_FREE = {"comparison", "recipe", "reports", "statistics"}
-BACKEND_FREE_FILES = {"tests/test_imports.py", "training/test_tensorboard.py", "rate_distortion/test_measure.py"}
+BACKEND_FREE = {"recipe", "reports"}
+BACKEND_FREE_FILES = {
+    "tests/test_imports.py",
+    "evaluation/test_compare.py",
+    "evaluation/test_statistics.py",
+    "training/test_tensorboard.py",
+    "rate_distortion/test_measure.py",
+}
 
 
 def pytest_collection_modifyitems(config, items):

@@ -25,8 +25,7 @@ from kerasae import recipes as recipes
 from kerasae.bench.run import PLAIN, TASKS, images_per_second
 from kerasae.data import ImageSet
 from kerasae.data.batches import TrainingFeed
-from kerasae.evaluation.score import measure
-from kerasae.evaluation.scorer import Scorer
+from kerasae.evaluation.scorer import Scorer, measure
 from kerasae.runtime import describe_device
 from kerasae.training import build_trainer
 

@@ -31,7 +31,7 @@ def noise_sweep(
     Recipes that are not trained yet are trained first. --data, --epochs, --seed and --set change the recipes, not runs.
     """
     from kerasae.console import err, out
-    from kerasae.evaluation.examples import save_scores
+    from kerasae.files import write_json
     from kerasae.recipes import load_recipe
     from kerasae.runtime import choose_backend
     from kerasae.training.devices import refuse_several_processes
@@ -65,7 +65,7 @@ def noise_sweep(
     about = json_module.dumps([[run.name for run in found], sweep.sigmas, sweep.split, sweep.seed])
     folder = runs_folder(runs) / f"noise_sweep-{hashlib.sha256(about.encode()).hexdigest()[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
-    save_scores(folder / "scores.json", scores)
+    write_json(folder / "scores.json", [score.as_dict() for score in scores])
     shown = _with_short_names(scores, found)
     draw(folder / "noise_sweep.png", shown, f"Noise on the input, {sweep.split} images")
     if json:

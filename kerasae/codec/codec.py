@@ -10,6 +10,7 @@ from kerasae.codec.freeze import freeze_run
 from kerasae.codec.frozen import Frozen, integers_of, weights_digest
 from kerasae.codec.network import Network
 from kerasae.errors import CodecError
+from kerasae.metrics.registry import psnr_of_mse
 from kerasae.models import Autoencoder
 from kerasae.training import Run, load_run
 
@@ -220,7 +221,7 @@ def pack_to_psnr(codec: Codec, images: Sequence[np.ndarray], least: float, names
 
     def reaches(decoded: np.ndarray, place: int) -> bool:
         error = ((decoded.astype(np.float64) - images[place]) ** 2).mean() / 255**2
-        return -10 * np.log10(max(error, 1e-10)) >= least
+        return bool(psnr_of_mse(error) >= least)
 
     return _search(codec, images, reaches, _too_coarse(least, names), finest=False)
 

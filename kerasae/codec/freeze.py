@@ -15,6 +15,7 @@ from kerasae.codec.quantizer import Predictor, differences, fit_quantizer
 from kerasae.codec.tables import fit_tables
 from kerasae.data import ImageSet, load_images, split_indices
 from kerasae.errors import CodecError, DataError
+from kerasae.metrics.registry import psnr_of_mse
 from kerasae.models import Autoencoder
 from kerasae.training import Run
 
@@ -87,7 +88,7 @@ def squared_errors(network: Network, latents: np.ndarray, originals: np.ndarray)
 
 def mean_psnr(squared_errors: np.ndarray) -> float:
     """Return the mean of the images' PSNR in dB."""
-    return float((-10 * np.log10(np.maximum(squared_errors, 1e-10))).mean())
+    return float(psnr_of_mse(squared_errors).mean())
 
 
 # A shift counts as if it had been seen to be 0 so many times.

@@ -1,8 +1,6 @@
 """Several runs side by side."""
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,33 +9,6 @@ from kerasae.errors import RunError
 from kerasae.evaluation.statistics import bootstrap_interval
 from kerasae.records import ComparedScore, Difference, ImageScores, RunComparison, Score
 from kerasae.training import Run
-
-_IMAGE_METRICS = ("mse", "psnr", "ssim")
-
-
-def image_metrics(path: Path) -> dict[tuple[str, float, str], ImageScores]:
-    """Return the scores of each image by (split, sigma, decoded_from); empty where there is no such file.
-
-    Raises ``RunError`` where the file is not one that an evaluation wrote.
-    """
-    if not path.is_file():
-        return {}
-    rows: dict[tuple[str, float, str], list[tuple]] = {}
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                key = (row["split"], float(row["sigma"]), row["decoded_from"])
-                rows.setdefault(key, []).append((row["file"], *(float(row[metric]) for metric in _IMAGE_METRICS)))
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunError(
-            f"{path} is not what an evaluation writes ({error!r}); train the run again with --force"
-        ) from None
-    return {key: _scores(key, found) for key, found in rows.items()}
-
-
-def _scores(key: tuple[str, float, str], rows: list[tuple]) -> ImageScores:
-    names, *columns = zip(*rows, strict=True)
-    return ImageScores(*key, names, *(np.array(column) for column in columns))
 
 
 def what_differs(runs: Sequence[Run]) -> dict[str, tuple[Any, ...]]:
@@ -69,12 +40,9 @@ def _of_record(run: Run) -> dict[str, Any]:
     return {f"run.{key}": value for key, value in told.items()}
 
 
-_METRICS = ("mse", "psnr", "ssim")
 # What the first run's score may be decoded from, the nearest first: an autoencoder's latents stand beside either of a
 # variational model's.
 _COUNTERPARTS = {"latents": ("latents", "mean"), "mean": ("mean", "latents"), "sample": ("sample", "latents")}
-
-_Key = tuple[str, float, str]
 
 
 def compare_runs(runs: Sequence[Run]) -> RunComparison:
@@ -86,14 +54,17 @@ def compare_runs(runs: Sequence[Run]) -> RunComparison:
     _refuse(runs)
     first, *others = runs
     reference = {(score.split, score.sigma, score.decoded_from): score for score in first.scores()}
-    reference_images = image_metrics(first.folder / "scores.csv")
-    rows = [ComparedScore(score) for score in reference.values()]
+    rows = [_alone(score) for score in reference.values()]
     strangers: dict[str, list[str]] = {}
     for run in others:
         same_images = run.record.data_fingerprint == first.record.data_fingerprint
-        own_images = image_metrics(run.folder / "scores.csv") if same_images else {}
         for score in run.scores():
-            row = _compared(score, own_images, reference, reference_images)
+            keys = [
+                (score.split, score.sigma, way) for way in _COUNTERPARTS.get(score.decoded_from, (score.decoded_from,))
+            ]
+            other = next((reference[key] for key in keys if key in reference), None)
+            pair = [_images_of(run, score), _images_of(first, other)] if other and same_images else [None, None]
+            row = _compared(score, other, *pair) if other else _alone(score)
             rows.append(row)
             if row.against and row.paired_images is None and score.split not in strangers.setdefault(run.name, []):
                 strangers[run.name].append(score.split)
@@ -116,21 +87,24 @@ def _refuse(runs: Sequence[Run]) -> None:
             )
 
 
-def _compared(
-    score: Score, own: dict[_Key, ImageScores], reference: dict[_Key, Score], images: dict[_Key, ImageScores]
-) -> ComparedScore:
-    keys = [(score.split, score.sigma, way) for way in _COUNTERPARTS.get(score.decoded_from, (score.decoded_from,))]
-    key = next((key for key in keys if key in reference), None)
-    if key is None:
-        return ComparedScore(score)
-    mine, theirs = own.get((score.split, score.sigma, score.decoded_from)), images.get(key)
+def _alone(score: Score) -> ComparedScore:
+    return ComparedScore(score, metrics=dict.fromkeys(score.metrics))
+
+
+def _images_of(run: Run, score: Score) -> ImageScores | None:
+    found = run.image_scores(split=score.split, sigma=score.sigma)
+    return next((one for one in found if one.decoded_from == score.decoded_from), None)
+
+
+def _compared(score: Score, other: Score, mine: ImageScores | None, theirs: ImageScores | None) -> ComparedScore:
+    shared = [name for name in score.metrics if name in other.metrics]
     if mine is None or theirs is None or set(mine.names) != set(theirs.names):
-        plain = {name: Difference(getattr(score, name).mean - getattr(reference[key], name).mean) for name in _METRICS}
-        return ComparedScore(score, key[2], None, **plain)
-    place = {name: index for index, name in enumerate(theirs.names)}
-    order = np.array([place[name] for name in mine.names])
-    paired = {name: _paired(getattr(mine, name) - getattr(theirs, name)[order]) for name in _METRICS}
-    return ComparedScore(score, key[2], len(order), **paired)
+        plain = {name: Difference(score.metrics[name].mean - other.metrics[name].mean) for name in shared}
+        return ComparedScore(score, other.decoded_from, None, plain)
+    index_of = {name: index for index, name in enumerate(theirs.names)}
+    order = np.array([index_of[name] for name in mine.names])
+    paired = {name: _paired(mine.metrics[name] - theirs.metrics[name][order]) for name in shared}
+    return ComparedScore(score, other.decoded_from, len(order), paired)
 
 
 def _paired(differences: np.ndarray) -> Difference:

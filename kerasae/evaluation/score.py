@@ -1,135 +1,30 @@
-"""Run + images → scores."""
+"""Runs → scores: of one run, of several over a range of noise, and of doing nothing."""
 
-import hashlib
+import csv
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from pathlib import Path
 
-import keras
 import numpy as np
 
 from kerasae.data import ImageSet, load_images, split_indices
-from kerasae.errors import DataError
-from kerasae.evaluation.scorer import Scorer
+from kerasae.data.splits import SPLITS
+from kerasae.errors import DataError, RunError
+from kerasae.evaluation.examples import choose_examples
+from kerasae.evaluation.scorer import Measured, Scorer, measure
 from kerasae.evaluation.statistics import bootstrap_interval
+from kerasae.files import replacing, write_json
+from kerasae.metrics.registry import psnr_of_mse, scored_metrics
 from kerasae.models import Autoencoder
 from kerasae.models.objectives import LEAST_VARIANCE
 from kerasae.recipes import Recipe
 from kerasae.records import LatentRecord, Score, Summary
-from kerasae.training import Run
+from kerasae.training import Run, load_run
+from kerasae.training.run import image_scores_path, save_examples, save_image_scores
 
 
-def fixed_noise(names: Sequence[str], shape: tuple[int, ...], *, seed: int, purpose: str) -> np.ndarray:
-    """Return standard normal numbers for each named image: ``(len(names), *shape)`` float32.
-
-    They depend on the image's name, ``seed`` and ``purpose`` alone: the same for every model, backend, batch size and
-    sigma, so that differences between models are differences between models.
-    """
-    drawn = np.empty((len(names), *shape), "float32")
-    for place, name in enumerate(names):
-        digest = hashlib.blake2b(f"{purpose}/{name}".encode(), digest_size=8).digest()
-        generator = np.random.Generator(np.random.PCG64([seed, int.from_bytes(digest, "little")]))
-        generator.standard_normal(shape, dtype="float32", out=drawn[place])
-    return drawn
-
-
-Batch, Result = TypeVar("Batch"), TypeVar("Result")
-
-
-def in_order(
-    function: Callable[[Batch], Result], batches: Sequence[Batch], *, at_once: int, first_alone: bool
-) -> Iterator[Result]:
-    """Yield ``function`` of each batch, in their order, from ``at_once`` threads; from the caller's own if that is 1.
-
-    With ``first_alone`` the second batch waits for the first, which is the one that is traced and compiled. What is not
-    begun when the caller stops asking is dropped.
-    """
-    alone = len(batches) if at_once == 1 else int(first_alone)
-    yield from map(function, batches[:alone])
-    if batches[alone:]:
-        with ThreadPoolExecutor(at_once) as threads:
-            yield from threads.map(function, batches[alone:])
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Metrics of every image: ``metrics[decoded_from][name]`` is ``(images,)``.
-
-    ``kl`` ``(images,)``, ``kl_per_latent`` ``(images, latents)``, both in nats, and ``means`` ``(images, latents)`` are
-    those of variational models; ``bits_per_pixel`` ``(images,)`` is the estimate of a learned codec's entropy model.
-    """
-
-    names: tuple[str, ...]
-    metrics: dict[str, dict[str, np.ndarray]]
-    kl: np.ndarray | None
-    kl_per_latent: np.ndarray | None
-    means: np.ndarray | None
-    images_per_second: float
-    bits_per_pixel: np.ndarray | None = None
-
-
-def measure(
-    scorer: Scorer,
-    images: ImageSet,
-    indexes: np.ndarray,
-    *,
-    sigma: float = 0.0,
-    seed: int = 0,
-    batch_size: int = 64,
-    progress: Callable[[int, int], None] | None = None,
-) -> Measured:
-    """Return the metrics of the images at ``indexes``, with noise of ``sigma`` on the input.
-
-    The noise is fixed per image and ``seed``. A last partial batch is filled up with its first image and the surplus
-    dropped from the result, so that every batch has one shape and no image is left out.
-    """
-    columns: dict[str, list[np.ndarray]] = {}
-    score = scorer.function()
-    batches = [np.asarray(indexes[start : start + batch_size]) for start in range(0, len(indexes), batch_size)]
-
-    def score_batch(chosen: np.ndarray) -> dict[str, np.ndarray]:
-        padded = np.concatenate([chosen, np.repeat(chosen[:1], batch_size - len(chosen))])
-        scored = score(_inputs(scorer.autoencoder, images, padded, sigma, seed))
-        return {name: np.asarray(values)[: len(chosen)] for name, values in scored.items()}
-
-    kind = (batch_size, *images.images.shape[1:], bool(sigma))
-    results = in_order(score_batch, batches, at_once=scorer.at_once, first_alone=kind not in scorer.scored)
-    began, done = time.perf_counter(), 0
-    for chosen, scored in zip(batches, results, strict=True):
-        scorer.scored.add(kind)
-        for name, values in scored.items():
-            columns.setdefault(name, []).append(values)
-        done += len(chosen)
-        if progress:
-            progress(done, len(indexes))
-    seconds = time.perf_counter() - began
-    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-    metrics: dict[str, dict[str, np.ndarray]] = {}
-    for name, values in joined.items():
-        if "/" in name:
-            decoded_from, metric = name.split("/")
-            metrics.setdefault(decoded_from, {})[metric] = values.astype("float64")
-    names = tuple(images.names[index] for index in indexes)
-    latents = (joined.get(name) for name in ("kl", "kl_per_latent", "mean"))
-    return Measured(names, metrics, *latents, len(indexes) / seconds, joined.get("bits_per_pixel"))
-
-
-def _inputs(autoencoder: keras.Model | None, images: ImageSet, indexes: np.ndarray, sigma: float, seed: int):
-    batch = np.asarray(images.images[indexes])
-    names = [images.names[index] for index in indexes]
-    inputs = {"images": batch}
-    if sigma:
-        inputs["noise"] = fixed_noise(names, batch.shape[1:], seed=seed, purpose="input")
-        inputs["sigma"] = np.full(len(batch), sigma, "float32")
-    if autoencoder is not None and autoencoder.is_variational:
-        inputs["epsilon"] = fixed_noise(names, autoencoder.latent_shape, seed=seed, purpose="sample")
-    return inputs
-
-
-def summarise(values: np.ndarray) -> Summary:
+def summarize(values: np.ndarray) -> Summary:
     """Return mean, standard deviation over images (n − 1) and 95 % bootstrap interval of ``values`` ``(images,)``."""
     values = np.asarray(values, "float64")
     low, high = bootstrap_interval(values)
@@ -150,7 +45,6 @@ def score_rows(measured: Measured, *, run: str, data: str, split: str, sigma: fl
             extra = {"kl_nats": float(measured.kl.mean()), "active_units": active_units(measured.means)}
         if measured.bits_per_pixel is not None:
             extra = {"bits_per_pixel": float(measured.bits_per_pixel.mean())}
-        mean_mse = float(metrics["mse"].mean())
         rows.append(
             Score(
                 run=run,
@@ -159,8 +53,8 @@ def score_rows(measured: Measured, *, run: str, data: str, split: str, sigma: fl
                 sigma=sigma,
                 decoded_from=decoded_from,
                 count=len(measured.names),
-                psnr_of_mean_mse=-10 * math.log10(max(mean_mse, 1e-10)),
-                **{name: summarise(values) for name, values in metrics.items()},
+                metrics={name: summarize(values) for name, values in metrics.items()},
+                psnr_of_mean_mse=float(psnr_of_mse(metrics["mse"].mean())),
                 **extra,
             )
         )
@@ -172,16 +66,15 @@ def active_units(means: np.ndarray) -> int:
     return int((means.var(axis=0) > ACTIVE_VARIANCE).sum())
 
 
-def latent_record(measured: Measured, recipe: Recipe, *, split: str) -> LatentRecord:
+def latent_record(measured: Measured, recipe: Recipe, *, split: str, numbers: int) -> LatentRecord:
     """Return KL per latent, active units and ELBO of what ``measure`` found on the clean images of ``split``.
 
-    The expected log-likelihood is that of one sample per image, the fixed one that was scored:
-    log p(x|z) = −D/2 · log(2πσ²) − D·MSE / (2σ²) with D numbers an image; the ELBO is its mean less that of the KL
-    divergence (Kingma & Welling 2014). Both in nats per image.
+    ``numbers`` is how many an image has: height · width · channels. The expected log-likelihood is that of one sample
+    per image, the fixed one that was scored: log p(x|z) = −D/2 · log(2πσ²) − D·MSE / (2σ²) with D = ``numbers``; the
+    ELBO is its mean less that of the KL divergence (Kingma & Welling 2014). Both in nats per image.
     """
     mse = measured.metrics["sample"]["mse"]
     variance, words = _likelihood(recipe, float(mse.mean()))
-    numbers = recipe.data.image_size**2 * recipe.data.channels
     log_likelihood = -0.5 * numbers * (math.log(2 * math.pi * variance) + float(mse.mean()) / variance)
     kl = measured.kl_per_latent.astype("float64").mean(axis=0)
     return LatentRecord(
@@ -213,9 +106,6 @@ def _likelihood(recipe: Recipe, mse: float) -> tuple[float, str]:
     )
 
 
-SPLITS = ("train", "validation", "test")
-
-
 @dataclass(frozen=True)
 class Evaluation:
     """Scores, and the numbers of every image behind them by (split, sigma); ``seed`` is that of the noise.
@@ -228,26 +118,65 @@ class Evaluation:
     seed: int = 0
     latents: LatentRecord | None = None
 
+    def save_image_scores(self, folder: Path) -> None:
+        """Write the numbers of every image into the run's ``evaluations/``, a file for each split and noise."""
+        for (split, sigma), measured in self.measured.items():
+            path = image_scores_path(folder, split=split, sigma=sigma, seed=self.seed)
+            save_image_scores(path, measured.names, measured.metrics)
+
+    def save(self, folder: Path) -> None:
+        """Write everything that a run's folder holds of an evaluation; ``scores.json``, a row a score, comes last.
+
+        Before it ``latents.json`` (variational runs), ``evaluations/`` and the same numbers as ``scores.csv``, which is
+        for other programs: kerasae does not read it.
+        """
+        if self.latents is not None:
+            write_json(folder / "latents.json", self.latents.as_dict())
+        self.save_image_scores(folder)
+        with replacing(folder / "scores.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file", "split", "sigma", "decoded_from", *scored_metrics()])
+            for (split, sigma), measured in self.measured.items():
+                for decoded_from, metrics in measured.metrics.items():
+                    for name, *values in zip(measured.names, *metrics.values(), strict=True):
+                        writer.writerow([name, split, sigma, decoded_from, *(f"{value:.8g}" for value in values)])
+        write_json(folder / "scores.json", [score.as_dict() for score in self.scores])
+
 
 def evaluate(
-    run: Run,
+    run: Run | str | Path,
     *,
-    images: ImageSet | None = None,
+    images: ImageSet | np.ndarray | None = None,
     model: Autoencoder | None = None,
-    splits: Sequence[str] = ("validation", "test"),
+    splits: Sequence[str] | None = None,
     sigmas: Sequence[float] | None = None,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    runs: str | Path | None = None,
 ) -> Evaluation:
-    """Score a run on ``splits`` of its own images, clean and, if it was trained with noise, noisy.
+    """Score a run on the validation and test images of its own, clean and, if it was trained with noise, noisy.
 
-    ``images`` scores on another set instead, whose splits are made by the run's recipe; the split ``all`` takes every
-    image. ``sigmas`` replaces the noise; 0 is clean. ``seed`` decides the noise of each image.
+    Args:
+        run: a run, its folder, its name, or ``latest``.
+        images: other images to score on, uint8 or float in [0, 1], ``(count, height, width, channels)``.
+        model: the run's model, where it is loaded already.
+        splits: of ``train``, ``validation``, ``test`` and ``all``; without it what there is of ``validation`` and
+            ``test``, or ``all`` of other ``images``. The run's recipe says which image is in which split.
+        sigmas: noise on the input in [0, 1] intensity, instead of the run's own; 0 is clean.
+        seed: decides the noise of each image.
+        runs: the folder of runs that a name is looked up in.
 
-    Raises ``DataError`` where the images do not have the model's shape, ``RunError`` where there is no trained model.
+    Raises:
+        DataError: the images do not have the model's shape, or a split that was asked for is empty.
+        RunError: there is no such run, or no trained model.
     """
+    run = run if isinstance(run, Run) else load_run(run, runs)
     model = model or run.load_model()
-    images = images if images is not None else load_images(run.recipe.data)
+    if splits is None and images is not None:
+        splits = ("all",)
+    if images is None:
+        images = load_images(run.recipe.data)
+    elif not isinstance(images, ImageSet):
+        images = ImageSet.from_array(images)
     _refuse_other_shape(images, model)
     if sigmas is None:
         sigmas = [0.0, run.recipe.noise.sigma] if run.recipe.noise.sigma else [0.0]
@@ -255,13 +184,24 @@ def evaluate(
     found = Evaluation([], seed=seed)
     for split, indexes in chosen_indexes(images, run.recipe.data, splits).items():
         for sigma in sigmas:
-            measured = measure(scorer, images, indexes, sigma=sigma, seed=seed, progress=progress)
+            measured = measure(scorer, images, indexes, sigma=sigma, seed=seed)
             found.measured[split, sigma] = measured
             found.scores.extend(score_rows(measured, run=run.name, data=images.label, split=split, sigma=sigma))
     clean = found.measured.get(("test", 0.0))
     if clean is None or not model.is_variational:
         return found
-    return replace(found, latents=latent_record(clean, run.recipe, split="test"))
+    numbers = math.prod(images.images.shape[1:])
+    return replace(found, latents=latent_record(clean, run.recipe, split="test", numbers=numbers))
+
+
+def score_run(run: Run, images: ImageSet, model: Autoencoder) -> None:
+    """Evaluate ``run`` on the validation and test images of its own and write scores and examples into its folder.
+
+    ``scores.json`` comes last: it marks the run as evaluated.
+    """
+    evaluation = evaluate(run, images=images, model=model, splits=own_splits(images, run.recipe.data))
+    save_examples(run.folder / "examples.npz", choose_examples(model, images, evaluation.measured, evaluation.seed))
+    evaluation.save(run.folder)
 
 
 def do_nothing(
@@ -275,19 +215,71 @@ def do_nothing(
     return rows
 
 
-def chosen_indexes(images: ImageSet, data, splits: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the indexes of each split asked for; ``all`` is every image."""
-    for split in splits:
+DEFAULT_SIGMAS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
+
+
+def noise_sweep(
+    runs: Sequence[Run],
+    *,
+    sigmas: Sequence[float] = DEFAULT_SIGMAS,
+    split: str = "test",
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> list[Score]:
+    """Return the scores of every run at every sigma, and those of doing nothing at every sigma above 0.
+
+    All runs see the same images under the same noise. Raises ``RunError`` where their recipes name different images.
+    """
+    data = runs[0].recipe.data
+    for run in runs[1:]:
+        if run.recipe.data != data:
+            raise RunError(
+                f"{run.name} and {runs[0].name} were trained on different images or splits, so their scores do not "
+                "compare; sweep them one at a time"
+            )
+    images = load_images(data)
+    rows = []
+    for run in runs:
+        if progress:
+            progress(run.name)
+        rows += evaluate(run, images=images, splits=[split], sigmas=sigmas, seed=seed).scores
+    indexes = chosen_indexes(images, data, [split])[split]
+    return rows + do_nothing(images, indexes, split=split, sigmas=[sigma for sigma in sigmas if sigma], seed=seed)
+
+
+def own_splits(images: ImageSet, data) -> list[str]:
+    """Return which of ``validation`` and ``test`` hold images."""
+    made = split_indices(images, data)
+    return [split for split in ("validation", "test") if len(made.get(split, ()))]
+
+
+def chosen_indexes(images: ImageSet, data, splits: Sequence[str] | None) -> dict[str, np.ndarray]:
+    """Return the indexes of each split asked for; ``all`` is every image; without ``splits``, those of its own."""
+    for split in splits or ():
         if split not in (*SPLITS, "all"):
             raise DataError(f"{split!r} is not a split; it is one of {', '.join(SPLITS)}, all")
-    made = split_indices(images, data) if set(splits) - {"all"} else {}
-    return {split: np.arange(len(images.names)) if split == "all" else made[split] for split in splits}
+    made = {"all": np.arange(len(images.names))}
+    if splits is None or set(splits) != {"all"}:
+        made |= split_indices(images, data)
+    for split in splits or ():
+        if not len(made.get(split, ())):
+            held = ", ".join(name for name, indexes in made.items() if len(indexes))
+            raise DataError(f"{images.label} has no {split} images; there are images in {held}")
+    return {split: made[split] for split in splits or own_splits(images, data)}
 
 
 def _refuse_other_shape(images: ImageSet, model: Autoencoder) -> None:
-    found = images.images.shape[1:]
-    if any(side not in (None, there) for side, there in zip(model.image_shape, found, strict=True)):
+    shape = images.images.shape[1:]
+    if any(needed is not None and side != needed for side, needed in zip(shape, model.image_shape, strict=True)):
+        needed = tuple("any" if side is None else side for side in model.image_shape)
         raise DataError(
-            f"the images of {images.label} have shape {images.images.shape[1:]} (height, width, channels), the model "
-            f"takes {model.image_shape}; load them with the size and channels of its recipe"
+            f"the images of {images.label} have shape {shape} (height, width, channels), the model takes "
+            f"({', '.join(map(str, needed))}); load them with the size and channels of its recipe"
+        )
+    if any(
+        side % model.stride for side, needed in zip(shape[:2], model.image_shape[:2], strict=True) if needed is None
+    ):
+        raise DataError(
+            f"the images of {images.label} are {shape[0]}×{shape[1]} pixels; the model takes sides that are multiples "
+            f"of {model.stride}: crop or pad them"
         )

@@ -41,6 +41,11 @@ class Metric:
         """Label and unit: ``PSNR, dB``."""
         return f"{self.label}, {self.unit}" if self.unit else self.label
 
+    @property
+    def difference_digits(self) -> int:
+        """The digits of a difference: one more than the metric's own where its scale has no unit."""
+        return self.digits if self.unit else self.digits + 1
+
     def format(self, value: float) -> str:
         """Return ``value`` with the metric's digits, without the unit."""
         return f"{value:.{self.digits}f}"
@@ -70,6 +75,11 @@ def scored_metrics() -> dict[str, Metric]:
 def rated_metrics() -> dict[str, Metric]:
     """Return the metrics that curves of rate against distortion have."""
     return {name: metric for name, metric in METRICS.items() if metric.in_rates}
+
+
+def compared_metrics() -> dict[str, Metric]:
+    """Return the metrics by which models and codecs are compared: those of scores that curves have too."""
+    return {name: metric for name, metric in scored_metrics().items() if metric.in_rates}
 
 
 MSE_FLOOR = 1e-10  # 100 dB, far above the 58.9 dB at which 8-bit rounding alone sits

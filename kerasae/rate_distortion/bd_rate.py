@@ -4,14 +4,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kerasae.metrics.registry import METRICS, compared_metrics, psnr_of_mse
 from kerasae.records import BdRate, RatePoint
 
 LEAST_POINTS = 6
-# The least overlap that is worth a number, in dB; SSIM is taken as −10·log10(1 − SSIM).
+# The least overlap that is worth a number, in dB; see ``_in_db``.
 LEAST_OVERLAP_DB = 1.5
 # And so many points of each curve must lie in it.
 LEAST_POINTS_INSIDE = 3
-METRICS = ("psnr", "psnr_of_mean_mse", "ssim")
+
+
+def bd_rate_metrics() -> list[str]:
+    """Return the metrics in which curves are compared; PSNR both as the mean over images and of the mean error."""
+    names = list(compared_metrics())
+    names.insert(names.index("psnr") + 1, "psnr_of_mean_mse")
+    return names
 
 
 def bd_rate(curve: Sequence[RatePoint], against: Sequence[RatePoint], metric: str) -> BdRate:
@@ -19,9 +26,9 @@ def bd_rate(curve: Sequence[RatePoint], against: Sequence[RatePoint], metric: st
 
     Bjøntegaard's measure (VCEG-M33) with piecewise cubic interpolation, as the JVET uses it, by the package
     ``bjontegaard``: the mean difference of log-rate over the qualities that both curves reach. Points at which more
-    bits bring no better quality are left out first. SSIM is compared as −10·log10(1 − SSIM), since equal steps of it
-    are not equal steps near 1. ``bd_rate_percent`` is None, with the reason in ``message``, where either curve keeps
-    fewer than six points or too little of the two overlaps.
+    bits bring no better quality are left out first. What is not in dB is compared by its distance from a perfect score,
+    SSIM as −10·log10(1 − SSIM): equal steps of it are not equal steps near 1. ``bd_rate_percent`` is None, with the
+    reason in ``message``, where either curve keeps fewer than six points or too little of the two overlaps.
     """
     from bjontegaard import bd_rate as bjontegaard_rate
 
@@ -51,16 +58,30 @@ def bd_rate(curve: Sequence[RatePoint], against: Sequence[RatePoint], metric: st
 def _rising(points: Sequence[RatePoint], metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Return rates and qualities in dB, both rising."""
     rates, values = [], []
-    for point in sorted(points, key=lambda point: (point.bits_per_pixel, getattr(point, metric) or 0)):
-        value = getattr(point, metric)
-        if value is None:
+    for point in sorted(points, key=lambda point: (point.bits_per_pixel, point.metrics.get(metric) or 0)):
+        if point.metrics.get(metric) is None:
             continue
-        value = -10 * np.log10(max(1 - value, 1e-10)) if metric == "ssim" else value
+        value = _in_db(point.metrics[metric], metric)
         if not values or (value > values[-1] and point.bits_per_pixel > rates[-1]):
             rates.append(point.bits_per_pixel)
             values.append(value)
     return np.array(rates), np.array(values)
 
 
+def _perfect(metric: str) -> float | None:
+    """Return the score of equal images; None of a metric in dB, which has none."""
+    about = METRICS.get(metric, METRICS["psnr"])
+    return None if about.unit == "dB" else about.high if about.higher_is_better else about.low
+
+
+def _in_db(value: float, metric: str) -> float:
+    perfect = _perfect(metric)
+    return value if perfect is None else float(psnr_of_mse(abs(perfect - value)))
+
+
 def _plain(value: float, metric: str) -> float:
-    return float(1 - 10 ** (-value / 10) if metric == "ssim" else value)
+    perfect = _perfect(metric)
+    if perfect is None:
+        return float(value)
+    distance = 10 ** (-value / 10)
+    return float(perfect - distance if METRICS[metric].higher_is_better else perfect + distance)

@@ -6,20 +6,21 @@ from dataclasses import replace
 import numpy as np
 
 from kerasae.evaluation.statistics import holm, paired_difference
+from kerasae.metrics.registry import METRICS, compared_metrics
 from kerasae.recipes import Study
 from kerasae.records import CellScore, Comparison, StudyRecord
 
-_UNITS = {"psnr": (" dB", 2), "ssim": ("", 4), "psnr_change": (" dB", 2)}
-_WORDS = {"psnr": "PSNR", "ssim": "SSIM", "psnr_change": "what noise costs in PSNR"}
+_WORDS = {"psnr_change": "what noise costs in PSNR"}
 
 
 def sentence(one: Comparison, *, family: int) -> str:
     """Return what ``one`` says, with its interval, the noise, and how sure it is; ``family``: comparisons counted."""
-    unit, digits = _UNITS[one.metric]
+    metric = METRICS[_column(one.metric)]
+    unit, digits = f" {metric.unit}".rstrip(), metric.difference_digits
     conditions = ", ".join([*one.where.values(), "clean" if one.sigma == 0 else f"σ {one.sigma:g}"])
     sign = "+" if one.difference > 0 else ""
     difference = f"{sign}{_written(one.difference, digits)}{unit}"
-    head = f"{conditions}: {one.level} against {one.reference} in {_WORDS[one.metric]}: {difference}"
+    head = f"{conditions}: {one.level} against {one.reference} in {_WORDS.get(one.metric, metric.label)}: {difference}"
     bounds = (one.images_low, one.images_high) if one.verdict == "one seed" else (one.low, one.high)
     interval = f"[{', '.join(_written(bound, digits) for bound in bounds)}]"
     if one.verdict == "one seed":
@@ -51,16 +52,17 @@ def _p(value: float) -> str:
     return f"{value:.2g}" if value >= 0.001 else "0.001 or less"
 
 
-# What is compared, and whether it is a change from the clean images to the noisy ones.
-METRICS = {"psnr": ("psnr", False), "ssim": ("ssim", False), "psnr_change": ("psnr", True)}
+def _column(metric: str) -> str:
+    """Return the metric of images behind a comparison's: ``psnr_change`` is of ``psnr``."""
+    return metric.removesuffix("_change")
 
 
 def compare_levels(study: Study, evidence: Sequence) -> list[Comparison]:
     """Return every comparison of ``study``: along each axis of ``compare`` each level against the first.
 
-    All else is equal. Compared are PSNR (dB) and SSIM at each compared sigma, and ``psnr_change``, PSNR under noise
-    less PSNR on the same clean images (dB): robustness, whatever the quality. ``evidence`` holds a ``CellEvidence`` for
-    each cell. p-values are not corrected yet, and there is no verdict; see ``with_verdicts``.
+    All else is equal. Compared are PSNR (dB), SSIM and the like at each compared sigma, and ``psnr_change``, PSNR under
+    noise less PSNR on the same clean images (dB): robustness, whatever the quality. ``evidence`` holds a
+    ``CellEvidence`` for each cell. p-values are not corrected yet, and there is no verdict; see ``with_verdicts``.
     """
     settings = study.settings
     by_levels = {tuple(one.cell.levels.items()): one for one in evidence}
@@ -72,7 +74,8 @@ def compare_levels(study: Study, evidence: Sequence) -> list[Comparison]:
             against = by_levels.get(tuple((one.cell.levels | {axis: reference}).items()))
             if level not in others or against is None:
                 continue
-            for metric, (column, is_change) in METRICS.items():
+            for metric in [*compared_metrics(), "psnr_change"]:
+                column, is_change = _column(metric), metric == "psnr_change"
                 for sigma in settings.compared_sigmas:
                     if is_change and (sigma == 0 or 0.0 not in settings.sigmas):
                         continue

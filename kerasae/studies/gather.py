@@ -1,7 +1,6 @@
 """What a study's runs left behind → its record."""
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +11,8 @@ import numpy as np
 from kerasae.data import data_card
 from kerasae.errors import RunError, StudyError
 from kerasae.evaluation.statistics import seed_interval
-from kerasae.rate_distortion.bd_rate import METRICS as RATE_METRICS
-from kerasae.rate_distortion.bd_rate import bd_rate
+from kerasae.metrics.registry import psnr_of_mse, scored_metrics
+from kerasae.rate_distortion.bd_rate import bd_rate, bd_rate_metrics
 from kerasae.recipes import Recipe
 from kerasae.records import (
     BdRate,
@@ -40,7 +39,7 @@ def rates_of_run(run: Run, runs: Path) -> list[RateContent]:
     for path in files:
         plain = json.loads(path.read_text(encoding="utf-8"))
         if run.name in plain.get("runs", []):
-            points = tuple(RatePoint(**point) for point in plain["points"])
+            points = tuple(RatePoint.from_dict(point) for point in plain["points"])
             found.append(RateContent(plain["title"], points, tuple(BdRate(**one) for one in plain["bd_rates"])))
     return found
 
@@ -60,12 +59,12 @@ def rates_of_study(record: StudyRecord, folder: Path, runs: dict[str, Run]) -> l
         classical.setdefault(point.codec, []).append(point)
     others = list(classical.values())
     points = tuple(point for curve in [*curves, *others] for point in curve)
-    rates = [bd_rate(curve, other, metric) for curve in curves for other in others for metric in RATE_METRICS]
+    rates = [bd_rate(curve, other, metric) for curve in curves for other in others for metric in bd_rate_metrics()]
     return [RateContent(f"{record.data}, {record.split} images, first seed", points, tuple(rates))]
 
 
 def _points(path: Path) -> list[RatePoint]:
-    return [RatePoint(**point) for point in json.loads(path.read_text(encoding="utf-8"))]
+    return [RatePoint.from_dict(point) for point in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def swept_scores(run: str, runs: Path) -> list[Score]:
@@ -153,11 +152,6 @@ def _cards(source: str) -> dict[str, str]:
     return {name: data_card(name) for name in (source, "ethics")}
 
 
-# Each metric's own range.
-METRICS = {"mse": (0.0, math.inf), "psnr": (-math.inf, math.inf), "ssim": (-1.0, 1.0)}
-_LEAST_MSE = 1e-10
-
-
 @dataclass(frozen=True)
 class CellEvidence:
     """What the runs of one cell say: ``scores[sigma, decoded_from][metric]`` is ``(seeds, images)``.
@@ -241,9 +235,9 @@ def _evidence_of(cell: PlannedCell, runs: Sequence[Run], plan: Plan, names: tupl
                         f"{run.name} was scored on other images than the study's first run; score it again: delete "
                         f"{run.folder / 'evaluations'} and run the study once more"
                     )
-                for metric in METRICS:
-                    columns = gathered.setdefault((sigma, scores.decoded_from), {})
-                    columns.setdefault(metric, []).append(getattr(scores, metric))
+                columns = gathered.setdefault((sigma, scores.decoded_from), {})
+                for metric, values in scores.metrics.items():
+                    columns.setdefault(metric, []).append(values)
     stacked = {key: {metric: np.stack(rows) for metric, rows in columns.items()} for key, columns in gathered.items()}
     recipe = cell.recipes[0]
     main = "latents"
@@ -268,8 +262,12 @@ def _cell_score(levels, sigma: float, decoded_from: str, scores: Mapping[str, np
         decoded_from=decoded_from,
         seeds=seeds,
         images=images,
-        **{metric: seed_interval(scores[metric], within=within) for metric, within in METRICS.items()},
-        psnr_of_mean_mse=float(-10 * np.log10(max(scores["mse"].mean(), _LEAST_MSE))),
+        metrics={
+            name: seed_interval(scores[name], within=(metric.low, metric.high))
+            for name, metric in scored_metrics().items()
+            if name in scores
+        },
+        psnr_of_mean_mse=float(psnr_of_mse(scores["mse"].mean())),
     )
 
 
@@ -282,7 +280,9 @@ def _do_nothing(plan: Plan, names: tuple[str, ...]) -> list[CellScore]:
             scores: ImageScores = load_image_scores(path, split=settings.split, sigma=sigma)[0]
             if scores.names != names:
                 raise StudyError(f"{path} is of other images than the study's runs; delete it and run the study again")
-            rows.append(_cell_score({}, sigma, "input", {metric: getattr(scores, metric)[None] for metric in METRICS}))
+            rows.append(
+                _cell_score({}, sigma, "input", {metric: values[None] for metric, values in scores.metrics.items()})
+            )
     return rows
 
 

@@ -13,9 +13,7 @@ from kerasae.data import ImageSet, load_images, split_indices
 from kerasae.data.batches import TrainingFeed
 from kerasae.errors import KerasaeError
 from kerasae.evaluation import evaluate, score_run
-from kerasae.evaluation.examples import save_measured
-from kerasae.evaluation.score import measure
-from kerasae.evaluation.scorer import Scorer
+from kerasae.evaluation.scorer import Scorer, measure
 from kerasae.files import write_json
 from kerasae.models import Autoencoder
 from kerasae.recipes import Recipe
@@ -152,7 +150,7 @@ def perform_run(job: Job, recipe: Recipe, tell) -> dict:
             sigmas=sigmas,
             seed=job.noise_seed,
         )
-        save_measured(run.folder, evaluation)
+        evaluation.save_image_scores(run.folder)
     if job.rate and not rate_path(run, job.split).is_file():
         _measure_rate(run, loaded, job.split)
     return {"run": run.name}

@@ -22,8 +22,6 @@ from kerasae.records import Example, ImageScores, LatentRecord, RunRecord, Score
 if TYPE_CHECKING:
     from kerasae.models import Autoencoder
 
-METRICS = ("mse", "psnr", "ssim")
-
 
 def image_scores_path(folder: Path, *, split: str, sigma: float, seed: int) -> Path:
     """Return where in the run's ``folder`` the numbers of one split, noise and seed are."""
@@ -33,9 +31,9 @@ def image_scores_path(folder: Path, *, split: str, sigma: float, seed: int) -> P
 def save_image_scores(path: Path, names: Sequence[str], metrics: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     """Write ``metrics[decoded_from][metric]``, ``(images,)`` each, and the images' ``names``, atomically."""
     arrays = {
-        f"{decoded_from}/{metric}": np.asarray(values[metric], "float64")
-        for decoded_from, values in metrics.items()
-        for metric in METRICS
+        f"{decoded_from}/{metric}": np.asarray(column, "float64")
+        for decoded_from, columns in metrics.items()
+        for metric, column in columns.items()
     }
     with replacing(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, names=np.array(names, dtype=np.str_), **arrays)
@@ -46,22 +44,29 @@ def load_image_scores(path: Path, *, split: str, sigma: float) -> list[ImageScor
     try:
         with np.load(path, allow_pickle=False) as stored:
             names = tuple(str(name) for name in stored["names"])
-            decoded = dict.fromkeys(key.split("/")[0] for key in stored.files if "/" in key)
+            columns = [key.split("/") for key in stored.files if "/" in key]
             return [
-                ImageScores(split, sigma, one, names, *(stored[f"{one}/{metric}"] for metric in METRICS))
-                for one in decoded
+                ImageScores(
+                    split,
+                    sigma,
+                    way,
+                    names,
+                    {metric: stored[f"{way}/{metric}"] for one, metric in columns if one == way},
+                )
+                for way in dict.fromkeys(way for way, _ in columns)
             ]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{path} cannot be read ({error}); delete it and evaluate again") from None
 
 
-_TEXTS = ("name", "rank", "split", "sigma", "decoded_from", "psnr", "ssim")
 _IMAGES = ("original", "given", "reconstruction")
 
 
 def save_examples(path: Path, examples: Sequence[Example]) -> None:
     """Write ``examples``, images of one shape, atomically."""
-    about = json.dumps([{key: getattr(example, key) for key in _TEXTS} for example in examples])
+    about = json.dumps(
+        [{key: value for key, value in example.as_dict().items() if key not in _IMAGES} for example in examples]
+    )
     arrays = {key: np.stack([getattr(example, key) for example in examples]) for key in _IMAGES}
     with replacing(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, about=np.frombuffer(about.encode(), "uint8"), **arrays)
@@ -76,7 +81,7 @@ def load_examples(path: Path) -> list[Example]:
             about = json.loads(stored["about"].tobytes())
             images = [stored[key] for key in _IMAGES]
             return [
-                Example(**texts, **dict(zip(_IMAGES, shown, strict=True)))
+                Example.from_dict(texts | dict(zip(_IMAGES, shown, strict=True)))
                 for texts, *shown in zip(about, *images, strict=True)
             ]
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:

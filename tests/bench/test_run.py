@@ -11,7 +11,7 @@ from kerasae.bench import run_bench
 from kerasae.bench.contenders import EVALUATION_BATCH_SIZE, KerasContender, answer
 from kerasae.bench.run import Session
 from kerasae.errors import BackendError, ModelError
-from kerasae.evaluation.score import measure
+from kerasae.evaluation.scorer import measure
 from tests.conftest import BACKEND, smooth_images
 
 

@@ -12,10 +12,12 @@ def score(run="ae_l2-3f2a9c1b04-0", decoded_from="latents", sigma=0.0, psnr=23.9
         sigma=sigma,
         decoded_from=decoded_from,
         count=count,
-        mse=Summary(mse, mse / 2, mse * 0.99, mse * 1.01),
-        psnr=Summary(psnr, 2.13, psnr - 0.04, psnr + 0.05),
+        metrics={
+            "mse": Summary(mse, mse / 2, mse * 0.99, mse * 1.01),
+            "psnr": Summary(psnr, 2.13, psnr - 0.04, psnr + 0.05),
+            "ssim": Summary(psnr / 40, 0.087, psnr / 40 - 0.002, psnr / 40 + 0.002),
+        },
         psnr_of_mean_mse=psnr - 0.41,
-        ssim=Summary(psnr / 40, 0.087, psnr / 40 - 0.002, psnr / 40 + 0.002),
         **more,
     )
 
@@ -30,9 +32,8 @@ def sweep():
         ("vae-77e1aa0912-0", "sample", 19.0),
     ]
     runs = [score(run, way, sigma, psnr - 12 * sigma) for run, way, psnr in rows for sigma in SIGMAS]
-    exact = Score(
-        "ae", "ffhq", "test", 0.0, "input", 9, Summary(0, 0, 0, 0), Summary(100, 0, 100, 100), 100, Summary(1, 0, 1, 1)
-    )
+    perfect = {name: Summary(value, 0, value, value) for name, value in (("mse", 0), ("psnr", 100), ("ssim", 1))}
+    exact = Score("ae", "ffhq", "test", 0.0, "input", 9, perfect, 100)
     return [exact, *(score("ae", "input", sigma, 31 - 70 * sigma) for sigma in SIGMAS[1:]), *runs]
 
 

@@ -60,13 +60,14 @@ def example(rank, psnr, sigma=0.0, decoded_from="latents", seed=0, side=64, chan
     error = random.normal(0, 255 * 10 ** (-psnr / 20), original.shape)
     back = np.clip(original + error, 0, 255).astype("uint8")
     name = name or f"face_{seed:05d}.png"
-    return Example(name, rank, "test", sigma, decoded_from, psnr, psnr / 40, original, noisy, back)
+    return Example(name, rank, "test", sigma, decoded_from, {"psnr": psnr, "ssim": psnr / 40}, original, noisy, back)
 
 
 def image_scores(mean, sigma, decoded_from, seed, count):
     psnr = np.random.default_rng(seed).normal(mean, 2.1, count)
     names = tuple(f"{index}.png" for index in range(count))
-    return ImageScores("test", sigma, decoded_from, names, 10 ** (-psnr / 10), psnr, np.clip(psnr / 40, 0, 1))
+    metrics = {"mse": 10 ** (-psnr / 10), "psnr": psnr, "ssim": np.clip(psnr / 40, 0, 1)}
+    return ImageScores("test", sigma, decoded_from, names, metrics)
 
 
 def latents(active=12, size=32):
@@ -101,10 +102,12 @@ def seed_summary(mean, seeds, spread=0.06, half=0.15):
 
 def cell_score(levels, sigma, decoded_from, seeds, images, psnr):
     mse = 10 ** (-psnr / 10)
-    return CellScore(
-        levels, sigma, decoded_from, seeds, images, seed_summary(mse, seeds, mse / 50, mse / 20),
-        seed_summary(psnr, seeds), seed_summary(psnr / 40, seeds, 0.002, 0.006), psnr - 0.4,
-    )  # fmt: skip
+    metrics = {
+        "mse": seed_summary(mse, seeds, mse / 50, mse / 20),
+        "psnr": seed_summary(psnr, seeds),
+        "ssim": seed_summary(psnr / 40, seeds, 0.002, 0.006),
+    }
+    return CellScore(levels, sigma, decoded_from, seeds, images, metrics, psnr - 0.4)
 
 
 def decoding(levels):
@@ -135,8 +138,13 @@ def rate_content():
         octaves = np.log2(bits / 0.1)
         payload = (bits * 0.97, bits * 0.96) if model else (None, None)
         settings = {"default": True} if quality == 50 else {}
-        return RatePoint(codec, quality, 361, 2048 * bits, bits, *payload, low + 4.5 * octaves, low + 4.4 * octaves,
-                         0.5 + 0.08 * octaves + (low - 20) / 50, None, 900.0, 1200.0, settings)  # fmt: skip
+        metrics = {
+            "psnr": low + 4.5 * octaves,
+            "psnr_of_mean_mse": low + 4.4 * octaves,
+            "ssim": 0.5 + 0.08 * octaves + (low - 20) / 50,
+            "ms_ssim": None,
+        }
+        return RatePoint(codec, quality, 361, 2048 * bits, bits, *payload, metrics, 900.0, 1200.0, settings)
 
     def points(codec, low, model):
         pairs = ((10, 0.12), (30, 0.3), (50, 0.6), (70, 1.1), (90, 2.2))

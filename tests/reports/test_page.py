@@ -293,8 +293,8 @@ def test_odd_measurements_do_not_hurt():
     run = content.runs[0]
     perfect = example("worst", 90.0, side=8, channels=3)
     perfect = replace(perfect, reconstruction=perfect.original)
-    scores = replace(run.image_scores[0], names=("a",), **{m: np.array([np.inf]) for m in ("psnr",)},
-                     mse=np.array([0.0]), ssim=np.array([1.0]))  # fmt: skip
+    metrics = {"mse": np.array([0.0]), "psnr": np.array([np.inf]), "ssim": np.array([1.0])}
+    scores = replace(run.image_scores[0], names=("a",), metrics=metrics)
     rows = ({"epoch": 1, "val_mse": float("nan")}, {"epoch": 2, "val_mse": 0.1}, {"epoch": 3, "val_mse": None})
     odd = replace(run, examples=(perfect,), image_scores=(scores,), history=rows)
     document = page(replace(content, runs=(odd,)))

@@ -128,7 +128,7 @@ def test_a_comparison_writes_signs_counts_and_what_is_missing():
             name: Difference(**{key: unit * value for key, value in difference.items()}) for name, unit in units.items()
         }
         one = score(run, "mean", 0.15, psnr, count=count, split="validation")
-        return ComparedScore(one, against, count if difference.get("low") else None, **gap)
+        return ComparedScore(one, against, count if difference.get("low") else None, gap)
 
     comparison = RunComparison(
         ("one", "two", "three"),

@@ -1,13 +1,81 @@
-"""Intervals and tests over seeds and images, against scipy and against simulations with a known effect."""
+"""Bootstrap, intervals and tests over seeds and images, Holm: against scipy, and simulations with a known effect."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from kerasae.errors import StatisticsError
-from kerasae.evaluation.statistics import mean_variance, paired_difference, seed_interval, t_interval
+from kerasae.errors import MetricError, StatisticsError
+from kerasae.evaluation.statistics import (
+    bootstrap_interval,
+    holm,
+    mean_variance,
+    paired_difference,
+    seed_interval,
+    t_interval,
+)
 
 STUDIES = 1000
+
+
+# === Bootstrap ===
+
+
+def test_large_samples_give_the_normal_interval():
+    values = np.random.default_rng(0).exponential(1.0, 2000) + 30
+    low, high = bootstrap_interval(values, resamples=4000)
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    assert low == pytest.approx(values.mean() - half, abs=0.1 * half)
+    assert high == pytest.approx(values.mean() + half, abs=0.1 * half)
+
+
+def test_level_narrows_the_interval():
+    values = np.random.default_rng(0).normal(size=500)
+    low, high = bootstrap_interval(values, level=0.5, resamples=4000)
+    half = 0.6745 * values.std() / np.sqrt(len(values))
+    assert (high - low) / 2 == pytest.approx(half, rel=0.1)
+
+
+def test_coverage_is_near_nominal():
+    rng = np.random.default_rng(1)
+    samples = rng.normal(5, 1, (300, 60))
+    inside = [low <= 5 <= high for low, high in (bootstrap_interval(s, resamples=600) for s in samples)]
+    assert 0.90 <= np.mean(inside) <= 0.985
+
+
+def test_same_seed_same_interval():
+    values = np.random.default_rng(0).random(50)
+    assert bootstrap_interval(values, resamples=500) == bootstrap_interval(values, resamples=500)
+    assert bootstrap_interval(values, resamples=500) != bootstrap_interval(values, resamples=500, seed=1)
+
+
+@pytest.mark.parametrize("values", [[0.25], [0.25] * 7])
+def test_no_spread_gives_the_value_itself(values):
+    assert bootstrap_interval(values) == (0.25, 0.25)
+
+
+def test_a_small_spread_on_a_large_mean_survives_single_precision():
+    spread = np.random.default_rng(0).normal(size=400)
+    low, high = bootstrap_interval(spread, resamples=500)
+    shifted = bootstrap_interval(spread * 1e-6 + 1e3, resamples=500)
+    np.testing.assert_allclose(np.subtract(shifted, 1e3) / 1e-6, (low, high), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "text"),
+    [
+        ([], {}, r"shape \(0,\)"),
+        ([[1.0]], {}, r"shape \(1, 1\)"),
+        ([1.0, np.nan], {}, "1 of 2 values are not finite"),
+        ([1.0], {"level": 95}, "level is 95"),
+        ([1.0], {"resamples": 0}, "resamples is 0"),
+    ],
+)
+def test_bootstrap_refuses(values, options, text):
+    with pytest.raises(MetricError, match=text):
+        bootstrap_interval(values, **options)
+
+
+# === Seeds and images ===
 
 
 def made_up(random, *, seeds=3, images=200, effect=0.0, spreads=(0.2, 0.2), own=1.0, rest=0.3):
@@ -159,3 +227,28 @@ def test_an_interval_does_not_leave_the_metric_s_own_range():
     cut = seed_interval(side, within=(-1.0, 1.0))
     assert cut.high == 1
     assert cut.low == seed_interval(side).low
+
+
+# === Holm ===
+
+
+def test_holm_by_hand():
+    # Sorted .01, .02, .03, .04 count 4, 3, 2 and 1 times; none may be below the one before.
+    assert holm([0.02, 0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.06, 0.04, 0.06])
+
+
+def test_holm_keeps_the_order_and_nothing_exceeds_1():
+    assert holm([0.9, 0.001, 0.8]) == pytest.approx([1.0, 0.003, 1.0])
+
+
+def test_one_test_needs_no_correction():
+    assert holm([0.03]) == [0.03]
+    assert holm([]) == []
+
+
+def test_a_family_without_effects_raises_a_false_alarm_in_at_most_5_percent():
+    random = np.random.default_rng(0)
+    families = random.uniform(size=(4000, 12))
+    alarms = np.mean([min(holm(family)) < 0.05 for family in families])
+    # The standard error is 0.35 points.
+    assert 0.04 < alarms < 0.06

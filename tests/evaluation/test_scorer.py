@@ -1,11 +1,19 @@
+"""Numbers of each image: the noise they are under, the batches they come in, and the models they are of."""
+
+import threading
+import time
+
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from kerasae.data import ImageSet
-from kerasae.evaluation.score import fixed_noise, measure, score_rows
-from kerasae.evaluation.scorer import Scorer
-from kerasae.models import ConvAutoencoder, FactorizedPrior, MlpVae, initialize
+from kerasae.evaluation.score import score_rows
+from kerasae.evaluation.scorer import Scorer, fast_ssim, fixed_noise, in_order, measure
+from kerasae.metrics import ssim
+from kerasae.models import build_model, initialize
+from kerasae.recipes import recipe_from
 from kerasae.records import Score
 from tests.conftest import smooth_images
 
@@ -15,10 +23,10 @@ def image_set():
     return ImageSet.of(smooth_images(11), [f"image {place}" for place in range(11)], None, label="here", card="folder")
 
 
-def scorer_of(kind, **sizes):
-    model = kind(image_size=32, **sizes)
-    initialize(model, 1)
-    return Scorer(model)
+def scorer_of(kind, objective=None, **sizes):
+    plain = {"model": {"kind": kind} | sizes, "data": {"image_size": 32}, "training": {"seed": 1}}
+    plain |= {"objective": objective} if objective else {}
+    return Scorer(build_model(recipe_from(plain, name="r", origin="test")))
 
 
 def test_noise_belongs_to_name_seed_and_purpose():
@@ -37,7 +45,7 @@ def test_noise_belongs_to_name_seed_and_purpose():
 
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
 def test_scores_do_not_depend_on_the_batch(image_set, batch_size):
-    scorer, everything = scorer_of(ConvAutoencoder), np.arange(11)
+    scorer, everything = scorer_of("conv_autoencoder"), np.arange(11)
     whole = measure(scorer, image_set, everything, sigma=0.1, batch_size=11)
     parts = measure(scorer, image_set, everything, sigma=0.1, batch_size=batch_size)
     assert parts.names == image_set.names
@@ -47,7 +55,7 @@ def test_scores_do_not_depend_on_the_batch(image_set, batch_size):
 
 
 def test_a_vae_is_scored_from_mean_and_sample_with_its_rate(image_set):
-    scorer = scorer_of(MlpVae, hidden=(16,), latent_size=4)
+    scorer = scorer_of("mlp_vae", hidden=[16], latent_size=4)
     measured = measure(scorer, image_set, np.arange(11))
     assert set(measured.metrics) == {"mean", "sample"}
     assert (measured.metrics["mean"]["mse"] != measured.metrics["sample"]["mse"]).all()
@@ -62,7 +70,7 @@ def test_a_vae_is_scored_from_mean_and_sample_with_its_rate(image_set):
 
 
 def test_a_learned_codec_is_scored_at_its_default_quality_with_its_rate(image_set):
-    scorer = scorer_of(FactorizedPrior, widths=(4, 6), latent_channels=5, levels=3, span=4.0)
+    scorer = scorer_of("factorized_prior", {"lambdas": [0.01, 0.02, 0.04]}, widths=[4, 6], latent_channels=5)
     measured = measure(scorer, image_set, np.arange(11))
     assert set(measured.metrics) == {"latents"}
     assert measured.kl is None
@@ -89,7 +97,7 @@ def test_doing_nothing_costs_the_noise(image_set):
 
 
 def test_psnr_of_the_mean_mse_is_never_above_the_mean_psnr(image_set):
-    measured = measure(scorer_of(ConvAutoencoder), image_set, np.arange(11))
+    measured = measure(scorer_of("conv_autoencoder"), image_set, np.arange(11))
     [row] = score_rows(measured, run="r", data="here", split="test", sigma=0.0)
     assert row.psnr_of_mean_mse == pytest.approx(-10 * np.log10(row.mse.mean), abs=1e-6)
     assert row.psnr_of_mean_mse <= row.psnr.mean
@@ -97,7 +105,7 @@ def test_psnr_of_the_mean_mse_is_never_above_the_mean_psnr(image_set):
 
 
 def test_weights_that_change_between_two_measurements_are_seen(image_set):
-    scorer, everything = scorer_of(ConvAutoencoder), np.arange(11)
+    scorer, everything = scorer_of("conv_autoencoder"), np.arange(11)
     before = measure(scorer, image_set, everything, batch_size=2).metrics["latents"]["mse"]
     initialize(scorer.autoencoder, 2)
     after = measure(scorer, image_set, everything, batch_size=2).metrics["latents"]["mse"]
@@ -106,9 +114,71 @@ def test_weights_that_change_between_two_measurements_are_seen(image_set):
     np.testing.assert_array_equal(after, fresh)
 
 
-def test_progress_goes_forward_and_an_error_among_the_batches_is_raised(image_set):
-    scorer, told = scorer_of(ConvAutoencoder), []
-    measure(scorer, image_set, np.arange(11), batch_size=2, progress=lambda *done: told.append(done))
-    assert told == [(2, 11), (4, 11), (6, 11), (8, 11), (10, 11), (11, 11)]
+def test_an_error_among_the_batches_is_raised(image_set):
     with pytest.raises(IndexError):
-        measure(scorer, image_set, np.array([0, 1, 2, 99, 3, 4]), batch_size=1)
+        measure(scorer_of("conv_autoencoder"), image_set, np.array([0, 1, 2, 99, 3, 4]), batch_size=1)
+
+
+# === Threads ===
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_results_come_in_the_order_of_the_batches(at_once):
+    for first_alone in (True, False):
+        found = in_order(lambda batch: -batch, [3, 1, 2], at_once=at_once, first_alone=first_alone)
+        assert list(found) == [-3, -1, -2]
+    assert list(in_order(lambda batch: batch, [], at_once=at_once, first_alone=True)) == []
+
+
+def test_two_are_at_work_at_once():
+    both = threading.Barrier(2, timeout=60)
+    places = list(in_order(lambda batch: both.wait(), range(4), at_once=2, first_alone=False))
+    assert sorted(places) == [0, 0, 1, 1]
+
+
+def test_the_second_waits_for_the_first_where_it_should():
+    finished = []
+
+    def function(batch):
+        assert batch == 0 or 0 in finished
+        finished.append(batch)
+
+    list(in_order(function, range(5), at_once=2, first_alone=True))
+    assert sorted(finished) == list(range(5))
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_what_is_not_begun_is_dropped_after_an_error(at_once):
+    begun = []
+
+    def function(batch):
+        begun.append(batch)
+        if batch == 3:
+            raise ValueError("batch 3")
+        time.sleep(0.01)
+
+    with pytest.raises(ValueError, match="batch 3"):
+        list(in_order(function, range(1000), at_once=at_once, first_alone=True))
+    assert len(begun) < 500
+
+
+# === SSIM, compiled apart ===
+
+
+def pair():
+    clean = smooth_images(6).astype("float32") / 255
+    return clean, np.clip(clean + np.random.default_rng(0).normal(0, 0.1, clean.shape), 0, 1).astype("float32")
+
+
+def test_fast_ssim_is_ssim():
+    np.testing.assert_allclose(np.asarray(fast_ssim(*pair())), np.asarray(ssim(*pair())), rtol=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="graphs of unknown batch are TensorFlow's")
+def test_a_batch_of_unknown_size_is_left_to_the_graph():
+    import tensorflow as tf
+
+    shape = tf.TensorSpec((None, 32, 32, 1), "float32")
+    np.testing.assert_allclose(
+        tf.function(fast_ssim, input_signature=[shape, shape])(*pair()), np.asarray(ssim(*pair())), rtol=1e-5
+    )

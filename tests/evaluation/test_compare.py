@@ -1,6 +1,5 @@
 """Comparisons of run folders with made-up scores."""
 
-import csv
 import json
 import os
 import subprocess
@@ -15,6 +14,7 @@ from kerasae.evaluation.statistics import bootstrap_interval
 from kerasae.recipes import load_recipe, to_toml
 from kerasae.records import Score, Summary
 from kerasae.training import Run
+from kerasae.training.run import image_scores_path, save_image_scores
 from tests.reports.made_up import record
 
 NAMES = tuple(f"{place:03}.png" for place in range(40))
@@ -29,18 +29,14 @@ def a_run(folder, name, recipe="ae_l2", psnr=None, names=NAMES, ways=("latents",
     versions = {"keras": "3.15.1", "kerasae": "0.1.0"}
     run = Run(path).write_record(record(name, recipe_name=recipe, data_fingerprint=data, versions=versions))
     scores = []
-    with (path / "scores.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "split", "sigma", "decoded_from", "mse", "psnr", "ssim"])
-        for sigma in sigmas:
-            for step, way in enumerate(ways):
-                values = psnr - step - 10 * sigma
-                for image, value in zip(names, values, strict=True):
-                    writer.writerow([image, "test", sigma, way, f"{10 ** (-value / 10):.8g}", f"{value:.8g}", 0.5])
-                mean = Summary(float(values.mean()), 1.0, 0.0, 1.0)
-                mse = Summary(float((10 ** (-values / 10)).mean()), 1.0, 0.0, 1.0)
-                ssim = Summary(0.5, 0, 0.5, 0.5)
-                scores.append(Score(name, "here", "test", sigma, way, len(names), mse, mean, 20.0, ssim))
+    for sigma in sigmas:
+        columns = {}
+        for step, way in enumerate(ways):
+            values = psnr - step - 10 * sigma
+            columns[way] = {"mse": 10 ** (-values / 10), "psnr": values, "ssim": np.full(len(names), 0.5)}
+            metrics = {metric: Summary(float(one.mean()), 1.0, 0.0, 1.0) for metric, one in columns[way].items()}
+            scores.append(Score(name, "here", "test", sigma, way, len(names), metrics, 20.0))
+        save_image_scores(image_scores_path(path, split="test", sigma=sigma, seed=0), names, columns)
     (path / "scores.json").write_text(json.dumps([score.as_dict() for score in scores]))
     return run
 
@@ -121,8 +117,8 @@ def test_what_cannot_be_compared_is_refused(tmp_path):
         compare_runs([first])
     with pytest.raises(RunError, match=r"first is named twice"):
         compare_runs([first, second, first])
-    (second.folder / "scores.csv").write_text("file,split\na,test\n")
-    with pytest.raises(RunError, match=r"scores\.csv is not what an evaluation writes"):
+    image_scores_path(second.folder, split="test", sigma=0.0, seed=0).write_bytes(b"broken")
+    with pytest.raises(RunError, match=r"\.npz cannot be read .*; delete it and evaluate again"):
         compare_runs([first, second])
     (second.folder / "scores.json").unlink()
     with pytest.raises(RunError, match=r"second has no scores \(it is finished after epoch 200\)"):

@@ -1,21 +1,23 @@
-"""KL per latent and ELBO against closed forms in NumPy, from the encoder's own numbers."""
+"""Scores of runs; KL per latent and ELBO against closed forms in NumPy, from the encoder's own numbers."""
 
 import json
 import math
 
+import keras
 import numpy as np
 import pytest
 
 from kerasae.data import ImageSet
+from kerasae.errors import DataError, RunError
 from kerasae.evaluation import evaluate
-from kerasae.evaluation.examples import save_evaluation
-from kerasae.evaluation.score import fixed_noise, latent_record, measure
-from kerasae.evaluation.scorer import Scorer
-from kerasae.models import build_model
+from kerasae.evaluation.score import chosen_indexes, latent_record, own_splits, score_run
+from kerasae.evaluation.scorer import Scorer, fixed_noise, measure
+from kerasae.models import VariationalAutoencoder, build_model
 from kerasae.recipes import recipe_from
 from kerasae.records import LatentRecord
 from kerasae.training import Run
 from tests.conftest import smooth_images
+from tests.reports.made_up import record
 
 KINDS = {"mlp_vae": {"hidden": [16], "latent_size": 5}, "conv_vae": {"widths": [6, 8], "latent_size": 5}}
 
@@ -46,7 +48,7 @@ def case(request, image_set):
 
 def test_kl_and_variance_of_each_latent(case):
     kind, measured, mean, kl, _ = case
-    record = latent_record(measured, recipe_of(kind), split="test")
+    record = latent_record(measured, recipe_of(kind), split="test", numbers=1024)
     np.testing.assert_allclose(record.kl_nats, kl.mean(axis=0), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(record.mean_variance, mean.var(axis=0), rtol=1e-4)
     assert sum(record.kl_nats) == pytest.approx(measured.kl.mean(), rel=1e-5)
@@ -57,7 +59,7 @@ def test_kl_and_variance_of_each_latent(case):
 @pytest.mark.parametrize(("weight", "variance"), [(1.0, 0.5), (4.0, 2.0)])
 def test_elbo_under_the_unit_objective_s_own_gaussian(case, weight, variance):
     kind, measured, _, kl, errors = case
-    record = latent_record(measured, recipe_of(kind, likelihood="unit", rate_weight=weight), split="test")
+    record = latent_record(measured, recipe_of(kind, likelihood="unit", rate_weight=weight), split="test", numbers=1024)
     log_p = -0.5 * 1024 * math.log(2 * math.pi * variance) - errors / (2 * variance)
     assert record.log_likelihood_nats == pytest.approx(log_p.mean(), rel=1e-5)
     assert record.elbo_nats == pytest.approx((log_p - kl.sum(axis=1)).mean(), rel=1e-5)
@@ -70,7 +72,7 @@ def test_elbo_under_the_unit_objective_s_own_gaussian(case, weight, variance):
 
 def test_elbo_under_the_calibrated_variance_is_the_best_of_all_variances(case):
     kind, measured, _, kl, errors = case
-    record = latent_record(measured, recipe_of(kind, likelihood="calibrated"), split="test")
+    record = latent_record(measured, recipe_of(kind, likelihood="calibrated"), split="test", numbers=1024)
     variance = errors.mean() / 1024
 
     def elbo(variance):
@@ -83,7 +85,10 @@ def test_elbo_under_the_calibrated_variance_is_the_best_of_all_variances(case):
 
 def test_a_weight_of_zero_implies_no_variance(case):
     kind, measured, *_ = case
-    assert "implies no variance" in latent_record(measured, recipe_of(kind, rate_weight=0), split="test").likelihood
+    assert (
+        "implies no variance"
+        in latent_record(measured, recipe_of(kind, rate_weight=0), split="test", numbers=1024).likelihood
+    )
 
 
 def a_run(folder, recipe):
@@ -98,8 +103,8 @@ def test_evaluation_saves_the_record_of_the_clean_test_images(image_set, tmp_pat
     recipe = recipe_of()
     run = a_run(tmp_path / "run", recipe)
     assert run.latents() is None
-    evaluation = evaluate(run, images=image_set, model=build_model(recipe), sigmas=[0.0, 0.2])
-    save_evaluation(run.folder, evaluation)
+    evaluation = evaluate(run, images=image_set, model=build_model(recipe), splits=["test"], sigmas=[0.0, 0.2])
+    evaluation.save(run.folder)
     record = run.latents()
     assert record == evaluation.latents
     clean = next(score for score in evaluation.scores if (score.split, score.sigma) == ("test", 0))
@@ -111,11 +116,79 @@ def test_evaluation_saves_the_record_of_the_clean_test_images(image_set, tmp_pat
 
 @pytest.mark.parametrize(
     ("kind", "options"),
-    [("conv_autoencoder", {}), ("mlp_vae", {"splits": ["validation"]}), ("mlp_vae", {"sigmas": [0.1]})],
+    [
+        ("conv_autoencoder", {"splits": ["test"]}),
+        ("mlp_vae", {"splits": ["validation"]}),
+        ("mlp_vae", {"splits": ["test"], "sigmas": [0.1]}),
+    ],
 )
 def test_there_is_no_record_without_latents_or_clean_test_images(kind, options, image_set, tmp_path):
     recipe = recipe_of(kind)
     evaluation = evaluate(a_run(tmp_path / "run", recipe), images=image_set, model=build_model(recipe), **options)
     assert evaluation.latents is None
-    save_evaluation(tmp_path / "run", evaluation)
+    evaluation.save(tmp_path / "run")
     assert not (tmp_path / "run" / "latents.json").exists()
+
+
+# === What a run is scored on ===
+
+
+def test_an_array_is_scored_as_all_of_it(image_set, tmp_path):
+    recipe = recipe_of("conv_autoencoder")
+    run, model = a_run(tmp_path / "run", recipe), build_model(recipe)
+    floats = image_set.images / np.float32(255)
+    [score], [other] = (evaluate(run, images=images, model=model).scores for images in (image_set.images, floats))
+    assert (score.split, score.count, score.data) == ("all", 23, "array")
+    assert other.metrics == score.metrics
+    [same] = evaluate(run, images=image_set, model=model).scores
+    assert same.metrics == score.metrics
+
+
+def test_a_run_goes_by_its_name_too(image_set, tmp_path, monkeypatch):
+    run = a_run(tmp_path / "vae-0", recipe_of())
+    run.write_record(record("vae-0"))
+    monkeypatch.setattr(Run, "load_model", lambda self: build_model(self.recipe))
+    for name in ("latest", "vae", run.folder):
+        assert evaluate(name, images=image_set.images, runs=tmp_path).scores[0].run == "vae-0"
+    with pytest.raises(RunError, match="there is no run 'no-such'"):
+        evaluate("no-such", runs=tmp_path)
+
+
+def test_splits_without_images_are_left_out_unless_they_are_asked_for(image_set, tmp_path):
+    recipe = recipe_of("conv_autoencoder")
+    given = {"train": range(15), "validation": range(15, 23)}
+    images = ImageSet.from_array(image_set.images, splits=given)
+    assert own_splits(images, recipe.data) == ["validation"]
+    assert list(chosen_indexes(images, recipe.data, None)) == ["validation"]
+    with pytest.raises(DataError, match=r"array has no test images; there are images in all, train, validation"):
+        chosen_indexes(images, recipe.data, ["test"])
+    with pytest.raises(DataError, match="'tests' is not a split; it is one of train, validation, test, all"):
+        chosen_indexes(images, recipe.data, ["tests"])
+    run, model = a_run(tmp_path / "run", recipe), build_model(recipe)
+    score_run(run, images, model)
+    assert {score.split for score in run.scores()} == {"validation"}
+    assert {example.split for example in run.examples()} == {"validation"}
+
+
+def test_models_need_not_be_square_and_may_take_any_size(tmp_path):
+    keras.utils.set_random_seed(0)
+    images = keras.Input((None, None, 1))
+    x = keras.layers.Conv2D(3, 3, 2, padding="same")(images)
+    encoder = keras.Model(images, [x, keras.layers.Conv2D(3, 1)(x)])
+    latents = keras.Input((None, None, 3))
+    decoder = keras.Model(latents, keras.layers.Conv2DTranspose(1, 3, 2, "same", activation="sigmoid")(latents))
+    model = VariationalAutoencoder(encoder, decoder)
+    run = a_run(tmp_path / "run", recipe_of())
+    oblong = smooth_images(6)[:, :24]
+    evaluation = evaluate(run, images=oblong, model=model, sigmas=[0.0, 0.1])
+    assert [(score.decoded_from, score.sigma) for score in evaluation.scores] == [
+        (way, sigma) for sigma in (0.0, 0.1) for way in ("mean", "sample")
+    ]
+    measured = evaluation.measured["all", 0.0]
+    assert measured.kl_per_latent.shape == measured.means.shape == (6, 12 * 16 * 3)
+    np.testing.assert_allclose(measured.kl_per_latent.sum(axis=1), measured.kl, rtol=1e-4)
+    assert (measured.metrics["mean"]["mse"] != measured.metrics["sample"]["mse"]).all()
+    with pytest.raises(DataError, match=r"shape \(24, 32, 3\).* the model takes \(any, any, 1\)"):
+        evaluate(run, images=np.repeat(oblong, 3, axis=-1), model=model)
+    with pytest.raises(DataError, match=r"23×32 pixels; the model takes sides that are multiples of 2"):
+        evaluate(run, images=oblong[:, :23], model=model)

@@ -122,10 +122,11 @@ class ArrayData(ImageSource):
     """Images that were given in Python: the recipe of such a run says of what shape they were, not where they are.
 
     ``height`` and ``width`` are those of the array where they are not both ``image_size``; it may have any number of
-    ``channels``.
+    ``channels``. A run keeps the images that were not trained on, in the file at ``path``.
     """
 
     source: Literal["array"] = "array"
+    path: str | None = None
     channels: int = Field(1, ge=1)
     height: int | None = Field(None, ge=1)
     width: int | None = Field(None, ge=1)
@@ -318,6 +319,8 @@ class Recipe(Section):
         plain = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         for section, key in (("data", "source"), ("model", "kind")):
             plain.setdefault(section, {})[key] = getattr(getattr(self, section), key)
+        if isinstance(self.data, ArrayData):
+            plain["data"].pop("path", None)
         return self._without_other_kinds(plain)
 
     def _without_other_kinds(self, plain: dict[str, Any]) -> dict[str, Any]:

@@ -196,6 +196,11 @@ class RatePoint(_Measured):
         """``metrics["psnr_of_mean_mse"]``."""
         return self.metrics.get("psnr_of_mean_mse")
 
+    @property
+    def ms_ssim(self) -> float | None:
+        """``metrics["ms_ssim"]``."""
+        return self.metrics.get("ms_ssim")
+
     def as_dict(self) -> dict[str, Any]:
         """Return a dictionary fit for JSON."""
         return _plain(self)

@@ -223,7 +223,6 @@ def evaluate(
     run: str | Path | Run,
     images: Any = None,
     *,
-    groups: Sequence | None = None,
     data: str | None = None,
     set: Sequence[str] = (),
     splits: Sequence[str] | None = None,
@@ -242,14 +241,13 @@ def evaluate(
 
     found = run if isinstance(run, Run) else load_run(run, runs)
     own = images is None and data is None and not set
-    given = _image_set(images, None, None, groups) if images is not None else None
-    if given is None and not own:
-        given = load_images(changed_data(found, data, set))
-    if splits is None and images is None and data is None and not own:
-        # The same source with another size or limit: its splits are those of the recipe.
-        splits = ("validation", "test")
-    evaluation = score_images(found, images=given, splits=splits, sigmas=sigmas, seed=seed)
-    if own and sigmas is None and seed == 0 and splits is None:
+    if images is not None:
+        images = _image_set(images, None, None, None)
+    elif not own:
+        images = load_images(changed_data(found, data, set))
+        splits = splits or (("all",) if data else None)
+    evaluation = score_images(found, images=images, splits=splits, sigmas=sigmas, seed=seed)
+    if own and splits is None and sigmas is None and seed == 0:
         evaluation.save(found.folder)
     return evaluation
 

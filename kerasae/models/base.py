@@ -1,5 +1,11 @@
 """``Autoencoder``: encoder → bottleneck → decoder as a Keras model, the contract that every model keeps."""
 
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import keras
 import numpy as np
 from keras import ops
@@ -205,6 +211,10 @@ class Autoencoder(Step, keras.Model):
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Export images → reconstructions for serving, as ``keras.Model.export`` does."""
+        if format == "tf_saved_model" and keras.backend.backend() == "torch":
+            # Keras needs torch_xla for it there, which no current PyTorch has.
+            export_by_tensorflow(self, filepath)
+            return
         images = keras.Input(self.image_shape, name="images")
         # As a functional model, whose inputs Keras knows on every backend, called before or not.
         keras.Model(images, self(images), name=self.name).export(filepath, format=format, **kwargs)
@@ -279,6 +289,26 @@ class Autoencoder(Step, keras.Model):
             config[part] = keras.saving.deserialize_keras_object(config[part], custom_objects=custom_objects)
         config["image_shape"] = tuple(config["image_shape"])
         return cls(config.pop("encoder"), config.pop("decoder"), **config)
+
+
+def export_by_tensorflow(model: keras.Model, filepath) -> None:
+    """Write a SavedModel of a saved copy of ``model`` in a process of its own, on TensorFlow."""
+    with tempfile.TemporaryDirectory(prefix="kerasae-") as folder:
+        copy = Path(folder) / "model.keras"
+        model.save(copy)
+        script = (
+            "import sys, keras, kerasae\n"
+            "keras.saving.load_model(sys.argv[1], compile=False).export(sys.argv[2], verbose=False)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(copy), str(Path(filepath).resolve())],
+            env=os.environ | {"KERAS_BACKEND": "tensorflow"},
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise ModelError(f"a SavedModel is written by TensorFlow, in a process of its own, which ended with: {last}")
 
 
 def as_intensities(images):

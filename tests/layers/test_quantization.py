@@ -1,11 +1,69 @@
+""""""
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from scipy import stats
 
 from kerasae.errors import ModelError
-from kerasae.layers import QualityGains
+from kerasae.layers import QualityGains, UniformNoise, straight_through_round
 from tests.gradients import central_differences, evaluate, gradients
+
+
+def test_what_is_added_is_uniform_and_fresh():
+    noise, zeros = UniformNoise(seed=3), np.zeros((20_000,), "float32")
+    first, second = (ops.convert_to_numpy(noise(zeros)) for _ in range(2))
+    assert abs(first).max() <= 0.5
+    # Kolmogorov and Smirnov: a uniform sample is refused once in a thousand seeds, and the seed is fixed.
+    assert stats.kstest(first, stats.uniform(-0.5, 1.0).cdf).pvalue > 1e-3
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.04
+
+
+def test_the_seed_decides_and_the_state_is_kept():
+    zeros = np.zeros((4, 5), "float32")
+    noise, again, other = UniformNoise(seed=1), UniformNoise(seed=1), UniformNoise(seed=2)
+    drawn = [ops.convert_to_numpy(layer(zeros)) for layer in (noise, again, other)]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert abs(drawn[0] - drawn[2]).max() > 0.1
+    again.generator.state.assign(noise.generator.state)
+    np.testing.assert_array_equal(*(ops.convert_to_numpy(layer(zeros)) for layer in (noise, again)))
+
+
+def test_the_gradient_passes():
+    (gradient,) = gradients(lambda x: ops.sum(2.0 * UniformNoise()(x)), [np.ones((2, 3))])
+    np.testing.assert_array_equal(gradient, np.full((2, 3), 2.0))
+
+
+def test_saved_and_loaded(tmp_path):
+    model = keras.Sequential([keras.Input((None, None, 2)), UniformNoise(seed=9, name="noise")])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.layers[0].get_config() == model.layers[0].get_config()
+    assert loaded.layers[0].seed == 9
+
+
+def test_is_exactly_round_with_halves_to_even():
+    random = np.random.default_rng(0)
+    x = np.concatenate(
+        [np.arange(-6, 6.5, 0.5), random.normal(scale=30, size=5000), [0.49999997, 8388607.5, -3e7, 1e30]]
+    ).astype("float32")
+    np.testing.assert_array_equal(ops.convert_to_numpy(straight_through_round(x)), np.rint(x))
+
+
+def test_the_gradient_is_that_of_the_identity():
+    x = np.array([-1.5, 0.2, 0.5, 7.7])
+    (gradient,) = gradients(lambda x: ops.sum(ops.square(straight_through_round(x))), [x])
+    np.testing.assert_array_equal(gradient, 2 * np.rint(x))
+
+
+def test_saved_as_an_activation(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Activation(straight_through_round)])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    x = np.array([[0.4, 1.5, -2.6]], "float32")
+    np.testing.assert_array_equal(ops.convert_to_numpy(loaded(x)), [[0, 2, -3]])
+
 
 QUALITIES = [1.0, 1.25, 1.9, 2.0, 2.5, 3.75, 4.0]
 
@@ -93,7 +151,7 @@ def test_what_are_no_levels_or_no_span_is_refused(levels, span):
         QualityGains(levels, 2, span=span)
 
 
-def test_saved_and_loaded(tmp_path):
+def test_saved_and_loaded_of_quality_gains(tmp_path):
     gains = trained()
     inputs = keras.Input(())
     model = keras.Model(inputs, gains(inputs))

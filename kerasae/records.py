@@ -137,6 +137,10 @@ class Example(_Measured):
         return _record(cls, plain)
 
 
+# A latent is active if its posterior mean varies over images by more than this (Burda, Grosse & Salakhutdinov 2016).
+ACTIVE_VARIANCE = 0.01
+
+
 @dataclass(frozen=True)
 class LatentRecord:
     """The latents of a variational run over the clean images of a split.

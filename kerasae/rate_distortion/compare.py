@@ -286,7 +286,7 @@ def _search(contender: Contender, image: np.ndarray, qualities: list[float], bud
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RateComparison:
     """Points of every codec, and the BD-rates of each model (or, without any, of each codec) against each other."""
 
     points: list[RatePoint]
@@ -308,7 +308,7 @@ def compare(
     sigma: float = 0.0,
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
-) -> Comparison:
+) -> RateComparison:
     """Measure every contender at every quality on ``images``, uint8 ``(height, width, channels)`` each.
 
     With ``sigma`` the codecs see the images through Gaussian noise, clipped and rounded to 8 bits, that is fixed by
@@ -328,7 +328,7 @@ def compare(
             points.append(measure(contender, images, quality, inputs=inputs, sigma=sigma))
     curves = [[point for point in points if point.codec == contender.name] for contender in contenders]
     models = [curve for one, curve in zip(contenders, curves, strict=True) if one.is_model]
-    return Comparison(
+    return RateComparison(
         points,
         [
             bd_rate(curve, other, metric)

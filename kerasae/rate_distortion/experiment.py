@@ -19,9 +19,9 @@ from kerasae.files import replacing, write_json
 from kerasae.rate_distortion.classical import Effort
 from kerasae.rate_distortion.compare import (
     ClassicalContender,
-    Comparison,
     Contender,
     ModelContender,
+    RateComparison,
     compare,
     matched,
     model_contenders,
@@ -227,7 +227,7 @@ class Experiment:
         parts += [model.codec.frozen.digest for model in self.models]
         return f"rate_distortion-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}"
 
-    def measure(self, progress: Callable[[int, int, str], None] | None = None) -> Comparison:
+    def measure(self, progress: Callable[[int, int, str], None] | None = None) -> RateComparison:
         """Return every point and the BD-rates; ``progress(done, total, what)`` counts points."""
         return compare(
             self.contenders, self.images, names=self.names, sigma=self.sigma, seed=self.seed, progress=progress
@@ -237,7 +237,7 @@ class Experiment:
         """Return what each model weighs and computes."""
         return [model_cost(model) for model in self.models]
 
-    def save(self, folder: Path, comparison: Comparison) -> None:
+    def save(self, folder: Path, comparison: RateComparison) -> None:
         """Write points and BD-rates as JSON, points as CSV, the curves and some crops as PNG."""
         from kerasae.reports import rate_distortion as draw
 

@@ -1,5 +1,6 @@
 """Images out of a variational model: samples, interpolations, traversals."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasae.data import load_images, read_image, split_indices
+from kerasae.data import ImageSet, load_images, read_image, split_indices
 from kerasae.entropy.bottlenecks import LOG_VARIANCE_RANGE
 from kerasae.errors import DataError, ModelError
 from kerasae.models import Autoencoder
+from kerasae.records import ACTIVE_VARIANCE
 from kerasae.training import Run
 
 
@@ -20,7 +22,7 @@ def refuse_without_prior(run: Run) -> None:
     if not run.recipe.model.is_variational:
         raise ModelError(
             f"{run.name} is a {kind}: its latents have no distribution to draw from; "
-            "generate takes runs of variational models (mlp_vae, conv_vae)"
+            "generate takes runs of variational models"
         )
 
 
@@ -30,7 +32,7 @@ _BATCH = 64
 def posteriors(model: Autoencoder, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean, variance and KL divergence to N(0, 1) in nats of each latent, each ``(images, latents)`` float64.
 
-    ``images`` is ``(images, height, width, channels)`` uint8.
+    ``images`` is ``(images, height, width, channels)`` uint8; latents of any rank are laid out in one row.
     """
     parts = []
     for start in range(0, len(images), _BATCH):
@@ -38,21 +40,22 @@ def posteriors(model: Autoencoder, images: np.ndarray) -> tuple[np.ndarray, np.n
         # As NumPy arrays they carry no gradients along on PyTorch.
         encoded = [keras.ops.convert_to_numpy(part) for part in model.encoder(batch)]
         parts.append([*encoded, keras.ops.convert_to_numpy(model.bottleneck.rate_per_latent(encoded))])
-    mean, log_variance, kl = (np.concatenate(column).astype("float64") for column in zip(*parts, strict=True))
+    columns = (np.concatenate(column).astype("float64") for column in zip(*parts, strict=True))
+    mean, log_variance, kl = (column.reshape(len(column), -1) for column in columns)
     return mean, np.exp(np.clip(log_variance, *LOG_VARIANCE_RANGE)), kl
 
 
-def decode(model: Autoencoder, latents: np.ndarray) -> np.ndarray:
-    """Return the images of ``latents`` ``(…, latents)``: ``(…, height, width, channels)`` float32 in [0, 1]."""
-    flat = np.asarray(latents, "float32").reshape(-1, latents.shape[-1])
+def decode(model: Autoencoder, latents: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray:
+    """Return the images of ``latents`` ``(…, latents)``: ``(…, *image_shape)`` float32 in [0, 1]."""
+    flat = np.asarray(latents, "float32").reshape(-1, *model.latent_shape_for(image_shape))
     parts = [
         keras.ops.convert_to_numpy(model.decode(flat[start : start + _BATCH])) for start in range(0, len(flat), _BATCH)
     ]
-    return np.concatenate(parts).reshape(*latents.shape[:-1], *model.image_shape)
+    return np.concatenate(parts).reshape(*latents.shape[:-1], *image_shape)
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class ImageGrid:
     """One figure's images and the words around them.
 
     ``rows`` holds per row float images in [0, 1], ``(height, width, channels)``, and where intensities are compared
@@ -70,13 +73,13 @@ class Grid:
     apart: tuple[int, ...] = ()
 
 
-def prior_places(count: int, latents: int, *, seed: int) -> np.ndarray:
+def prior_points(count: int, latents: int, *, seed: int) -> np.ndarray:
     """Return draws of N(0, 1), ``(count, latents)`` float32; the first are the same whatever ``count`` is."""
     return np.random.Generator(np.random.PCG64(seed)).standard_normal((count, latents), dtype="float32")
 
 
-def places_between(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
-    """Return ``steps`` places on the straight line from ``first`` to ``second``, both included.
+def points_between(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
+    """Return ``steps`` points on the straight line from ``first`` to ``second``, both included.
 
     ``first`` and ``second`` are posterior means ``(latents,)``; the result is ``(steps, latents)``.
     """
@@ -110,30 +113,35 @@ class Aggregate:
         return np.argsort(-self.kl_nats, kind="stable")[:count]
 
 
-def places_along(start: np.ndarray, aggregate: Aggregate, latent: int, deviations: Sequence[float]) -> np.ndarray:
+def points_along(start: np.ndarray, aggregate: Aggregate, latent: int, deviations: Sequence[float]) -> np.ndarray:
     """Return ``start`` ``(latents,)`` with one latent at so many standard deviations of the aggregate.
 
     The result is ``(len(deviations), latents)``.
     """
-    places = np.repeat(start[None], len(deviations), axis=0)
-    places[:, latent] = aggregate.mean[latent] + np.asarray(deviations) * aggregate.std[latent]
-    return places
+    points = np.repeat(start[None], len(deviations), axis=0)
+    points[:, latent] = aggregate.mean[latent] + np.asarray(deviations) * aggregate.std[latent]
+    return points
 
 
 DEVIATIONS = (-3, -2, -1, 0, 1, 2, 3)
 _COLUMNS, _STEPS, _PAIRS = 8, 7, 4
 _FACTORS = (1, 2, 3, 5, 10, 20, 50, 100)
-# Burda, Grosse & Salakhutdinov 2016, as in the scores.
-_ACTIVE_VARIANCE = 0.01
 
 
 def generate(
-    run: Run, *, count: int = 32, seed: int = 0, between: Sequence[str | Path] = (), dimensions: int = 8
-) -> tuple[Grid, Grid, Grid]:
+    run: Run,
+    *,
+    images: ImageSet | None = None,
+    count: int = 32,
+    seed: int = 0,
+    between: Sequence[str | Path] = (),
+    dimensions: int = 8,
+) -> tuple[ImageGrid, ImageGrid, ImageGrid]:
     """Return samples of the prior, interpolations and traversals of the most active latents, all decoded by ``run``.
 
     Args:
         run: a finished run of a variational model.
+        images: what the run was trained and tested on, where its recipe does not say where they are.
         count: how many samples of the prior.
         seed: decides those samples and which test images the rest begins with, the same on every backend.
         between: two image files to interpolate between, and of which the first is traversed; else test images.
@@ -143,21 +151,21 @@ def generate(
     cannot be had.
     """
     refuse_without_prior(run)
-    model, images = run.load_model(), load_images(run.recipe.data)
+    model, images = run.load_model(), images if images is not None else load_images(run.recipe.data)
     test = split_indices(images, run.recipe.data)["test"]
     aggregate = Aggregate.of(*posteriors(model, images.images[test]))
     if between:
         names = tuple(Path(path).name for path in between)
-        chosen = np.stack([_read(path, run) for path in between])
+        chosen = np.stack([_read(path, run, images.images.shape[1:]) for path in between])
     else:
         picked = _pick(test, seed, run)
         names, chosen = tuple(images.names[index] for index in picked), np.asarray(images.images[picked])
     means, _, _ = posteriors(model, chosen)
     about = f"{run.record.recipe_name} on {images.label}"
     return (
-        _samples(model, about, count, seed),
+        _samples(model, about, count, seed, chosen.shape[1:]),
         _interpolations(model, about, names, chosen.astype("float32") / 255.0, means),
-        _traversals(model, about, names[0], means[0], aggregate, dimensions),
+        _traversals(model, about, names[0], means[0], aggregate, dimensions, chosen.shape[1:]),
     )
 
 
@@ -169,40 +177,49 @@ def _pick(test: np.ndarray, seed: int, run: Run) -> np.ndarray:
     return np.random.Generator(np.random.PCG64([seed, 1])).choice(test, count, replace=False)
 
 
-def _read(path: str | Path, run: Run) -> np.ndarray:
-    data = run.recipe.data
-    return read_image(path, image_size=data.image_size, channels=data.channels, fit=data.fit)
+def _read(path: str | Path, run: Run, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the image of a file, brought to ``shape`` (height, width, channels) where that is square."""
+    height, width, channels = shape
+    size = {"image_size": height, "fit": run.recipe.data.fit} if height == width else {}
+    image = read_image(path, channels=channels, **size)
+    if image.shape != shape:
+        raise DataError(
+            f"{path} has {image.shape[0]}×{image.shape[1]} pixels; {run.name} was trained on images of {height}×{width}"
+        )
+    return image
 
 
-def _samples(model: Autoencoder, about: str, count: int, seed: int) -> Grid:
-    decoded = decode(model, prior_places(count, model.latent_shape[0], seed=seed))
+def _samples(model: Autoencoder, about: str, count: int, seed: int, image_shape: tuple[int, ...]) -> ImageGrid:
+    latents = math.prod(model.latent_shape_for(image_shape))
+    decoded = decode(model, prior_points(count, latents, seed=seed), image_shape)
     rows = tuple(tuple(decoded[start : start + _COLUMNS]) for start in range(0, count, _COLUMNS))
-    note = (
-        f"z drawn from N(0, 1) in all {model.latent_shape[0]} latents, seed {seed}; the decoder's mean, no noise added"
-    )
-    return Grid("prior_samples", f"{about}: samples of the prior", note, rows)
+    note = f"z drawn from N(0, 1) in all {latents} latents, seed {seed}; the decoder's mean, no noise added"
+    return ImageGrid("prior_samples", f"{about}: samples of the prior", note, rows)
 
 
-def _interpolations(model, about: str, names: Sequence[str], originals: np.ndarray, means: np.ndarray) -> Grid:
-    pairs = [(place, place + 1) for place in range(0, len(names), 2)]
-    decoded = decode(model, np.stack([places_between(means[a], means[b], _STEPS) for a, b in pairs]))
+def _interpolations(model, about: str, names: Sequence[str], originals: np.ndarray, means: np.ndarray) -> ImageGrid:
+    pairs = [(index, index + 1) for index in range(0, len(names), 2)]
+    points = np.stack([points_between(means[a], means[b], _STEPS) for a, b in pairs])
+    decoded = decode(model, points, originals.shape[1:])
     rows = tuple((originals[a], *between, originals[b]) for (a, b), between in zip(pairs, decoded, strict=True))
     shares = [f"{100 * share:.0f} %" for share in np.linspace(0, 1, _STEPS)]
     note = "z on the straight line between the two images' posterior means; outermost, the originals"
     labels = tuple(f"{names[a]}\nto {names[b]}" for a, b in pairs)
     columns = ("original", *shares, "original")
-    return Grid(
+    return ImageGrid(
         "interpolations", f"{about}: between two images", note, rows, labels, columns, apart=(0, len(columns) - 1)
     )
 
 
-def _traversals(model, about: str, name: str, start: np.ndarray, aggregate: Aggregate, dimensions: int) -> Grid:
+def _traversals(
+    model, about: str, name: str, start: np.ndarray, aggregate: Aggregate, dimensions: int, image_shape: tuple[int, ...]
+) -> ImageGrid:
     latents = aggregate.most_active(dimensions)
-    decoded = decode(model, np.stack([places_along(start, aggregate, latent, DEVIATIONS) for latent in latents]))
-    held = decode(model, start[None])[0]
+    points = np.stack([points_along(start, aggregate, latent, DEVIATIONS) for latent in latents])
+    decoded, held = decode(model, points, image_shape), decode(model, start[None], image_shape)[0]
     labels = []
     for latent in latents:
-        idle = "" if aggregate.mean_variance[latent] > _ACTIVE_VARIANCE else ", inactive"
+        idle = "" if aggregate.mean_variance[latent] > ACTIVE_VARIANCE else ", inactive"
         labels.append(f"latent {latent}{idle}\nKL {aggregate.kl_nats[latent]:.2f} nats")
     note = (
         f"one latent moved, in standard deviations of its aggregate posterior over {aggregate.images:,} test images; "
@@ -214,7 +231,7 @@ def _traversals(model, about: str, name: str, start: np.ndarray, aggregate: Aggr
     columns = ("unmoved", *steps, f"change × {factor}")
     rows = tuple((held, *row, change) for row, change in zip(decoded, changes, strict=True))
     title = f"{about}: the {len(rows)} latents with the largest KL divergence"
-    return Grid("traversals", title, note, rows, tuple(labels), columns, apart=(0, len(columns) - 1))
+    return ImageGrid("traversals", title, note, rows, tuple(labels), columns, apart=(0, len(columns) - 1))
 
 
 def _amplified(changes: np.ndarray) -> tuple[np.ndarray, int]:

@@ -137,6 +137,10 @@ class Example(_Measured):
         return _record(cls, plain)
 
 
+# A latent is active if its posterior mean varies over images by more than this (Burda, Grosse & Salakhutdinov 2016).
+ACTIVE_VARIANCE = 0.01
+
+
 @dataclass(frozen=True)
 class LatentRecord:
     """The latents of a variational run over the clean images of a split.
@@ -195,6 +199,11 @@ class RatePoint(_Measured):
     def psnr_of_mean_mse(self) -> float | None:
         """``metrics["psnr_of_mean_mse"]``."""
         return self.metrics.get("psnr_of_mean_mse")
+
+    @property
+    def ms_ssim(self) -> float | None:
+        """``metrics["ms_ssim"]``."""
+        return self.metrics.get("ms_ssim")
 
     def as_dict(self) -> dict[str, Any]:
         """Return a dictionary fit for JSON."""

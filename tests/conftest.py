@@ -56,7 +56,7 @@ BACKEND_FREE_FILES = {
     "evaluation/test_compare.py",
     "evaluation/test_statistics.py",
     "training/test_tensorboard.py",
-    "rate_distortion/test_measure.py",
+    "rate_distortion/test_experiment.py",
 }
 
 

@@ -1,14 +1,20 @@
 """Something new of each kind is one class, and one line that registers it."""
 
+import json
+import zlib
 from typing import ClassVar, Literal
 
+import keras
 import numpy as np
 import pytest
 
 from kerasae import recipes
 from kerasae.data import ImageSet, data_card, load_images
 from kerasae.errors import RecipeError
+from kerasae.metrics.registry import METRICS, Metric
+from kerasae.rate_distortion.classical import CLASSICAL, Classical
 from kerasae.recipes import load_recipe, to_toml
+from kerasae.training import load_run
 
 
 class StripesData(recipes.ImageSource):
@@ -53,3 +59,74 @@ def test_an_image_source(stripes, kerasae, tmp_path):
     sets = [part for change in changes for part in ("--set", change)]
     code, _, error = kerasae("train", "ae_baseline", "--data", "stripes:down", "--epochs", "1", *sets)
     assert code == 0, error
+
+
+def mean_absolute_error(x, y):
+    return keras.ops.mean(keras.ops.abs(x - y), axis=(1, 2, 3))
+
+
+@pytest.fixture
+def mae(monkeypatch):
+    about = Metric("mae", "MAE", "", 4, False, 0.0, 1.0, f"{__name__}:mean_absolute_error")
+    monkeypatch.setitem(METRICS, "mae", about)
+
+
+def test_a_metric(mae, image_folder, kerasae, tmp_path):
+    """It is in scores, their files, differences between runs, what nothing done gives, curves and their BD-rates."""
+    options = ["--data", f"folder:{image_folder}", "--epochs", 1, "--set", "data.image_size=16"]
+    for recipe in ("ae_baseline", "ae_l2"):
+        code, out, error = kerasae("train", recipe, *options, "--json")
+        assert code == 0, error
+    run = load_run("ae_l2", tmp_path / "runs")
+    [scores] = run.image_scores(split="test", sigma=0.0)
+    written = next(row for row in json.loads(out) if row["split"] == "test")
+    assert written["mae"]["mean"] == pytest.approx(scores.metrics["mae"].mean(), rel=1e-5)
+    assert np.sqrt(scores.metrics["mse"].mean()) > written["mae"]["mean"] > scores.metrics["mse"].mean()
+    assert run.scores()[0].metrics.keys() == {"mse", "psnr", "ssim", "mae"}
+    assert "mae" in (run.folder / "scores.csv").read_text().splitlines()[0]
+    assert run.examples()[0].metrics["mae"] > 0
+    found = json.loads(kerasae("runs", "compare", "ae_baseline", "ae_l2", "--json")[1])
+    assert found["scores"][-1]["mae"]["low"] <= found["scores"][-1]["mae"]["mean"]
+    swept = json.loads(kerasae("noise-sweep", "ae_l2", "--sigmas", "0,0.1", "--json")[1])
+    assert all("mae" in row for row in swept)
+    assert kerasae("report", "ae_l2")[0] == 0
+    folder = f"folder:{image_folder}"
+    code, out, error = kerasae("rate-distortion", "--data", folder, "--codecs", "jpeg,webp", "--json")
+    assert code == 0, error
+    curves = json.loads(out)
+    assert all(0 < point["mae"] < 1 for point in curves["points"])
+    assert {row["metric"] for row in curves["bd_rates"]} == {"psnr", "psnr_of_mean_mse", "ssim", "mae"}
+
+
+class Deflated(Classical):
+    """Intensities in as many steps as the quality says, deflated."""
+
+    def encode(self, image, quality, effort="best"):
+        steps = np.rint(image / 255.0 * quality).astype("uint8")
+        return bytes([*image.shape[:2], int(quality)]) + zlib.compress(steps.tobytes(), 9)
+
+    def decode(self, content, channels):
+        height, width, quality = content[:3]
+        steps = np.frombuffer(zlib.decompress(content[3:]), "uint8")
+        return np.rint(steps.reshape(height, width, channels) * (255.0 / quality)).astype("uint8")
+
+    def version(self):
+        return "zlib"
+
+    def require(self):
+        pass
+
+
+def test_a_classical_codec(monkeypatch, image_folder, kerasae):
+    qualities = (2, 4, 8, 16, 32, 64, 100)
+    codec = Deflated("deflated", "", "", qualities, (1, 100), lambda quality, effort, channels: {"steps": quality})
+    monkeypatch.setitem(CLASSICAL, "deflated", codec)
+    folder = f"folder:{image_folder}"
+    code, out, error = kerasae("rate-distortion", "--data", folder, "--codecs", "deflated,jpeg", "--json")
+    assert code == 0, error
+    points = [point for point in json.loads(out)["points"] if point["codec"] == "deflated"]
+    assert [point["quality"] for point in points] == list(qualities)
+    assert [point["psnr"] for point in points] == sorted(point["psnr"] for point in points)
+    assert points[0]["settings"] == {"steps": 2, "version": "zlib"}
+    assert "'bpg' is not a codec; there are jpeg, " in kerasae("rate-distortion", "--codecs", "bpg")[2]
+    assert "deflated" in kerasae("rate-distortion", "--data", folder)[1]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kerasae.data import ImageSet
-from kerasae.evaluation.scorer import Measured, fixed_noise, latent_shape
+from kerasae.evaluation.scorer import Measured, fixed_noise
 from kerasae.models import Autoencoder
 from kerasae.records import Example
 
@@ -34,7 +34,7 @@ def reconstruct(
     encoded = keras.tree.map_structure(keras.ops.convert_to_numpy, model.encoder(inputs))
     latents, _ = model.bottleneck(encoded)
     if sample:
-        shape = latent_shape(model, originals.shape[1:])
+        shape = model.latent_shape_for(originals.shape[1:])
         epsilon = fixed_noise(names, shape, seed=seed, purpose="sample")
         latents = model.bottleneck.draw(encoded, epsilon)
     return originals, inputs, keras.ops.convert_to_numpy(model.decode(latents))

@@ -19,7 +19,7 @@ from kerasae.metrics.registry import psnr_of_mse, scored_metrics
 from kerasae.models import Autoencoder
 from kerasae.models.objectives import LEAST_VARIANCE
 from kerasae.recipes import Recipe
-from kerasae.records import LatentRecord, Score, Summary
+from kerasae.records import ACTIVE_VARIANCE, LatentRecord, Score, Summary
 from kerasae.training import Run, load_run
 from kerasae.training.run import image_scores_path, save_examples, save_image_scores
 
@@ -30,10 +30,6 @@ def summarize(values: np.ndarray) -> Summary:
     low, high = bootstrap_interval(values)
     std = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     return Summary(float(values.mean()), std, float(low), float(high))
-
-
-# Burda, Grosse & Salakhutdinov 2016: a latent is active if its posterior mean varies over images by more than this.
-ACTIVE_VARIANCE = 0.01
 
 
 def score_rows(measured: Measured, *, run: str, data: str, split: str, sigma: float) -> list[Score]:

@@ -214,14 +214,6 @@ def _inputs(autoencoder: Autoencoder | None, images: ImageSet, indexes: np.ndarr
         inputs["noise"] = fixed_noise(names, batch.shape[1:], seed=seed, purpose="input")
         inputs["sigma"] = np.full(len(batch), sigma, "float32")
     if autoencoder is not None and autoencoder.is_variational:
-        shape = latent_shape(autoencoder, batch.shape[1:])
+        shape = autoencoder.latent_shape_for(batch.shape[1:])
         inputs["epsilon"] = fixed_noise(names, shape, seed=seed, purpose="sample")
     return inputs
-
-
-def latent_shape(autoencoder: Autoencoder, image_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of the latents of one image; that of a model for any size depends on the image's."""
-    if None not in autoencoder.latent_shape:
-        return tuple(autoencoder.latent_shape)
-    mean, _ = autoencoder.encoder.compute_output_shape((1, *image_shape))
-    return tuple(mean[1:])

@@ -119,7 +119,7 @@ Part = tuple[float, int]
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """``first`` − ``second``; see ``paired_difference``. What needs two seeds a side is None where there is one."""
 
     mean: float
@@ -132,7 +132,7 @@ class Difference:
     p_images: float
 
 
-def paired_difference(first, second, *, level: float = 0.95) -> Difference:
+def paired_difference(first, second, *, level: float = 0.95) -> PairedDifference:
     """Return the mean difference of two scores with an interval that counts seeds and images.
 
     Other seeds would have given other models, and other test images other scores; a difference is worth naming where it
@@ -177,7 +177,7 @@ def paired_difference(first, second, *, level: float = 0.95) -> Difference:
         seeds = [mean_variance(side.mean(axis=1)) for side in (first, second)]
         low, high, p = t_interval(mean, seeds, mean_variance(per_image), level)
         spread = pooled_spread(first, second)
-    return Difference(mean, low, high, p, spread, images_low, images_high, _wilcoxon(per_image))
+    return PairedDifference(mean, low, high, p, spread, images_low, images_high, _wilcoxon(per_image))
 
 
 def pooled_spread(first, second) -> float:

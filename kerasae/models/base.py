@@ -115,6 +115,12 @@ class Autoencoder(Step, keras.Model):
             height, width, latents = self.stride, self.stride, latents[2:]
         return height * width * channels / float(np.prod(latents))
 
+    def latent_shape_for(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the latents of an image of ``image_shape`` (height, width, channels)."""
+        if None not in self.latent_shape:
+            return tuple(self.latent_shape)
+        return tuple(keras.tree.flatten(self.encoder(keras.Input(image_shape)))[0].shape[1:])
+
     # === What the model does ===
 
     def encode(self, images):

@@ -1,13 +1,15 @@
-"""JPEG, WebP, AVIF, JPEG 2000 and JPEG XL through Pillow: the one place that compresses with it."""
+"""JPEG, WebP, AVIF, JPEG 2000 and JPEG XL through Pillow: the one place that compresses with it.
+
+A new codec is one entry of ``CLASSICAL``; one that Pillow does not have is a subclass of ``Classical`` as well.
+"""
 
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image, features
-from PIL import __version__ as pillow_version
 
 from kerasae.errors import CodecError
 
@@ -18,9 +20,9 @@ Effort = Literal["best", "default"]
 class Classical:
     """A format with its settings.
 
-    ``settings(quality, effort, channels)`` returns what Pillow's ``save`` is given; ``qualities`` are the usual ones,
-    at least six, and ``span`` is what whole qualities there are; ``note`` says what a quality means and what becomes of
-    colour.
+    ``feature`` is Pillow's name of the library behind it. ``settings(quality, effort, channels)`` returns what Pillow's
+    ``save`` is given; ``qualities`` are the ones of a curve, at least six, and ``span`` is what whole qualities there
+    are. A codec that is not ``usual`` takes part where it is asked for.
 
     Effort ``best`` is what is worth waiting for on thumbnails. AVIF's speed is 4 there: speeds 2 and 0 took 3 and 8
     times as long for 1.5 % less and 0.15 to 0.25 dB more (20 faces of 128×128, Pillow 13). Optimised JPEG is not made
@@ -29,14 +31,16 @@ class Classical:
 
     name: str
     format: str
-    feature: str | None
+    feature: str
     qualities: tuple[float, ...]
     span: tuple[int, int]
     settings: Callable[[float, Effort, int], dict[str, Any]]
-    note: str
+    usual: bool = True
 
     def encode(self, image: np.ndarray, quality: float, effort: Effort = "best") -> bytes:
         """Return the file of uint8 ``(height, width, 1 or 3)``."""
+        from PIL import Image
+
         plain = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
         buffer = io.BytesIO()
         try:
@@ -48,17 +52,43 @@ class Classical:
 
     def decode(self, content: bytes, channels: int) -> np.ndarray:
         """Return uint8 ``(height, width, channels)``; what a format widened to RGB comes back as gray."""
+        from PIL import Image
+
         with Image.open(io.BytesIO(content)) as image:
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
         return pixels[..., np.newaxis] if channels == 1 else pixels
 
     def version(self) -> str:
         """Return the versions of Pillow and of the library behind the format."""
-        if self.name == "jpegxl":
-            from importlib.metadata import version
+        import PIL
+        from PIL import features
 
-            return f"pillow-jxl-plugin {version('pillow-jxl-plugin')}"
-        return f"Pillow {pillow_version}, {self.feature} {features.version(self.feature)}"
+        return f"Pillow {PIL.__version__}, {self.feature} {features.version(self.feature)}"
+
+    def require(self) -> None:
+        """Raise ``CodecError`` where the codec is not installed here."""
+        import PIL
+        from PIL import features
+
+        if not features.check(self.feature):
+            raise CodecError(f"this Pillow ({PIL.__version__}) was built without {self.name}; leave it out of --codecs")
+
+
+class JpegXl(Classical):
+    """JPEG XL, which Pillow knows by a plugin."""
+
+    def version(self) -> str:
+        """Return the version of the plugin."""
+        return f"pillow-jxl-plugin {version('pillow-jxl-plugin')}"
+
+    def require(self) -> None:
+        """Register the format; raise ``CodecError`` where the plugin is not installed."""
+        try:
+            import pillow_jxl  # noqa: F401
+        except ImportError:
+            raise CodecError(
+                "JPEG XL needs the plugin for Pillow: pip install 'kerasae[jpegxl]', or leave jpegxl out of --codecs"
+            ) from None
 
 
 def _jpeg(subsampling: str):
@@ -97,16 +127,17 @@ _DB = (20, 23, 26, 28, 30, 32, 34, 37, 40, 43, 46)
 _JXL = (3, 6, 10, 20, 30, 45, 60, 75, 87, 95)
 _AVIF = (2, 5, 10, 20, 30, 40, 50, 60, 75, 90)
 _ALL = (1, 100)
-CLASSICAL = {
-    one.name: one
-    for one in (
-        Classical("jpeg", "JPEG", "jpg", _JPEG, _ALL, _jpeg("4:2:0"), "quality 1–100; colour 4:2:0"),
-        Classical("jpeg-444", "JPEG", "jpg", _JPEG, _ALL, _jpeg("4:4:4"), "quality 1–100; colour 4:4:4"),
-        Classical("webp", "WEBP", "webp", _WEBP, (0, 100), _webp, "quality 0–100; always colour 4:2:0"),
-        Classical("avif", "AVIF", "avif", _AVIF, _ALL, _avif("4:2:0"), "quality 1–100; gray as 4:0:0, colour 4:2:0"),
-        Classical("avif-444", "AVIF", "avif", _AVIF, _ALL, _avif("4:4:4"), "quality 1–100; colour 4:4:4"),
-        Classical("jpeg2000", "JPEG2000", "jpg_2000", _DB, (15, 50), _jpeg2000, "quality is the PSNR aimed at, in dB"),
-        Classical("jpegxl", "JXL", None, _JXL, (1, 99), _jpegxl, "quality 1–99, lossy"),
+# What a quality means stands beside each.
+CLASSICAL: dict[str, Classical] = {
+    codec.name: codec
+    for codec in (
+        Classical("jpeg", "JPEG", "jpg", _JPEG, _ALL, _jpeg("4:2:0")),  # 1 to 100; colour 4:2:0
+        Classical("webp", "WEBP", "webp", _WEBP, (0, 100), _webp),  # 0 to 100; always colour 4:2:0
+        Classical("avif", "AVIF", "avif", _AVIF, _ALL, _avif("4:2:0")),  # 1 to 100; gray as 4:0:0, colour 4:2:0
+        Classical("jpeg2000", "JPEG2000", "jpg_2000", _DB, (15, 50), _jpeg2000),  # the PSNR aimed at, in dB
+        JpegXl("jpegxl", "JXL", "", _JXL, (1, 99), _jpegxl),  # 1 to 99, lossy
+        Classical("jpeg-444", "JPEG", "jpg", _JPEG, _ALL, _jpeg("4:4:4"), usual=False),  # 1 to 100; colour 4:4:4
+        Classical("avif-444", "AVIF", "avif", _AVIF, _ALL, _avif("4:4:4"), usual=False),  # 1 to 100; colour 4:4:4
     )
 }
 
@@ -115,26 +146,17 @@ def classical_codec(name: str) -> Classical:
     """Return the codec of that name. Raises ``CodecError`` where it is unknown or not installed here."""
     if name not in CLASSICAL:
         raise CodecError(f"{name!r} is not a codec; there are {', '.join(CLASSICAL)}")
-    codec = CLASSICAL[name]
-    if name == "jpegxl":
-        try:
-            import pillow_jxl  # noqa: F401  registers the format
-        except ImportError:
-            raise CodecError(
-                "JPEG XL needs the plugin for Pillow: pip install 'kerasae[jpegxl]', or leave jpegxl out of --codecs"
-            ) from None
-    elif not features.check(codec.feature):
-        raise CodecError(f"this Pillow ({pillow_version}) was built without {name}; leave it out of --codecs")
-    return codec
+    CLASSICAL[name].require()
+    return CLASSICAL[name]
 
 
 def installed_codecs() -> list[str]:
     """Return the names of the usual codecs that can run here."""
     found = []
-    for name in ("jpeg", "webp", "avif", "jpeg2000", "jpegxl"):
+    for name, codec in CLASSICAL.items():
         try:
-            classical_codec(name)
+            codec.require()
         except CodecError:
             continue
-        found.append(name)
+        found += [name] * codec.usual
     return found

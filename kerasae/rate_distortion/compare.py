@@ -1,171 +1,55 @@
 """Whole files of many codecs on the same images: bytes against quality.
 
-Computed on the integers in float64 by NumPy and scikit-image, not by ``kerasae.metrics``: the comparison with other
-codecs needs no accelerator and no Keras, and agrees with what anybody can compute to the last digit.
+PSNR and SSIM are computed on the integers in float64 by NumPy and scikit-image, not by ``kerasae.metrics``: so they
+need no accelerator and no Keras, and agree with what anybody can compute to the last digit.
 """
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import keras
 import numpy as np
 
 from kerasae.codec import Codec, pack, unpack
-from kerasae.data import read_image
-from kerasae.errors import CodecError, DataError
-from kerasae.rate_distortion.bd_rate import METRICS, bd_rate
-from kerasae.rate_distortion.classical import Classical, Effort
+from kerasae.errors import CodecError
+from kerasae.metrics.registry import Metric, psnr_of_mse, rated_metrics
+from kerasae.rate_distortion.bd_rate import bd_rate, bd_rate_metrics
+from kerasae.rate_distortion.classical import Classical, Effort, classical_codec
 from kerasae.records import BdRate, RatePoint
+from kerasae.training import Run
 
-# scikit-image's default window.
-_SSIM_SIDE = 7
-_MS_SSIM_SIDE = 176
-
-
-def squared_error(original: np.ndarray, decoded: np.ndarray) -> float:
-    """Return the mean squared error of two uint8 images ``(height, width, channels)``, in [0, 1] intensity."""
-    if original.shape != decoded.shape:
-        raise CodecError(f"a codec gave back {decoded.shape} for an image of {original.shape}")
-    difference = original.astype(np.int64) - decoded
-    return float((difference * difference).mean()) / 255**2
-
-
-def psnr_of(squared_errors: np.ndarray | float) -> np.ndarray:
-    """Return 10·log10(1 / mse) in dB; at most 100, which stands for equal images."""
-    return -10 * np.log10(np.maximum(squared_errors, 1e-10))
-
-
-def structural(original: np.ndarray, decoded: np.ndarray) -> float | None:
-    """Return scikit-image's default SSIM, over colours the mean; None where a side is below its window of 7 pixels."""
-    if min(original.shape[:2]) < _SSIM_SIDE:
-        return None
-    from skimage.metrics import structural_similarity
-
-    if original.shape[-1] == 1:
-        return float(structural_similarity(original[..., 0], decoded[..., 0], data_range=255))
-    return float(structural_similarity(original, decoded, data_range=255, channel_axis=-1))
-
-
-def multi_scale(original: np.ndarray, decoded: np.ndarray) -> float | None:
-    """Return MS-SSIM (``kerasae.metrics.ms_ssim``); None where a side is below 176 pixels."""
-    if min(original.shape[:2]) < _MS_SSIM_SIDE:
-        return None
-    import keras
-
-    from kerasae.metrics import ms_ssim
-
-    pair = (image[np.newaxis].astype(np.float32) / 255 for image in (original, decoded))
-    return float(keras.ops.convert_to_numpy(ms_ssim(*pair))[0])
-
-
-def macs_per_pixel(part: keras.Model, pixels: int) -> float:
-    """Return the multiply-accumulates of a functional model per pixel of the image, ``pixels`` in all.
-
-    Counted are the products of convolutions (also transposed) and dense layers, all taps, the border's too; biases and
-    activations are not. Models inside models are followed.
-    """
-    return sum(_macs(layer) for layer in part.layers) / pixels
-
-
-def _macs(layer) -> int:
-    if isinstance(layer, keras.Model):
-        return sum(_macs(inner) for inner in layer.layers)
-    if isinstance(layer, keras.layers.Dense):
-        return math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-    if isinstance(layer, keras.layers.Conv2DTranspose):
-        return math.prod(layer.kernel.shape) * math.prod(layer.input.shape[1:-1])
-    if isinstance(layer, keras.layers.Conv2D):
-        return math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-    return 0
-
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-
-
-def native_images(
-    folder: str | Path,
-    *,
-    channels: int | None = None,
-    limit: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[list[str], list[np.ndarray]]:
-    """Return names and images, uint8 ``(height, width, channels)``, of a folder tree at native sizes.
-
-    ``channels`` of 1 takes the luma, 3 repeats gray; None keeps gray where every file is gray and gives RGB otherwise,
-    so that one curve is about one kind of image. ``limit`` takes as many files, spread evenly over the sorted names.
-    Raises ``DataError`` where the folder is missing or empty, or a file is broken.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        raise DataError(f"the image folder {root} does not exist; --data folder:PATH names a folder of image files")
-    paths = sorted(
-        path
-        for path in root.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    )
-    if not paths:
-        raise DataError(f"{root} holds no image files ({', '.join(SUFFIXES)})")
-    paths = [paths[index] for index in spread(len(paths), limit)]
-    with ThreadPoolExecutor() as pool:
-        images = []
-        for image in pool.map(lambda path: read_image(path, channels=channels), paths):
-            images.append(image)
-            if progress:
-                progress(len(images), len(paths))
-    if channels is None and len({image.shape[-1] for image in images}) > 1:
-        images = [np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image for image in images]
-    return [path.relative_to(root).as_posix() for path in paths], images
-
-
-def spread(count: int, limit: int | None) -> Sequence[int]:
-    """Return at most ``limit`` of ``count`` places, evenly apart."""
-    if limit is None or limit >= count:
-        return range(count)
-    return [place * count // limit for place in range(limit)]
-
-
-class Contender(Protocol):
-    """A codec under a name. ``payload_bytes`` and ``estimated_bits`` return None where the format does not tell."""
-
-    name: str
-    qualities: Sequence[float]
-
-    def encode(self, images: Sequence[np.ndarray], quality: float) -> list[bytes]:
-        """Return a file for each uint8 image ``(height, width, channels)``."""
-
-    def decode(self, files: Sequence[bytes], channels: int) -> list[np.ndarray]:
-        """Return an image for each file."""
-
-    def payload_bytes(self, files: Sequence[bytes]) -> np.ndarray | None:
-        """Return the bytes of each file without its header."""
-
-    def estimated_bits(self, images: Sequence[np.ndarray], quality: float) -> np.ndarray | None:
-        """Return the information of each image under the codec's probabilities."""
-
-    def settings(self, quality: float, channels: int) -> dict[str, Any]:
-        """Return what decides the result, for the record."""
+# === What takes part ===
 
 
 @dataclass(frozen=True)
 class ClassicalContender:
-    """A format, one image at a time, on one thread."""
+    """A format at an effort, one image at a time, on one thread."""
 
     codec: Classical
     qualities: Sequence[float]
     effort: Effort
+    is_model = False
 
     @property
     def name(self) -> str:
         """The format's name."""
         return self.codec.name
 
+    @property
+    def default(self) -> float:
+        """The quality in the middle."""
+        return self.qualities[len(self.qualities) // 2]
+
+    @property
+    def all_qualities(self) -> list[float]:
+        """Every whole quality there is."""
+        low, high = self.codec.span
+        return list(range(low, high + 1))
+
     def encode(self, images: Sequence[np.ndarray], quality: float) -> list[bytes]:
-        """Return a file for each image."""
+        """Return a file for each uint8 image ``(height, width, channels)``."""
         return [self.codec.encode(image, quality, self.effort) for image in images]
 
     def decode(self, files: Sequence[bytes], channels: int) -> list[np.ndarray]:
@@ -179,7 +63,7 @@ class ClassicalContender:
         """Return None: there is no estimate but the file."""
 
     def settings(self, quality: float, channels: int) -> dict[str, Any]:
-        """Return what Pillow is told, and its versions."""
+        """Return what the codec is told, and its versions, for the record."""
         return self.codec.settings(quality, self.effort, channels) | {"version": self.codec.version()}
 
 
@@ -190,6 +74,20 @@ class ModelContender:
     name: str
     codec: Codec
     qualities: Sequence[float]
+    is_model = True
+
+    @property
+    def default(self) -> float:
+        """The quality that files have unless asked."""
+        frozen = self.codec.frozen
+        return frozen.qualities[frozen.default] if frozen.qualities else frozen.default
+
+    @property
+    def all_qualities(self) -> list[float]:
+        """Every quality there is, or the steps from the least to the largest of ``qualities``."""
+        if self.codec.frozen.qualities:
+            return sorted(self.codec.frozen.qualities)
+        return list(range(int(min(self.qualities)), int(max(self.qualities)) + 1))
 
     def encode(self, images: Sequence[np.ndarray], quality: float) -> list[bytes]:
         """Return a ``.kae`` file for each image."""
@@ -216,13 +114,94 @@ class ModelContender:
         return self.codec.step_of(quality) if self.codec.frozen.qualities else int(quality)
 
 
+Contender = ClassicalContender | ModelContender
+
+
+def classical_contenders(names: Sequence[str], qualities: Sequence[float], effort: Effort) -> list[ClassicalContender]:
+    """Return the named codecs, at ``qualities`` or where there are none at the usual ones of each.
+
+    Raises ``CodecError`` for a name that is unknown or not installed, and for qualities outside of (0, 100].
+    """
+    if not all(0 < quality <= 100 for quality in qualities):
+        raise CodecError(f"qualities {', '.join(map(str, qualities))}: qualities lie above 0 and up to 100")
+    codecs = [classical_codec(name) for name in dict.fromkeys(names)]
+    chosen = tuple(sorted(set(qualities)))
+    return [ClassicalContender(codec, chosen or codec.qualities, effort) for codec in codecs]
+
+
+def model_contenders(runs: Sequence[Run], steps: Sequence[int] = ()) -> list[ModelContender]:
+    """Return the codecs of ``runs`` under the names of their recipes, at all steps unless some are given.
+
+    Of two runs of one recipe the second goes by its own name. Raises ``CodecError`` for a step that there is not.
+    """
+    models: list[ModelContender] = []
+    for run in runs:
+        codec = Codec.load(run)
+        qualities = codec.frozen.qualities
+        chosen = list(dict.fromkeys(steps)) or list(range(len(codec.frozen.levels)))
+        for step in chosen:
+            codec.checked_step(step)
+        if qualities:
+            # A curve needs no more than the whole qualities.
+            chosen = [qualities[step] for step in chosen if steps or qualities[step] % 1 == 0]
+        name = run.record.recipe_name
+        taken = {model.name for model in models}
+        models.append(ModelContender(run.name if name in taken else name, codec, sorted(chosen, reverse=not qualities)))
+    return models
+
+
+# === One point ===
+
+
+def squared_error(original: np.ndarray, decoded: np.ndarray) -> float:
+    """Return the mean squared error of two uint8 images ``(height, width, channels)``, in [0, 1] intensity."""
+    if original.shape != decoded.shape:
+        raise CodecError(f"a codec gave back {decoded.shape} for an image of {original.shape}")
+    difference = original.astype(np.int64) - decoded
+    return float((difference * difference).mean()) / 255**2
+
+
+def structural(original: np.ndarray, decoded: np.ndarray) -> float:
+    """Return scikit-image's default SSIM of two uint8 images, over colours the mean."""
+    from skimage.metrics import structural_similarity
+
+    if original.shape[-1] == 1:
+        return float(structural_similarity(original[..., 0], decoded[..., 0], data_range=255))
+    return float(structural_similarity(original, decoded, data_range=255, channel_axis=-1))
+
+
+def mean_quality(originals: Sequence[np.ndarray], decoded: Sequence[np.ndarray]) -> dict[str, float | None]:
+    """Return means over uint8 images of what ``RatePoint`` holds; None where an image is too small for a metric."""
+    side = min(min(image.shape[:2]) for image in originals)
+    with ThreadPoolExecutor() as pool:
+        errors = np.array(list(pool.map(squared_error, originals, decoded)))
+        found = {"psnr": float(psnr_of_mse(errors).mean()), "psnr_of_mean_mse": float(psnr_of_mse(errors.mean()))}
+        for name, metric in rated_metrics().items():
+            if side < metric.minimum_side:
+                found[name] = None
+            elif name not in found:
+                exact = name == "ssim"
+                values = pool.map(structural, originals, decoded) if exact else _by_keras(metric, originals, decoded)
+                found[name] = float(np.mean(list(values)))
+    return found
+
+
+def _by_keras(metric: Metric, originals: Sequence[np.ndarray], decoded: Sequence[np.ndarray]) -> list[float]:
+    import keras
+
+    function = metric.load()
+    pairs = (
+        (one[np.newaxis].astype(np.float32) / 255 for one in pair) for pair in zip(originals, decoded, strict=True)
+    )
+    return [float(keras.ops.convert_to_numpy(function(*pair))[0]) for pair in pairs]
+
+
 def measure(
     contender: Contender,
     originals: Sequence[np.ndarray],
     quality: float,
     *,
     inputs: Sequence[np.ndarray] | None = None,
-    with_ms_ssim: bool = False,
     sigma: float = 0.0,
 ) -> RatePoint:
     """Return what ``originals``, uint8 ``(height, width, channels)`` each, cost and look like at ``quality``.
@@ -237,11 +216,6 @@ def measure(
     encoded = time.perf_counter()
     decoded = contender.decode(files, originals[0].shape[-1])
     ended = time.perf_counter()
-    with ThreadPoolExecutor() as pool:
-        errors = np.array(list(pool.map(squared_error, originals, decoded)))
-        ssim = [value for value in pool.map(structural, originals, decoded) if value is not None]
-    ms_ssim = [multi_scale(*pair) for pair in zip(originals, decoded, strict=True)] if with_ms_ssim else []
-    ms_ssim = [value for value in ms_ssim if value is not None]
     pixels = sum(image.shape[0] * image.shape[1] for image in originals)
     count, size = len(files), sum(map(len, files))
     payload, estimated = contender.payload_bytes(files), contender.estimated_bits(given, quality)
@@ -254,14 +228,14 @@ def measure(
         bits_per_pixel=8 * size / pixels,
         payload_bits_per_pixel=None if payload is None else float(8 * payload.sum() / pixels),
         estimated_bits_per_pixel=None if estimated is None else float(estimated.sum() / pixels),
-        psnr=float(psnr_of(errors).mean()),
-        psnr_of_mean_mse=float(psnr_of(errors.mean())),
-        ssim=float(np.mean(ssim)) if ssim else None,
-        ms_ssim=float(np.mean(ms_ssim)) if ms_ssim else None,
+        metrics=mean_quality(originals, decoded),
         encode_images_per_second=count / (encoded - began),
         decode_images_per_second=count / (ended - encoded),
         settings=contender.settings(quality, originals[0].shape[-1]),
     )
+
+
+# === Pictures of equal size ===
 
 
 @dataclass(frozen=True)
@@ -282,30 +256,20 @@ def matched(contenders: Sequence[Contender], image: np.ndarray, budget: int) -> 
     """
     found = []
     for contender in contenders:
-        files = _search(contender, image, _all_qualities(contender), budget)
+        files = _search(contender, image, contender.all_qualities, budget)
         decoded = contender.decode([files], image.shape[-1])[0]
-        found.append(Matched(contender.name, decoded, len(files), float(psnr_of(squared_error(image, decoded)))))
+        found.append(Matched(contender.name, decoded, len(files), float(psnr_of_mse(squared_error(image, decoded)))))
     return found
-
-
-def _all_qualities(contender: Contender) -> list[float]:
-    if isinstance(contender, ClassicalContender):
-        low, high = contender.codec.span
-    elif contender.codec.frozen.qualities:
-        return sorted(contender.codec.frozen.qualities)
-    else:
-        low, high = int(min(contender.qualities)), int(max(contender.qualities))
-    return list(range(low, high + 1))
 
 
 def _search(contender: Contender, image: np.ndarray, qualities: list[float], budget: int) -> bytes:
     """Bisect for the largest file within the budget: sizes rise with quality, falling with a model's step."""
     tried: dict[int, bytes] = {}
 
-    def file(place: int) -> bytes:
-        if place not in tried:
-            tried[place] = contender.encode([image], qualities[place])[0]
-        return tried[place]
+    def file(index: int) -> bytes:
+        if index not in tried:
+            tried[index] = contender.encode([image], qualities[index])[0]
+        return tried[index]
 
     if len(file(0)) > len(file(len(qualities) - 1)):
         qualities.reverse()
@@ -318,8 +282,11 @@ def _search(contender: Contender, image: np.ndarray, qualities: list[float], bud
     return max(within, key=len) if within else min([file(low), *tried.values()], key=len)
 
 
+# === All points ===
+
+
 @dataclass(frozen=True)
-class Comparison:
+class RateComparison:
     """Points of every codec, and the BD-rates of each model (or, without any, of each codec) against each other."""
 
     points: list[RatePoint]
@@ -340,9 +307,8 @@ def compare(
     names: Sequence[str],
     sigma: float = 0.0,
     seed: int = 0,
-    with_ms_ssim: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
-) -> Comparison:
+) -> RateComparison:
     """Measure every contender at every quality on ``images``, uint8 ``(height, width, channels)`` each.
 
     With ``sigma`` the codecs see the images through Gaussian noise, clipped and rounded to 8 bits, that is fixed by
@@ -352,31 +318,31 @@ def compare(
     total = sum(len(one.qualities) for one in contenders)
     points: list[RatePoint] = []
     for contender in contenders:
-        if not isinstance(contender, ClassicalContender):
+        if contender.is_model:
             # Compiling is no part of the speed of coding.
             warm = contender.encode(images, contender.qualities[0])
             contender.decode(warm, images[0].shape[-1])
         for quality in contender.qualities:
             if progress:
                 progress(len(points), total, f"{contender.name} at {quality:g}")
-            points.append(measure(contender, images, quality, inputs=inputs, with_ms_ssim=with_ms_ssim, sigma=sigma))
+            points.append(measure(contender, images, quality, inputs=inputs, sigma=sigma))
     curves = [[point for point in points if point.codec == contender.name] for contender in contenders]
-    models = [curve for one, curve in zip(contenders, curves, strict=True) if not isinstance(one, ClassicalContender)]
-    return Comparison(
+    models = [curve for one, curve in zip(contenders, curves, strict=True) if one.is_model]
+    return RateComparison(
         points,
         [
             bd_rate(curve, other, metric)
             for curve in models or curves
             for other in curves
             if other is not curve
-            for metric in METRICS
+            for metric in bd_rate_metrics()
         ],
     )
 
 
 def noisy(images: Sequence[np.ndarray], names: Sequence[str], sigma: float, seed: int) -> list[np.ndarray]:
     """Return ``images`` under Gaussian noise of ``sigma`` in [0, 1] intensity, uint8, the same for a name and seed."""
-    from kerasae.evaluation.score import fixed_noise
+    from kerasae.evaluation.scorer import fixed_noise
 
     seen = []
     for image, name in zip(images, names, strict=True):

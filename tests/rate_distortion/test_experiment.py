@@ -2,31 +2,28 @@
 
 import io
 import json
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from kerasae.errors import CodecError
+from kerasae.models import Autoencoder, build_model
 from kerasae.rate_distortion.classical import CLASSICAL, classical_codec, installed_codecs
-from kerasae.rate_distortion.compare import (
-    ClassicalContender,
-    matched,
-    measure,
-    multi_scale,
-    native_images,
-    noisy,
-    structural,
-)
+from kerasae.rate_distortion.compare import ClassicalContender, matched, mean_quality, measure, noisy
+from kerasae.rate_distortion.experiment import macs_per_pixel, model_cost, native_images
+from kerasae.recipes import recipe_from
 
 
 @pytest.fixture
 def photographs(tmp_path):
-    """Three RGB photographs at native sizes, as PNG files."""
+    """Three RGB photographs of different sizes, as PNG files."""
     from skimage import data
 
-    for name in ("chelsea", "coffee", "astronaut"):
-        Image.fromarray(getattr(data, name)()).save(tmp_path / f"{name}.png")
+    for name, width in (("chelsea", 200), ("coffee", 177), ("astronaut", 301)):
+        Image.fromarray(getattr(data, name)()[:180, :width]).save(tmp_path / f"{name}.png")
     return tmp_path
 
 
@@ -73,7 +70,7 @@ def test_best_effort_is_what_the_settings_say(photographs):
     point = measure(ClassicalContender(classical_codec("webp"), (50,), "best"), images, 50)
     assert point.settings["method"] == 6
     rate, psnr, *_ = by_hand(photographs, "webp", 50, method=6)
-    assert (point.bits_per_pixel, point.psnr) == pytest.approx((rate, psnr), rel=1e-12)
+    assert (point.bits_per_pixel, point.metrics["psnr"]) == pytest.approx((rate, psnr), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
@@ -91,15 +88,18 @@ def test_every_codec_keeps_shape_and_gets_better_with_quality(name, channels):
     assert len(codec.qualities) >= 10
     low, high = (measure(contender, [image], codec.qualities[place]) for place in (1, -1))
     assert low.bits_per_pixel < high.bits_per_pixel
-    assert low.psnr + 5 < high.psnr
-    assert low.ssim < high.ssim <= 1
+    assert low.metrics["psnr"] + 5 < high.metrics["psnr"]
+    assert low.metrics["ssim"] < high.metrics["ssim"] <= 1
 
 
-def test_ssim_has_a_least_size_and_ms_ssim_too():
-    image = np.zeros((6, 50, 1), np.uint8)
-    assert structural(image, image) is None
-    assert multi_scale(image, image) is None
-    assert structural(np.zeros((7, 7, 1), np.uint8), np.zeros((7, 7, 1), np.uint8)) == 1
+def test_metrics_have_a_least_size():
+    sizes = {6: {"ssim", "ms_ssim"}, 7: {"ms_ssim"}, 176: set()}
+    for side, missing in sizes.items():
+        image = np.zeros((side, 200, 1), np.uint8)
+        found = mean_quality([image], [image])
+        assert list(found) == ["psnr", "psnr_of_mean_mse", "ssim", "ms_ssim"]
+        assert {name for name, value in found.items() if value is None} == missing
+        assert all(value == pytest.approx(100 if "psnr" in name else 1) for name, value in found.items() if value)
 
 
 def test_noise_belongs_to_the_name_and_is_compared_with_the_clean_image():
@@ -109,7 +109,7 @@ def test_noise_belongs_to_the_name_and_is_compared_with_the_clean_image():
     assert (first != other).mean() > 0.9
     assert (first.astype(float) / 255).std() == pytest.approx(0.1, rel=0.05)
     point = measure(ClassicalContender(classical_codec("jpeg"), (97,), "best"), [image], 97, inputs=[first], sigma=0.1)
-    assert point.psnr == pytest.approx(20, abs=1.0)
+    assert point.metrics["psnr"] == pytest.approx(20, abs=1.0)
     assert point.sigma == 0.1
 
 
@@ -151,3 +151,47 @@ def test_gray_avif_stores_no_colours():
         assert codec.settings(50, "best", 3)["subsampling"] == expected
         assert codec.decode(codec.encode(gray, 50), 1).shape == gray.shape
         assert codec.decode(codec.encode(colour, 50), 3).shape == colour.shape
+
+
+# === What models cost ===
+
+
+def model_of(kind, size, **sizes):
+    plain = {"model": {"kind": kind} | sizes, "data": {"image_size": size}}
+    return build_model(recipe_from(plain, name="r", origin="test"))
+
+
+def test_the_reference_autoencoder_has_36_macs_per_pixel_each_way():
+    model = model_of("conv_autoencoder", 128)
+    # 32·32 positions · 9 taps · 4·8 and 64·64 positions · 9 taps · 8·1 products, over 128·128 pixels.
+    assert macs_per_pixel(model.decoder, 128**2) == 36
+    # 64·64 · 9 · 8 and 32·32 · 9 · 8 · 4.
+    assert macs_per_pixel(model.encoder, 128**2) == 36
+
+
+def test_macs_of_dense_layers_and_of_models_inside_models():
+    model = model_of("mlp_vae", 16, hidden=[12], latent_size=5)
+    assert macs_per_pixel(model.decoder, 256) == pytest.approx((5 * 12 + 12 * 256) / 256)
+    outer = keras.Sequential([keras.Input((5,)), model.decoder])
+    assert macs_per_pixel(outer, 256) == macs_per_pixel(model.decoder, 256)
+
+
+def test_macs_of_networks_for_any_size_and_of_those_that_do_not_tell():
+    class Opaque(keras.Model):
+        def __init__(self, filters):
+            super().__init__()
+            self.inner = keras.layers.Conv2D(filters, 3, 2, padding="same")
+
+        def call(self, images):
+            return self.inner(images)
+
+    images, latents = keras.Input((None, None, 1)), keras.Input((None, None, 2))
+    encoder = keras.Model(images, keras.layers.Conv2D(2, 3, 2, padding="same")(images))
+    decoder = keras.Model(latents, keras.layers.Conv2DTranspose(1, 3, 2, padding="same")(latents))
+    for first, expected in ((encoder, 9 * 2 / 4), (Opaque(2), None)):
+        model = Autoencoder(first, decoder, image_shape=(None, None, 1))
+        codec = SimpleNamespace(model=model, frozen=SimpleNamespace(size_bytes=lambda: 100))
+        cost = model_cost(SimpleNamespace(name="mine", codec=codec))
+        assert cost["model_bytes"] == 100 + 4 * model.count_params()
+        assert cost["encoder_macs_per_pixel"] == expected
+        assert cost["decoder_macs_per_pixel"] == 9 * 2 / 4

@@ -140,10 +140,10 @@ class Codec:
         groups: dict[tuple[int, ...], list[int]] = {}
         for place, form in enumerate(forms):
             groups.setdefault(form, []).append(place)
-        unit = self.frozen.geometry.unit
+        geometry = self.frozen.geometry
         for form, places in groups.items():
-            down, across = self.frozen.geometry.units(*form[:2])
-            most = max(1, _PIXELS_AT_ONCE // (down * across * unit**2))
+            down, across = geometry.units(*form[:2])
+            most = max(1, _PIXELS_AT_ONCE // (down * across * geometry.unit_height * geometry.unit_width))
             for start in range(0, len(places), most):
                 yield form, places[start : start + most]
 

@@ -42,7 +42,7 @@ def test_the_native_size_is_what_the_model_itself_computes(kind):
 def test_padding_repeats_the_edge(kind):
     network = made_up_codec(kind).network
     image = smooth_images(1)[:, :30, :27]
-    unit = network.geometry.unit
+    unit = network.geometry.unit_height
     padded = np.pad(image, ((0, 0), (0, -30 % unit), (0, -27 % unit), (0, 0)), mode="edge")
     assert padded.shape != image.shape
     np.testing.assert_array_equal(network.encode(image), network.encode(padded))

@@ -6,7 +6,7 @@ import pytest
 
 from kerasae.codec import Frozen
 from kerasae.codec.hyperprior_coder import BLOCK
-from kerasae.codec.integer_network import blocks, spread
+from kerasae.codec.integer_network import blocks
 from tests.codec.made_up import HYPERPRIORS, made_up_codec
 from tests.conftest import smooth_images
 
@@ -14,15 +14,6 @@ from tests.conftest import smooth_images
 @pytest.fixture(params=HYPERPRIORS)
 def codec(request):
     return made_up_codec(request.param)
-
-
-def test_blocks_and_spread_are_inverse_to_each_other_and_to_the_layer():
-    hyper = np.random.default_rng(0).normal(size=(2, 3, 5, 32)).astype("float32")
-    pixels = spread(hyper, BLOCK)
-    assert pixels.shape == (2, 12, 20, 2)
-    np.testing.assert_array_equal(blocks(pixels, BLOCK), hyper)
-    layer = made_up_codec(HYPERPRIORS[0]).model.bottleneck.to_pixels
-    np.testing.assert_array_equal(pixels, keras.ops.convert_to_numpy(layer(keras.ops.convert_to_tensor(hyper))))
 
 
 def test_integers_come_back_with_outliers_too(codec):
@@ -64,7 +55,7 @@ def test_the_integer_synthesis_costs_less_than_half_a_percent(codec):
     scale, mean = (np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(x))) for x in (scale, mean))
     main = np.rint((latents[..., : level.channels] - mean) / level.steps).astype(int)
     floats = symbol_bits(level.tables, main, scale_number(4096 * (np.log(scale) - np.log(level.steps))))[0].sum()
-    numbers, means = level.known(side)
+    numbers, means = level.scales_and_means(side)
     main = np.rint((latents[..., : level.channels] - means) / level.steps).astype(int)
     whole = symbol_bits(level.tables, main, numbers)[0].sum()
     assert abs(whole / floats - 1) < 0.005

@@ -51,7 +51,13 @@ def pytest_addoption(parser):
 
 # Folders whose tests load no Keras, and files whose subject is not the backend; one is enough where time is short.
 BACKEND_FREE = {"comparison", "recipe", "reports", "statistics"}
-BACKEND_FREE_FILES = {"tests/test_imports.py", "training/test_tensorboard.py", "rate_distortion/test_measure.py"}
+BACKEND_FREE_FILES = {
+    "tests/test_imports.py",
+    "training/test_tensorboard.py",
+    "rate_distortion/test_measure.py",
+    *(f"codec/test_{name}.py" for name in ("container", "entropy_coder", "quantizer", "tables")),
+    *(f"data/test_{name}.py" for name in ("cache", "images", "photos", "sources", "splits")),
+}
 
 
 def pytest_collection_modifyitems(config, items):

@@ -152,6 +152,23 @@ class Compressed:
     steps: tuple[int, int]
     outputs: tuple[Path, ...]
 
+    def as_dict(self, qualities: Sequence[float], seconds: float) -> dict[str, Any]:
+        """Return a row fit for JSON; ``qualities`` are those of the frozen model, ``seconds`` what it all took."""
+        finest, coarsest = self.steps
+        return {
+            "step": finest,
+            "coarsest_step": coarsest,
+            "quality": qualities[finest] if qualities else None,
+            "images": self.images,
+            "pixels": self.pixels,
+            "bytes": self.bytes_written,
+            "bits_per_pixel": 8 * self.bytes_written / self.pixels,
+            "compression_ratio": self.raw_bytes / self.bytes_written,
+            "escapes": self.escapes,
+            "images_per_second": self.images / seconds,
+            "outputs": [str(path) for path in self.outputs],
+        }
+
 
 def compress_files(
     codec: Codec,

@@ -97,6 +97,14 @@ class Frozen:
         # An image of 128×128 pixels of a model that takes any size has many such units; a collapsed one has none.
         return len(self.levels) == 1 and self.levels[0].entropy(positions) < 0.01
 
+    def ladder(self) -> list[dict[str, int | float | bool]]:
+        """Return a row for each level: ``step``, ``psnr`` in dB, ``bits_per_pixel``, ``default``, perhaps ``quality``."""
+        rows = [
+            {"step": place, "psnr": psnr, "bits_per_pixel": bits, "default": place == self.default}
+            for place, (psnr, bits) in enumerate(zip(self.psnr, self.bits_per_pixel, strict=True))
+        ]
+        return [row | {"quality": self.qualities[row["step"]]} if self.qualities else row for row in rows]
+
     def compress(self, latents: np.ndarray, *, step: int | None = None) -> list[bytes]:
         """Return the payload of each image of ``latents``, float ``(images, rows, columns, channels)``.
 

@@ -98,7 +98,7 @@ class Frozen:
         return len(self.levels) == 1 and self.levels[0].entropy(positions) < 0.01
 
     def ladder(self) -> list[dict[str, int | float | bool]]:
-        """Return a row for each level: ``step``, ``psnr`` in dB, ``bits_per_pixel``, ``default``, perhaps ``quality``."""
+        """Return a row per level: ``step``, ``psnr`` in dB, ``bits_per_pixel``, ``default``; and ``quality`` if any."""
         rows = [
             {"step": place, "psnr": psnr, "bits_per_pixel": bits, "default": place == self.default}
             for place, (psnr, bits) in enumerate(zip(self.psnr, self.bits_per_pixel, strict=True))

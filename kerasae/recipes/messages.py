@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from kerasae.recipes.schema import KINDS, SOURCES, Recipe
+from kerasae.recipes.schema import KINDS, Recipe
+from kerasae.recipes.sources import SOURCES
 
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "min_length": "length at least"}
 _TYPES = {

@@ -395,9 +395,7 @@ def test_target_psnr_is_reached_by_each_image(coded, learned, tmp_path):
         (("--step", "9"), "step 9 is out of range; the ladder goes from 0 (finest) to 8"),
     ],
 )
-def test_steps_that_are_not_there_are_one_sentence_and_write_nothing(
-    learned_command, learned, tmp_path, options, message
-):
+def test_steps_that_are_not_there_are_one_sentence_and_write_nothing(coded, learned, tmp_path, options, message):
     code, _, err = coded("compress", "latest", learned / "images", "-o", tmp_path / "out", *options)
     assert code == 2
     assert message in err

@@ -18,14 +18,14 @@ from kerasae.training import Run
 _MOVE = 0.25
 
 
-def sensitivity(network: Network, latents: np.ndarray, height: int, width: int, *, seed: int = 0) -> np.ndarray:
+def sensitivity(network: Network, latents: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return ``(channels,)``: by what factor noise on a channel comes out as noise on the image.
 
     The squared error, summed over the pixels of an image, per squared error of the latents, summed over the positions;
     its root. Measured by moving one channel at a time of ``latents`` ``(images, rows, columns, channels)`` by uniform
     noise. A channel that moves nothing has 0.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     before = network.reconstruct(latents, height, width)
     factors = np.zeros(latents.shape[-1])
     for channel in range(latents.shape[-1]):

@@ -18,7 +18,7 @@ from kerasae.data.cache import CachedImages, cached, file_states
 from kerasae.data.images import Progress, decode, read_image
 from kerasae.data.splits import ImageSet, limit_indices, pixel_digest
 from kerasae.errors import DataError
-from kerasae.files import replacing, shipped_folder
+from kerasae.files import files_in, replacing, shipped_folder
 from kerasae.recipes import SOURCES, ArrayData, FfhqData, FolderData, ImageSource
 
 
@@ -155,19 +155,10 @@ def _image_names(root: Path) -> list[str]:
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise DataError(f"the image folder {root} {what}; data.path names a folder of {', '.join(SUFFIXES)} files")
-    names = []
-    for folder, folders, files in os.walk(root):
-        # What starts with a dot was put there by a tool, such as the "._x.png" of a Mac, which is no image.
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = Path(folder).relative_to(root)
-        names += [
-            (inside / name).as_posix()
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        ]
+    names = list(files_in(root, SUFFIXES))
     if not names:
         raise DataError(f"no images in {root} or its subfolders; looked for {', '.join(SUFFIXES)}")
-    return sorted(names)
+    return names
 
 
 COUNT = 70_000

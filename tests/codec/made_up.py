@@ -9,28 +9,28 @@ from keras import ops
 from kerasae.codec import Codec
 from kerasae.codec.freeze import freeze
 from kerasae.codec.network import Network
-from kerasae.models import (
-    ConvAutoencoder,
-    ConvVae,
-    FactorizedPrior,
-    MeanScaleHyperprior,
-    MlpVae,
-    ScaleHyperprior,
-    initialize,
-)
+from kerasae.models import initialize
 from kerasae.recipes import recipe_from
 from kerasae.training import build_trainer
 from tests.conftest import smooth_images
+from tests.small_models import (
+    conv_autoencoder,
+    conv_vae,
+    factorized_prior,
+    mean_scale_hyperprior,
+    mlp_vae,
+    scale_hyperprior,
+)
 
 _LEARNED = {"widths": (6, 8), "latent_channels": 7, "levels": 3, "span": 6.0}
 _HYPER = _LEARNED | {"hyper_width": 8, "hyper_channels": 16}
 KINDS = {
-    "conv_autoencoder": (ConvAutoencoder, {"filters": (6, 3)}),
-    "mlp_vae": (MlpVae, {"hidden": (24,), "latent_size": 7}),
-    "conv_vae": (ConvVae, {"widths": (6, 8), "latent_size": 7}),
-    "factorized_prior": (FactorizedPrior, _LEARNED),
-    "scale_hyperprior": (ScaleHyperprior, _HYPER),
-    "mean_scale_hyperprior": (MeanScaleHyperprior, _HYPER),
+    "conv_autoencoder": (conv_autoencoder, {"filters": (6, 3)}),
+    "mlp_vae": (mlp_vae, {"hidden": (24,), "latent_size": 7}),
+    "conv_vae": (conv_vae, {"widths": (6, 8), "latent_size": 7}),
+    "factorized_prior": (factorized_prior, _LEARNED),
+    "scale_hyperprior": (scale_hyperprior, _HYPER),
+    "mean_scale_hyperprior": (mean_scale_hyperprior, _HYPER),
 }
 HYPERPRIORS = ("scale_hyperprior", "mean_scale_hyperprior")
 LEARNED = ("factorized_prior", *HYPERPRIORS)

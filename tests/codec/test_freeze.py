@@ -102,7 +102,7 @@ def test_training_bits_are_no_fewer_than_those_of_the_frozen_tables(kind):
     encoded = latents[..., : codec.network.channels]
     for quality in (1.0, 2.0, 2.5, 3.0):
         at = np.full(len(images), quality, "float32")
-        _, rate = bottleneck(ops.convert_to_tensor(encoded), sample=True, quality=at)
+        _, rate = bottleneck(ops.convert_to_tensor(encoded), training=True, quality=at)
         noisy = ops.convert_to_numpy(rate).mean() / np.log(2)
         level = codec.frozen.levels[codec.step_of(quality)]
         estimate = level.estimated_bits(level.quantize(latents)).mean()

@@ -50,7 +50,7 @@ def test_the_integer_synthesis_costs_less_than_half_a_percent(codec):
     side = blocks(integers[..., level.channels :], BLOCK)
     hyper = level.side.quantizer
     decoded = (side * hyper.steps + hyper.offsets) * hyper.corrections
-    scale, mean = bottleneck.known(keras.ops.convert_to_tensor(decoded.astype("float32")))
+    scale, mean = bottleneck.predict_scales_and_means(keras.ops.convert_to_tensor(decoded.astype("float32")))
     scale, mean = (np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(x))) for x in (scale, mean))
     main = np.rint((latents[..., : level.channels] - mean) / level.steps).astype(int)
     floats = symbol_bits(level.tables, main, scale_number(4096 * (np.log(scale) - np.log(level.steps))))[0].sum()

@@ -12,10 +12,10 @@ from tests.gradients import evaluate, gradients
 ENCODED = np.random.default_rng(0).normal(scale=3, size=(2, 3, 4, 3)).astype("float32")
 
 
-def both(bottleneck, encoded, sample=False):
+def both(bottleneck, encoded, training=False):
     # Not compiled as a whole on JAX: the generator's state would not come out of it.
-    call = evaluate if not sample else lambda function, encoded: map(ops.convert_to_numpy, function(encoded))
-    return call(lambda encoded: bottleneck(encoded, sample=sample), encoded)
+    call = evaluate if not training else lambda function, encoded: map(ops.convert_to_numpy, function(encoded))
+    return call(lambda encoded: bottleneck(encoded, training=training), encoded)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -29,21 +29,21 @@ def test_rounded_latents_cost_what_the_density_says_in_nats(kind):
 
 def test_a_sample_is_noise_within_half_of_the_encoded():
     bottleneck = FactorizedBottleneck(trained(LogisticMixtureDensity), seed=4)
-    latents, rate = both(bottleneck, ENCODED, sample=True)
-    again, _ = both(bottleneck, ENCODED, sample=True)
+    latents, rate = both(bottleneck, ENCODED, training=True)
+    again, _ = both(bottleneck, ENCODED, training=True)
     assert 0.4 < abs(latents - ENCODED).max() <= 0.5 + 1e-6
     assert abs(latents - again).max() > 0.1
     np.testing.assert_allclose(rate, np.log(2) * evaluate(bottleneck.density.bits, latents), rtol=1e-6)
 
 
-@pytest.mark.parametrize("sample", [False, True])
-def test_distortion_and_rate_reach_the_encoder(sample):
+@pytest.mark.parametrize("training", [False, True])
+def test_distortion_and_rate_reach_the_encoder(training):
     bottleneck = FactorizedBottleneck(trained(LogisticMixtureDensity))
-    through, *_ = gradients(lambda encoded: ops.sum(2.0 * bottleneck(encoded, sample=sample)[0]), [ENCODED])
+    through, *_ = gradients(lambda encoded: ops.sum(2.0 * bottleneck(encoded, training=training)[0]), [ENCODED])
     np.testing.assert_array_equal(through, np.full(ENCODED.shape, 2.0))
     variables = bottleneck.trainable_variables
     assert [variable.name for variable in variables] == ["logits", "means", "log_scales"]
-    costs, *rest = gradients(lambda encoded: ops.sum(bottleneck(encoded, sample=sample)[1]), [ENCODED], variables)
+    costs, *rest = gradients(lambda encoded: ops.sum(bottleneck(encoded, training=training)[1]), [ENCODED], variables)
     assert (costs != 0).mean() > 0.9
     assert all((gradient != 0).any() for gradient in rest)
 
@@ -125,7 +125,7 @@ def test_noise_is_uniform_over_one_step():
     bottleneck = with_gains(seed=3)
     encoded = np.random.default_rng(2).normal(size=(2, 60, 60, 3)).astype("float32")
     quality = np.array([1.0, 2.5], "float32")
-    latents, _ = (ops.convert_to_numpy(part) for part in bottleneck(encoded, sample=True, quality=quality))
+    latents, _ = (ops.convert_to_numpy(part) for part in bottleneck(encoded, training=True, quality=quality))
     for place in range(2):
         steps, corrections = bottleneck.gains.steps(float(quality[place]))
         noise = (latents[place] / corrections - encoded[place]) / steps
@@ -142,13 +142,13 @@ def test_without_a_quality_the_default_is_taken():
     assert abs(both(bottleneck, ENCODED)[0] - at(bottleneck, ENCODED, 1.0)[0]).max() > 0.1
 
 
-@pytest.mark.parametrize("sample", [False, True])
-def test_distortion_and_rate_reach_the_gains(sample):
+@pytest.mark.parametrize("training", [False, True])
+def test_distortion_and_rate_reach_the_gains(training):
     bottleneck = with_gains()
     quality = np.array([1.5, 2.5], "float32")
     for part in (0, 1):
         found = gradients(
-            lambda encoded, part=part: ops.sum(bottleneck(encoded, sample=sample, quality=quality)[part] ** 2),
+            lambda encoded, part=part: ops.sum(bottleneck(encoded, training=training, quality=quality)[part] ** 2),
             [ENCODED],
             [bottleneck.gains.log_steps, bottleneck.gains.log_corrections],
         )

@@ -6,10 +6,11 @@ import pytest
 from keras import ops
 
 from kerasae.codec.network import Network
-from kerasae.models import FactorizedPrior, build_model, initialize
+from kerasae.models import build_model, initialize
 from kerasae.models.transforms import gdn_analysis, gdn_synthesis, residual_analysis, residual_synthesis
 from kerasae.recipes import recipe_from
 from tests.conftest import smooth_images
+from tests.small_models import factorized_prior
 
 TRANSFORMS = {
     "residual": {"stem": 2, "widths": (4, 6, 5), "residual_blocks": 1},
@@ -18,13 +19,9 @@ TRANSFORMS = {
 PER_TRANSFORM = pytest.mark.parametrize("transform", TRANSFORMS)
 
 
-def none():
-    return None
-
-
 def small(transform="residual", **more):
     sizes = TRANSFORMS[transform] | {"image_size": 32, "latent_channels": 7, "levels": 3, "span": 6.0}
-    model = FactorizedPrior(transform=transform, **sizes | more)
+    model = factorized_prior(transform=transform, **sizes | more)
     initialize(model, 2)
     return model
 
@@ -45,10 +42,10 @@ def scaled(images):
     ],
 )
 def test_a_pair_of_transforms_goes_down_by_the_stride_and_back(analysis, synthesis, sizes, stride, colours):
-    encoder = analysis((32, 48, colours), latent_channels=9, regularizer=none, **sizes)
+    encoder = analysis((32, 48, colours), latent_channels=9, regularizer=None, **sizes)
     latent_shape = encoder.output_shape[1:]
     assert latent_shape == (32 // stride, 48 // stride, 9)
-    decoder = synthesis(latent_shape, colours=colours, regularizer=none, **sizes)
+    decoder = synthesis(latent_shape, colours=colours, regularizer=None, **sizes)
     assert decoder.output_shape == (None, 32, 48, colours)
     images = np.random.default_rng(0).uniform(size=(2, 32, 48, colours)).astype("float32")
     back = decoder(encoder(images))
@@ -66,7 +63,7 @@ def test_stride_of_model_and_of_recipe_are_those_of_the_latents(transform):
 
 
 def test_the_model_of_the_docstring_has_these_sizes():
-    model = FactorizedPrior()
+    model = factorized_prior()
     assert model.latent_shape == (8, 8, 64)
 
     # Convolutions by hand: the stem, two a block at each of three scales, two 1×1 that halve, and the latents; back.

@@ -4,18 +4,19 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerasae.models import FactorizedPrior, initialize
+from kerasae.models import initialize
 from kerasae.recipes import recipe_from
 from kerasae.training import build_trainer
 from kerasae.training.trainer import RateDistortionTrainer, best_by, objective_sentence
 from tests.conftest import smooth_images
+from tests.small_models import factorized_prior
 
 LAMBDAS = (0.002, 0.01, 0.08)
 IMAGES = smooth_images(6)
 
 
 def trainer_of(distortion="mse", lambdas=LAMBDAS, sigma=0.0, l2=0.0, **more):
-    model = FactorizedPrior(image_size=32, widths=(4, 6), latent_channels=5, levels=len(lambdas), span=5.0, l2=l2)
+    model = factorized_prior(image_size=32, widths=(4, 6), latent_channels=5, levels=len(lambdas), span=5.0, l2=l2)
     initialize(model, 1)
     # Pictures that leave [0, 1].
     kernel = model.decoder.get_layer("stem_conv").kernel

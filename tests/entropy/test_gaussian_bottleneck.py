@@ -34,14 +34,14 @@ def test_the_mean_passes_and_a_sample_has_the_posterior_moments():
     log_variance = np.full((20_000, 2), (math.log(0.25), math.log(4.0)), "float32")
     bottleneck = GaussianBottleneck(seed=1)
     np.testing.assert_array_equal(ops.convert_to_numpy(bottleneck([mean, log_variance])[0]), mean)
-    sample = ops.convert_to_numpy(bottleneck([mean, log_variance], sample=True)[0])
+    sample = ops.convert_to_numpy(bottleneck([mean, log_variance], training=True)[0])
     np.testing.assert_allclose(sample.mean(axis=0), (0.5, -1.0), atol=5 * 2 / math.sqrt(20_000))
     np.testing.assert_allclose(sample.std(axis=0), (0.5, 2.0), rtol=0.03)
 
 
 def test_an_extreme_log_variance_stays_finite():
     log_variance = np.array([[-1e6, 1e6]], "float32")
-    latents, rate = GaussianBottleneck()([np.zeros((1, 2), "float32"), log_variance], sample=True)
+    latents, rate = GaussianBottleneck()([np.zeros((1, 2), "float32"), log_variance], training=True)
     assert np.isfinite(ops.convert_to_numpy(latents)).all()
     assert np.isfinite(ops.convert_to_numpy(rate)).all()
 

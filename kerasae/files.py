@@ -1,9 +1,9 @@
-"""Files that are either whole or not there, and where the shipped ones are."""
+"""Files that are either whole or not there, those of a folder tree, and where the shipped ones are."""
 
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,18 @@ FILE_MODE = _file_mode()
 
 
 @contextmanager
+def partial_file(folder: Path, suffix: str) -> Iterator[Path]:
+    """Yield the path of a new, empty file in ``folder``; it is removed at the end, unless it was renamed by then."""
+    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=suffix, dir=folder)
+    os.close(handle)
+    os.chmod(name, FILE_MODE)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` with the same ending; on leaving without an error it becomes ``path``.
 
@@ -28,15 +40,9 @@ def replacing(path: Path) -> Iterator[Path]:
     ``.partial-``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    os.chmod(name, FILE_MODE)
-    try:
-        yield Path(name)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with partial_file(path.parent, path.suffix) as partial:
+        yield partial
+        os.replace(partial, path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -48,6 +54,22 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file, atomically; a NaN is refused rather than written as something no other reader knows."""
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def files_in(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+    """Return the files in ``folder`` and its subfolders that end in one of ``suffixes``, by their path inside it.
+
+    In the order of these paths, which have ``/`` between their parts. What begins with a dot is passed over, since
+    tools put it there, such as the ``._x.png`` of a Mac, which is no image; links to folders are not followed.
+    """
+    found: dict[str, Path] = {}
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(place, name)
+            if not name.startswith(".") and path.suffix.lower() in suffixes:
+                found[path.relative_to(folder).as_posix()] = path
+    return dict(sorted(found.items()))
 
 
 _PACKAGE = Path(__file__).parent

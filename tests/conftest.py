@@ -50,7 +50,7 @@ def pytest_addoption(parser):
 
 
 # Folders whose tests load no Keras, and files whose subject is not the backend; one is enough where time is short.
-BACKEND_FREE = {"recipe", "reports"}
+BACKEND_FREE = {"recipe", "recipes", "reports"}
 BACKEND_FREE_FILES = {
     "tests/test_imports.py",
     "tests/test_records.py",
@@ -58,6 +58,8 @@ BACKEND_FREE_FILES = {
     "evaluation/test_statistics.py",
     "training/test_tensorboard.py",
     "rate_distortion/test_experiment.py",
+    *(f"codec/test_{name}.py" for name in ("container", "entropy_coder", "quantizer", "tables")),
+    *(f"data/test_{name}.py" for name in ("cache", "images", "photos", "sources", "splits")),
 }
 
 

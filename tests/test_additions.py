@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import keras
@@ -9,12 +10,17 @@ import numpy as np
 import pytest
 
 from kerasae import recipes
+from kerasae.codec import Codec, Frozen
+from kerasae.codec.frozen import CODERS
+from kerasae.codec.latent_coder import LatentCoder
 from kerasae.data import ImageSet, data_card, load_images
 from kerasae.errors import RecipeError
 from kerasae.metrics.registry import METRICS, Metric
+from kerasae.models import build_model
 from kerasae.rate_distortion.classical import CLASSICAL, Classical
 from kerasae.recipes import load_recipe, to_toml
 from kerasae.training import load_run
+from tests.conftest import smooth_images
 
 
 class StripesData(recipes.ImageSource):
@@ -130,3 +136,57 @@ def test_a_classical_codec(monkeypatch, image_folder, kerasae):
     assert points[0]["settings"] == {"steps": 2, "version": "zlib"}
     assert "'bpg' is not a codec; there are jpeg, " in kerasae("rate-distortion", "--codecs", "bpg")[2]
     assert "deflated" in kerasae("rate-distortion", "--data", folder)[1]
+
+
+@dataclass(frozen=True, eq=False)
+class DeflateCoder(LatentCoder):
+    """Integers as zlib packs them."""
+
+    steps: np.ndarray
+
+    @classmethod
+    def fit(cls, exported, latents, choose_dead_zone):
+        return [cls(steps.astype("<f4")) for steps in exported["steps"]]
+
+    def quantize(self, latents):
+        return np.rint(latents / self.steps).astype("<i4")
+
+    def dequantize(self, integers):
+        return (integers * self.steps).astype(np.float32)
+
+    def encode(self, integers):
+        return [(zlib.compress(one.tobytes()), 0) for one in integers]
+
+    def decode(self, payloads, rows, columns):
+        shape = (rows, columns, len(self.steps))
+        return np.stack([np.frombuffer(zlib.decompress(one), "<i4").reshape(shape) for one in payloads])
+
+    def bits_and_escapes(self, integers):
+        bits = np.zeros((len(integers), len(self.steps)))
+        bits[:, 0] = [8 * len(payload) for payload, _ in self.encode(integers)]
+        return bits, np.zeros_like(bits)
+
+    def entropy(self, positions):
+        return float("inf")
+
+    def arrays(self):
+        return {"steps": self.steps}
+
+    @classmethod
+    def from_arrays(cls, arrays, shared):
+        return cls(arrays["steps"])
+
+
+def test_a_latent_coder(monkeypatch, tmp_path):
+    monkeypatch.setitem(CODERS, "deflate", DeflateCoder)
+    sizes = ["data.image_size=32", "model.widths=[4, 6]", "model.latent_channels=5", "objective.lambdas=[0.01, 0.04]"]
+    model = build_model(load_recipe("factorized_prior", set=sizes))
+    model.bottleneck.coder = "deflate"
+    images = smooth_images(10)
+    codec = Codec.from_model(model, images)
+    data = codec.encode(images[0])
+    codec.frozen.save(tmp_path / "codec.npz")
+    again = Codec(model, Frozen.load(tmp_path / "codec.npz"))
+    assert type(again.frozen.levels[0]) is DeflateCoder
+    np.testing.assert_array_equal(again.decode(data), codec.decode(data))
+    assert again.encode(images[0]) == data

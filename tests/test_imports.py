@@ -134,6 +134,7 @@ HEAVY = ("keras", "tensorflow", "jax", "torch", "matplotlib", "skimage", "ray")
         "import kerasae",
         "import kerasae.codec",
         "import kerasae.metrics.registry",
+        "import kerasae.codec.codec, kerasae.codec.files, kerasae.codec.frozen, kerasae.data",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', '--help']; main()",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'train', '--help']; main()",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'recipes']; main()",

@@ -63,21 +63,7 @@ def compress(
             progress=progress,
         )
     seconds = time.perf_counter() - began
-    qualities = codec.frozen.qualities
-    facts = {
-        "run": found.name,
-        "step": done.steps[0],
-        "coarsest_step": done.steps[1],
-        "quality": qualities[done.steps[0]] if qualities else None,
-        "images": done.images,
-        "pixels": done.pixels,
-        "bytes": done.bytes_written,
-        "bits_per_pixel": 8 * done.bytes_written / done.pixels,
-        "compression_ratio": done.raw_bytes / done.bytes_written,
-        "escapes": done.escapes,
-        "images_per_second": done.images / seconds,
-        "outputs": [str(path) for path in done.outputs],
-    }
+    facts = {"run": found.name} | done.as_dict(codec.frozen.qualities, seconds)
     if codec.frozen.is_empty:
         err.print(
             f"note: every latent of {found.name} rounds to one value, so its files hold no picture; look at its scores "
@@ -223,12 +209,7 @@ def freeze(
 
     with counting(err, "freezing") as progress:
         frozen = freeze_run(found, force=force, progress=progress)
-    rows = [
-        {"step": place, "psnr": psnr, "bits_per_pixel": bits, "default": place == frozen.default}
-        for place, (psnr, bits) in enumerate(zip(frozen.psnr, frozen.bits_per_pixel, strict=True))
-    ]
-    for row, quality in zip(rows, frozen.qualities, strict=False):
-        row["quality"] = quality
+    rows = frozen.ladder()
     if json:
         print(json_module.dumps(rows, indent=1))
         return

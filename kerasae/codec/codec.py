@@ -1,25 +1,30 @@
-"""A trained model as an image codec."""
+"""A trained model as an image codec. Loads Keras with its model, not before."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasae.codec.container import Packed, check_size, pack, unpack
-from kerasae.codec.freeze import freeze_run
-from kerasae.codec.frozen import Frozen, integers_of, weights_digest
-from kerasae.codec.network import Network
-from kerasae.errors import CodecError
+from kerasae.codec.frozen import FILE, Frozen, integers_of, weights_digest
+from kerasae.data import eight_bit
+from kerasae.errors import CodecError, ModelError
+from kerasae.files import replacing
 from kerasae.metrics.registry import psnr_of_mse
-from kerasae.models import Autoencoder
 from kerasae.training import Run, load_run
+
+if TYPE_CHECKING:
+    from kerasae.models import Autoencoder
 
 # Padding included: 1,024 thumbnails of 128×128, or one photograph of any size.
 _PIXELS_AT_ONCE = 2**24
+# The model's name in a folder that ``Codec.save`` writes, as in a run's.
+_MODEL = "model.keras"
 
 
 class Codec:
-    """Images ↔ bytes. ``Codec.load(run)`` for a trained run; ``Codec(model, frozen)`` from the parts.
+    """Images ↔ bytes. ``Codec.load(run)`` for a trained run, ``Codec.from_model(model, images)`` for any model.
 
     ::
 
@@ -27,10 +32,13 @@ class Codec:
         data = codec.encode(image)        # bytes of a .kae file
         image = codec.decode(data)        # uint8 (height, width, channels)
 
-    Both also take and return lists; images of one size then go through the network together.
+    Both also take and return lists; images of one size then go through the network together. ``Codec(model, frozen)``
+    puts the parts together: raises ``CodecError`` where the tables were frozen for other weights.
     """
 
-    def __init__(self, model: Autoencoder, frozen: Frozen):
+    def __init__(self, model: "Autoencoder", frozen: Frozen):
+        from kerasae.codec.network import Network
+
         if weights_digest(model.get_weights()) != frozen.weights:
             raise CodecError(
                 f"the tables of {model.name} were frozen for other weights; freeze the run again with: "
@@ -42,14 +50,46 @@ class Codec:
 
     @classmethod
     def load(cls, run, runs: str | Path | None = None) -> "Codec":
-        """Return the codec of a run: a ``Run``, its folder, its name, or ``latest``.
+        """Return the codec of a run: a ``Run``, its folder, its name, ``latest``; or of a folder of ``save``.
 
         A run that was not frozen yet is frozen now, which needs its training images. Raises ``RunError`` where there
         is no such run or no trained model in it, ``CodecError`` where its tables are damaged or of other weights.
         """
+        from kerasae.codec.freeze import freeze_run
+
+        if not isinstance(run, Run):
+            folder = Path(run).expanduser()
+            if (folder / FILE).is_file() and not (folder / "run.json").exists():
+                return cls(_saved_model(folder / _MODEL), Frozen.load(folder / FILE))
         found = run if isinstance(run, Run) else load_run(run, runs)
         model = found.load_model()
         return cls(model, freeze_run(found, model=model))
+
+    @classmethod
+    def from_model(cls, model: "Autoencoder", images, *, progress: Callable[[int, int], None] | None = None) -> "Codec":
+        """Return the codec of a trained model, its tables frozen from training ``images``; no run is needed.
+
+        ``images`` is ``(count, height, width, channels)``, uint8 or float in [0, 1], some hundreds of them or more;
+        ``progress(done, total)`` counts levels. Raises ``DataError`` for an array that holds no images, ``CodecError``
+        where there are fewer than two, or the model's images are neither gray nor colour.
+        """
+        from kerasae.codec.freeze import freeze
+        from kerasae.codec.network import Network
+
+        # λ weighs the squared error only; under another distortion the dead zone is not chosen by it.
+        by_mse = getattr(model, "rate_distortion", "mse") == "mse"
+        lambdas = getattr(model, "lambdas", ()) if by_mse else ()
+        pixels = eight_bit(images, what="training images")
+        return cls(model, freeze(Network(model), pixels, lambdas=lambdas, progress=progress))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model and its tables, ``model.keras`` and ``codec.npz``, into ``folder``; return it."""
+        folder = Path(folder).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / _MODEL) as partial_model:
+            self.model.save(partial_model)
+        self.frozen.save(folder / FILE)
+        return folder
 
     @property
     def channels(self) -> int:
@@ -141,10 +181,10 @@ class Codec:
         groups: dict[tuple[int, ...], list[int]] = {}
         for place, form in enumerate(forms):
             groups.setdefault(form, []).append(place)
-        unit = self.frozen.geometry.unit
+        geometry = self.frozen.geometry
         for form, places in groups.items():
-            down, across = self.frozen.geometry.units(*form[:2])
-            most = max(1, _PIXELS_AT_ONCE // (down * across * unit**2))
+            down, across = geometry.units(*form[:2])
+            most = max(1, _PIXELS_AT_ONCE // (down * across * geometry.unit_height * geometry.unit_width))
             for start in range(0, len(places), most):
                 yield form, places[start : start + most]
 
@@ -198,6 +238,17 @@ class Codec:
 
 def _is_one(images) -> bool:
     return isinstance(images, np.ndarray) and images.ndim <= 3
+
+
+def _saved_model(path: Path) -> "Autoencoder":
+    import keras
+
+    import kerasae.models  # noqa: F401  registers the classes
+
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, TypeError, OSError) as error:
+        raise ModelError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from None
 
 
 def pack_to_bytes(codec: Codec, images: Sequence[np.ndarray], most: int, names: Sequence[str] = ()) -> list[Packed]:

@@ -16,7 +16,7 @@ from kerasae.codec.container import ARCHIVE, Packed, kind_of, pack, pack_archive
 from kerasae.codec.frozen import FILE, Frozen, integers_of
 from kerasae.data import read_image, write_image
 from kerasae.errors import CodecError
-from kerasae.files import replacing
+from kerasae.files import files_in, replacing
 from kerasae.training import Run, list_runs, runs_folder
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".jp2")
@@ -48,16 +48,11 @@ def image_paths(inputs: Sequence[str | Path], *, suffixes: Sequence[str] = SUFFI
 
 def _in_folder(root: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(folder) / name
-            if name.startswith(".") or path.suffix.lower() not in suffixes:
-                continue
-            inner = path.relative_to(root).with_suffix("").as_posix()
-            if inner in found:
-                raise CodecError(f"{found[inner]} and {path} would both be called {inner!r}; rename one of them")
-            found[inner] = path
+    for inside, path in files_in(root, suffixes).items():
+        name = PurePosixPath(inside).with_suffix("").as_posix()
+        if name in found:
+            raise CodecError(f"{found[name]} and {path} would both be called {name!r}; rename one of them")
+        found[name] = path
     return found
 
 
@@ -156,6 +151,23 @@ class Compressed:
     escapes: int
     steps: tuple[int, int]
     outputs: tuple[Path, ...]
+
+    def as_dict(self, qualities: Sequence[float], seconds: float) -> dict[str, Any]:
+        """Return a row fit for JSON; ``qualities`` are those of the frozen model, ``seconds`` what it all took."""
+        finest, coarsest = self.steps
+        return {
+            "step": finest,
+            "coarsest_step": coarsest,
+            "quality": qualities[finest] if qualities else None,
+            "images": self.images,
+            "pixels": self.pixels,
+            "bytes": self.bytes_written,
+            "bits_per_pixel": 8 * self.bytes_written / self.pixels,
+            "compression_ratio": self.raw_bytes / self.bytes_written,
+            "escapes": self.escapes,
+            "images_per_second": self.images / seconds,
+            "outputs": [str(path) for path in self.outputs],
+        }
 
 
 def compress_files(

@@ -2,17 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from kerasae.codec.frozen import FILE, Frozen, weights_digest
-from kerasae.codec.hyperprior_coder import BLOCK, SCALES, HyperpriorCoder, count_integers, scale_tables
-from kerasae.codec.integer_network import ACTIVATION_BITS, IntegerNetwork, blocks
-from kerasae.codec.latent_coder import FactorizedCoder, LatentCoder
+from kerasae.codec.frozen import CODERS, FILE, Frozen, weights_digest
+from kerasae.codec.latent_coder import TRIED_IMAGES, FactorizedCoder, LatentCoder
 from kerasae.codec.network import Network
-from kerasae.codec.quantizer import Predictor, differences, fit_quantizer
-from kerasae.codec.tables import fit_tables
 from kerasae.data import ImageSet, load_images, split_indices
 from kerasae.errors import CodecError, DataError
 from kerasae.metrics.registry import psnr_of_mse
@@ -24,14 +19,14 @@ from kerasae.training import Run
 _MOVE = 0.25
 
 
-def sensitivity(network: Network, latents: np.ndarray, height: int, width: int, *, seed: int = 0) -> np.ndarray:
+def sensitivity(network: Network, latents: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return ``(channels,)``: by what factor noise on a channel comes out as noise on the image.
 
     The squared error, summed over the pixels of an image, per squared error of the latents, summed over the positions;
     its root. Measured by moving one channel at a time of ``latents`` ``(images, rows, columns, channels)`` by uniform
     noise. A channel that moves nothing has 0.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     before = network.reconstruct(latents, height, width)
     factors = np.zeros(latents.shape[-1])
     for channel in range(latents.shape[-1]):
@@ -91,108 +86,66 @@ def mean_psnr(squared_errors: np.ndarray) -> float:
     return float(psnr_of_mse(squared_errors).mean())
 
 
-# A shift counts as if it had been seen to be 0 so many times.
-_PRIOR_SHIFTS = 50.0
-
-
-def hyper_levels(
-    bottleneck,
-    latents: np.ndarray,
-    qualities: Sequence[float],
-    choose_dead_zone: Callable[[Callable[[float], HyperpriorCoder], float], float],
-) -> list[HyperpriorCoder]:
-    """Return the levels of a ``HyperpriorBottleneck`` at ``qualities``.
-
-    ``latents`` are what ``Network.encode`` gives of the training images; ``choose_dead_zone(level_of, quality)`` is
-    asked for the dead zone of each quality. The tables are first fitted without dead zones, then with them.
-    """
-    synthesis = IntegerNetwork.from_weights(bottleneck.synthesis.weights_in_order())
-    plain = scale_tables()
-    none = np.zeros((SCALES, 2), np.float32)
-    levels = [_hyper_level(bottleneck, latents, quality, synthesis, plain, none) for quality in qualities]
-    levels = _refitted(levels, latents)
-    zones = [
-        choose_dead_zone(lambda zone, level=level: replace(level, dead_zone=zone), quality)
-        for level, quality in zip(levels, qualities, strict=True)
-    ]
-    return _refitted([replace(level, dead_zone=zone) for level, zone in zip(levels, zones, strict=True)], latents)
-
-
-def _hyper_level(bottleneck, latents, quality: float, synthesis, tables, shifts) -> HyperpriorCoder:
-    steps, corrections = bottleneck.gains.steps(quality)
-    side_steps, side_corrections = bottleneck.side.gains.steps(quality)
-    hyper = blocks(latents[..., len(steps) :], BLOCK)
-    channels = hyper.shape[-1]
-    quantizer = fit_quantizer(
-        hyper.reshape(-1, channels), side_steps, offsets=bottleneck.side.density_medians(), corrections=side_corrections
-    )
-    side = FactorizedCoder(quantizer, np.full(channels, Predictor.NONE, "u1"), np.zeros(channels, np.int32), None)
-    side = replace(side, tables=fit_tables(side.residuals(side.quantize(hyper))))
-    steps = steps.astype(np.float32)
-    log_steps = np.rint(np.log(steps.astype(np.float64)) * 2**ACTIVATION_BITS).astype(np.int32)
-    return HyperpriorCoder(side, synthesis, tables, shifts, steps, log_steps, corrections.astype(np.float32))
-
-
-def _refitted(levels: list[HyperpriorCoder], latents: np.ndarray) -> list[HyperpriorCoder]:
-    """Return the levels with tables and shifts fitted to what they make of ``latents``, all together."""
-    counts = np.zeros_like(count_integers(np.zeros(0, np.int64), np.zeros(0, np.int64)))
-    sums, seen = np.zeros((SCALES, 2)), np.zeros((SCALES, 2))
-    for level in levels:
-        integers = level.quantize(latents)
-        numbers, means = level.known(blocks(integers[..., level.channels :], BLOCK))
-        main = integers[..., : level.channels]
-        counts += count_integers(main, numbers)
-        exact = (latents[..., : level.channels] - means) / level.steps
-        for far in (0, 1):
-            chosen = np.abs(main) > 1 if far else np.abs(main) == 1
-            outward = np.abs(main[chosen]) - np.sign(main[chosen]) * exact[chosen]
-            sums[:, far] += np.bincount(numbers[chosen], weights=outward, minlength=SCALES)
-            seen[:, far] += np.bincount(numbers[chosen], minlength=SCALES)
-    shifts = (sums / (seen + _PRIOR_SHIFTS)).astype(np.float32)
-    tables = scale_tables(counts)
-    return [replace(level, tables=tables, shifts=shifts) for level in levels]
-
-
 # Qualities are frozen in these parts of one.
 PARTS = 4
 # Widths of the dead zone that are tried at each quality, in steps, and the images they are tried on.
 DEAD_ZONES = (0.0, 0.05, 0.1, 0.15, 0.2)
-_TRIED_IMAGES = 64
 _CODEC_PSNR_IMAGES = 64
 
 
-def freeze_codec(
+def freeze(
     network: Network,
     images: np.ndarray,
-    indexes: np.ndarray,
+    indexes: np.ndarray | None = None,
     *,
     lambdas: Sequence[float] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Frozen:
-    """Return the frozen qualities of a learned codec, the highest first, from ``images`` of its training split alone.
+    """Return what is frozen of a model, from ``images`` of its training split alone.
+
+    ``images`` is uint8 ``(images, height, width, channels)``, perhaps a memory map; ``indexes`` says which of them are
+    the training split, all if None. A bottleneck that names a ``coder`` has trained the steps of its qualities; any
+    other leaves them to be found. ``lambdas`` are those that a learned codec was trained for. ``progress(done, total)``
+    counts levels. Raises ``CodecError`` where there are fewer than two images.
+    """
+    indexes = np.arange(len(images)) if indexes is None else np.asarray(indexes)
+    if len(indexes) < 2:
+        raise CodecError(f"freezing needs at least 2 training images; got {len(indexes)}")
+    if images.shape[-1] != network.geometry.channels:
+        raise CodecError(
+            f"training images of {images.shape[-1]} channels arrived; {network.model.name} takes "
+            f"{network.geometry.channels}"
+        )
+    chosen = training_sample(network, images, indexes)
+    latents = encoded(network, chosen)
+    if network.coder is None:
+        return _step_ladder(network, chosen, latents, progress)
+    return _trained_qualities(network, chosen, latents, lambdas, progress)
+
+
+def _trained_qualities(network: Network, chosen: np.ndarray, latents: np.ndarray, lambdas, progress) -> Frozen:
+    """Return the qualities of a learned codec, the highest first.
 
     Steps, offsets and corrections are those that were trained; what the decoder puts in the place of an integer is the
     mean of the training latents that round to it. The dead zone of each quality is the one under which bits per pixel
-    + λ · 255² · MSE is least, over training images; ``lambdas`` are those of the recipe, and without them there is
-    none. Tables are fitted to the integers of all training images.
+    + λ · 255² · MSE is least, over training images; without ``lambdas`` there is none. Tables are fitted to the
+    integers of all training images.
     """
-    chosen = training_sample(network, images, indexes)
-    latents = encoded(network, chosen)
-    qualities = qualities_of(network.model.levels)
+    model = network.model
+    qualities = qualities_of(model.levels)
+    exported = model.bottleneck.export(qualities)
     few, originals = latents[:_CODEC_PSNR_IMAGES], chosen[:_CODEC_PSNR_IMAGES]
-
     found: dict[int, float] = {}
 
-    def dead_zone(level_of: Callable[[float], FactorizedCoder], quality: float) -> float:
+    def choose_dead_zone(place: int, coder_of: Callable[[float], LatentCoder]) -> float:
         # It changes little from quality to quality: looked for at whole ones, from the highest down.
-        whole = math.ceil(quality)
+        whole = math.ceil(qualities[place])
         if whole not in found:
-            weight = lambda_at(lambdas, quality)
-            tried = latents[:_TRIED_IMAGES], originals[:_TRIED_IMAGES]
-            found[whole] = _best_dead_zone(network, *tried, level_of, weight)
+            tried = latents[:TRIED_IMAGES], chosen[:TRIED_IMAGES]
+            found[whole] = _best_dead_zone(network, *tried, coder_of, lambda_at(lambdas, qualities[place]))
         return found[whole]
 
-    levels = _levels(network.model.bottleneck, latents, qualities, dead_zone)
+    levels = CODERS[network.coder].fit(exported, latents, choose_dead_zone)
     psnr, bits = [], []
     for level in levels:
         rate, errors = rate_and_errors(network, level, few, originals)
@@ -200,23 +153,19 @@ def freeze_codec(
         psnr.append(mean_psnr(errors))
         if progress:
             progress(len(psnr), len(qualities))
+    # Not rounded, but as the decoder is given them at the highest quality.
+    exact = (few[..., : network.channels] * exported["corrections"][0]).astype(np.float32)
     return Frozen(
         tuple(levels),
         network.geometry,
-        int(np.argmin(np.abs(np.array(qualities) - network.model.default_quality))),
-        weights_digest(network.model.get_weights()),
+        int(np.argmin(np.abs(np.array(qualities) - model.default_quality))),
+        weights_digest(model.get_weights()),
         tuple(psnr),
         tuple(bits),
-        mean_psnr(squared_errors(network, _as_decoded(network, few), originals)),
+        mean_psnr(squared_errors(network, exact, originals)),
         len(chosen),
         qualities,
     )
-
-
-def _as_decoded(network: Network, latents: np.ndarray) -> np.ndarray:
-    """Return latents that are not rounded, as the decoder is given them at the highest quality."""
-    _, corrections = network.model.bottleneck.gains.steps(network.model.levels)
-    return (latents[..., : network.channels] * corrections).astype(np.float32)
 
 
 def qualities_of(levels: int) -> tuple[float, ...]:
@@ -229,24 +178,6 @@ def lambda_at(lambdas: Sequence[float], quality: float) -> float | None:
     if not len(lambdas):
         return None
     return float(np.exp(np.interp(quality - 1, np.arange(len(lambdas)), np.log(lambdas))))
-
-
-def _levels(bottleneck, latents: np.ndarray, qualities: Sequence[float], dead_zone) -> list:
-    if hasattr(bottleneck, "synthesis"):
-        return hyper_levels(bottleneck, latents, qualities, dead_zone)
-    medians = bottleneck.density_medians()
-
-    def fitted(some: np.ndarray, quality: float, zone: float) -> FactorizedCoder:
-        steps, corrections = bottleneck.gains.steps(quality)
-        flat = some.reshape(-1, len(steps))
-        quantizer = fit_quantizer(flat, steps, offsets=medians, corrections=corrections, dead_zone=zone)
-        none = np.full(len(steps), Predictor.NONE, "u1")
-        level = FactorizedCoder(quantizer, none, np.zeros(len(steps), np.int32), None)
-        return replace(level, tables=fit_tables(level.residuals(level.quantize(some))))
-
-    few = latents[:_TRIED_IMAGES]
-    zones = [dead_zone(lambda zone, quality=quality: fitted(few, quality, zone), quality) for quality in qualities]
-    return [fitted(latents, quality, zone) for quality, zone in zip(qualities, zones, strict=True)]
 
 
 def _best_dead_zone(network: Network, latents, originals, level_of, weight: float | None) -> float:
@@ -275,34 +206,15 @@ _PSNR_IMAGES = 256
 _LEAST_SENSITIVITY = 1e-4
 
 
-def freeze(
-    network: Network,
-    images: np.ndarray,
-    indexes: np.ndarray | None = None,
-    *,
-    lambdas: Sequence[float] = (),
-    progress: Callable[[int, int], None] | None = None,
-) -> Frozen:
-    """Return the frozen ladder of a model, from ``images`` of its training split alone.
+def _step_ladder(network: Network, chosen: np.ndarray, latents: np.ndarray, progress) -> Frozen:
+    """Return the ladder of steps of a model that was not trained for any, finest first.
 
-    ``images`` is uint8 ``(images, height, width, channels)`` of the model's size, perhaps a memory map; ``indexes``
-    says which of them are the training split, all if None. Channels get steps in inverse proportion to how much they
-    move the picture, so that a unit of error costs the same in each: what minimises the squared error of the image at a
-    given entropy where quantisation is fine (Gersho & Gray 1992, section 8.3). The ladder's steps grow by √2 from one
-    at which quantisation adds 0.2 % to the mean squared error, until one costs 10 dB or leaves not a byte to code.
-    ``progress(done, total)`` counts levels. A learned codec has its levels already: ``freeze_codec``, for which
-    ``lambdas`` are.
-
-    Raises ``CodecError`` where there are fewer than two images.
+    Channels get steps in inverse proportion to how much they move the picture, so that a unit of error costs the same
+    in each: what minimises the squared error of the image at a given entropy where quantisation is fine (Gersho & Gray
+    1992, section 8.3). The ladder's steps grow by √2 from one at which quantisation adds 0.2 % to the mean squared
+    error, until one costs 10 dB or leaves not a byte to code.
     """
-    indexes = np.arange(len(images)) if indexes is None else np.asarray(indexes)
-    if len(indexes) < 2:
-        raise CodecError(f"freezing needs at least 2 training images; got {len(indexes)}")
-    if network.model.has_entropy_model:
-        return freeze_codec(network, images, indexes, lambdas=lambdas, progress=progress)
-    chosen = training_sample(network, images, indexes)
-    latents = encoded(network, chosen)
-    height, width = images.shape[1:3]
+    height, width = chosen.shape[1:3]
     few, originals = latents[:_PSNR_IMAGES], chosen[:_PSNR_IMAGES]
     exact = squared_errors(network, few, originals)
     factors = sensitivity(network, latents[:_SENSITIVITY_IMAGES], height, width)
@@ -310,12 +222,12 @@ def freeze(
         # Every latent is dead, as in a VAE that has collapsed altogether: one picture for all.
         factors = np.ones_like(factors)
     factors = np.maximum(factors, _LEAST_SENSITIVITY * factors.max())
-    added = FINEST_SHARE * exact.mean() * images[0].size
+    added = FINEST_SHARE * exact.mean() * chosen[0].size
     finest = math.sqrt(12 * max(added, 1e-9) / latents[0].size)
     unquantized = mean_psnr(exact)
     levels, psnr, bits = [], [], []
     for place in range(MOST_LEVELS):
-        level = _level(latents, finest * RATIO**place / factors)
+        level = FactorizedCoder.at_steps(latents, finest * RATIO**place / factors, predicted=True)
         nothing_left = level.entropy(latents[0, ..., 0].size) < LEAST_BITS
         if levels and (nothing_left or psnr[-1] < unquantized - MOST_LOSS_DB):
             break
@@ -336,29 +248,6 @@ def freeze(
         unquantized,
         len(chosen),
     )
-
-
-def _level(latents: np.ndarray, steps: np.ndarray) -> FactorizedCoder:
-    channels = latents.shape[-1]
-    quantizer = fit_quantizer(latents.reshape(-1, channels), steps)
-    integers = quantizer.quantize(latents)
-    predictors = np.array([_best_predictor(integers[..., channel]) for channel in range(channels)], "u1")
-    centres = np.rint(integers[:, 0, 0].mean(axis=0)).astype(np.int32)
-    level = FactorizedCoder(quantizer, predictors, centres, None)
-    return FactorizedCoder(quantizer, predictors, centres, fit_tables(level.residuals(integers)))
-
-
-def _best_predictor(grid: np.ndarray) -> Predictor:
-    """Return the predictor whose differences of ``grid`` ``(images, rows, columns)`` have the least entropy."""
-    if grid.shape[1] * grid.shape[2] == 1:
-        return Predictor.NONE
-    return min(Predictor, key=lambda kind: _entropy(differences(grid, kind)))
-
-
-def _entropy(values: np.ndarray) -> float:
-    _, counts = np.unique(values, return_counts=True)
-    shares = counts / values.size
-    return float(-(shares * np.log2(shares)).sum())
 
 
 def freeze_run(

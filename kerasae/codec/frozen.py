@@ -11,34 +11,46 @@ import numpy as np
 
 from kerasae.codec.container import Packed
 from kerasae.codec.hyperprior_coder import HyperpriorCoder
-from kerasae.codec.latent_coder import FactorizedCoder
-from kerasae.codec.tables import TOTAL
+from kerasae.codec.latent_coder import FactorizedCoder, LatentCoder
 from kerasae.errors import CodecError
 from kerasae.files import replacing
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Every ``unit`` × ``unit`` pixels of an image, the last ones padded, become ``rows`` × ``columns`` positions.
+    """Every ``unit_height`` × ``unit_width`` pixels of an image, padded, become ``rows`` × ``columns`` positions.
 
     ``channels`` counts the colours of the image, 1 or 3.
     """
 
-    unit: int
+    unit_height: int
+    unit_width: int
     rows: int
     columns: int
     channels: int
 
     def units(self, height: int, width: int) -> tuple[int, int]:
         """Return how many units lie below and beside each other in an image of so many pixels."""
-        return -(-height // self.unit), -(-width // self.unit)
+        return -(-height // self.unit_height), -(-width // self.unit_width)
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Return the rows and columns of the latents of an image of so many pixels."""
         down, across = self.units(height, width)
         return down * self.rows, across * self.columns
 
+    def as_tuple(self) -> tuple[int, ...]:
+        """Return the five numbers; four where the unit is square, as it always was at first: they are hashed."""
+        unit, *others = astuple(self)
+        return (unit, *others[1:]) if unit == others[0] else (unit, *others)
 
+    @classmethod
+    def from_tuple(cls, numbers: Sequence[int]) -> "Geometry":
+        """Return what ``as_tuple`` is of."""
+        return cls(*(numbers[:1] if len(numbers) == 4 else ()), *numbers)
+
+
+# Each kind of bottleneck that exports an entropy model names the coder that freezes it.
+CODERS: dict[str, type[LatentCoder]] = {"factorized": FactorizedCoder, "hyperprior": HyperpriorCoder}
 # Its name in a run folder.
 FILE = "codec.npz"
 _FORMAT = 2
@@ -54,7 +66,7 @@ class Frozen:
     tables come from. ``qualities`` are those of a learned codec's levels; other models have none.
     """
 
-    levels: tuple[FactorizedCoder | HyperpriorCoder, ...]
+    levels: tuple[LatentCoder, ...]
     geometry: Geometry
     default: int
     weights: str
@@ -67,7 +79,7 @@ class Frozen:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over weights and all that decides what a file decodes to, 64 hexadecimal digits."""
-        hasher = hashlib.sha256(f"kerasae frozen {_FORMAT} {self.weights} {astuple(self.geometry)}".encode())
+        hasher = hashlib.sha256(f"kerasae frozen {_FORMAT} {self.weights} {self.geometry.as_tuple()}".encode())
         for arrays in self._all_arrays():
             for name, array in arrays.items():
                 hasher.update(f"|{name}{array.shape}|".encode() + np.ascontiguousarray(array).tobytes())
@@ -85,6 +97,35 @@ class Frozen:
         # An image of 128×128 pixels of a model that takes any size has many such units; a collapsed one has none.
         return len(self.levels) == 1 and self.levels[0].entropy(positions) < 0.01
 
+    def ladder(self) -> list[dict[str, int | float | bool]]:
+        """Return a row per level: ``step``, ``psnr`` in dB, ``bits_per_pixel``, ``default``; and ``quality`` if any."""
+        rows = [
+            {"step": place, "psnr": psnr, "bits_per_pixel": bits, "default": place == self.default}
+            for place, (psnr, bits) in enumerate(zip(self.psnr, self.bits_per_pixel, strict=True))
+        ]
+        return [row | {"quality": self.qualities[row["step"]]} if self.qualities else row for row in rows]
+
+    def compress(self, latents: np.ndarray, *, step: int | None = None) -> list[bytes]:
+        """Return the payload of each image of ``latents``, float ``(images, rows, columns, channels)``.
+
+        The entropy coder alone: no header, no check, no network. ``latents`` are what ``Codec.network.encode`` gives;
+        ``step`` is an index into the levels, the default one if None. Raises ``CodecError`` for latents that are not
+        finite.
+        """
+        level = self.levels[self.default if step is None else step]
+        return [payload for payload, _ in level.encode(level.quantize(latents))]
+
+    def decompress(self, payloads: Sequence[bytes], shape: tuple[int, int], *, step: int | None = None) -> np.ndarray:
+        """Return the float32 latents ``(images, rows, columns, channels)`` that the decoder is given.
+
+        ``shape`` is the rows and columns of what ``compress`` took, ``step`` the same. Raises ``CodecError``
+        for payloads that it did not write.
+        """
+        level = self.levels[self.default if step is None else step]
+        integers = level.decode(payloads, *shape)
+        level.check(payloads, integers)
+        return level.dequantize(integers)
+
     def size_bytes(self) -> int:
         """Return the bytes of all arrays, as they lie in memory."""
         return sum(array.nbytes for arrays in self._all_arrays() for array in arrays.values())
@@ -97,7 +138,8 @@ class Frozen:
         content = {
             "format": _FORMAT,
             "count": len(self.levels),
-            "geometry": astuple(self.geometry),
+            "geometry": self.geometry.as_tuple(),
+            "coder": _coder_of(self.levels),
             "default": self.default,
             "weights": self.weights,
             "digest": self.digest,
@@ -124,10 +166,15 @@ class Frozen:
                 content = {name: file[name] for name in file.files}
             if int(content["format"]) != _FORMAT:
                 raise CodecError(f"{path} is of format {int(content['format'])}, this kerasae reads {_FORMAT}; {again}")
-            levels = tuple(_level_of(content, place) for place in range(int(content["count"])))
+            shared = _under(content, "shared/")
+            # Files of earlier versions do not name their coder.
+            coder = CODERS[str(content.get("coder", "hyperprior" if shared else "factorized"))]
+            levels = tuple(
+                coder.from_arrays(_under(content, f"{place}/"), shared) for place in range(int(content["count"]))
+            )
             frozen = cls(
                 levels,
-                Geometry(*content["geometry"].tolist()),
+                Geometry.from_tuple(content["geometry"].tolist()),
                 int(content["default"]),
                 str(content["weights"]),
                 tuple(content["psnr"].tolist()),
@@ -141,8 +188,7 @@ class Frozen:
         # NumPy and zipfile let nearly every kind of exception out of a damaged file.
         except Exception as error:
             raise CodecError(f"{path} cannot be read ({error}); {again}") from None
-        whole = all((level.tables.frequencies.sum(axis=1) == TOTAL).all() for level in levels)
-        if not whole or frozen.digest != str(content["digest"]):
+        if frozen.digest != str(content["digest"]):
             raise CodecError(f"{path} is damaged: its hash does not fit its content; {again}")
         return frozen
 
@@ -155,15 +201,13 @@ def weights_digest(weights: list[np.ndarray]) -> str:
     return hasher.hexdigest()
 
 
-def _shared_arrays(levels: tuple[FactorizedCoder | HyperpriorCoder, ...]) -> dict[str, np.ndarray]:
+def _shared_arrays(levels: tuple[LatentCoder, ...]) -> dict[str, np.ndarray]:
     """Return by name what all levels have in common; the first speaks for all."""
-    first = levels[0]
-    return {f"shared/{name}": array for name, array in first.shared_arrays().items()}
+    return {f"shared/{name}": array for name, array in levels[0].shared_arrays().items()}
 
 
-def _level_of(content: dict[str, np.ndarray], place: int) -> FactorizedCoder | HyperpriorCoder:
-    own, shared = (_under(content, f"{prefix}/") for prefix in (place, "shared"))
-    return HyperpriorCoder.from_arrays(own, shared) if shared else FactorizedCoder.from_arrays(own)
+def _coder_of(levels: tuple[LatentCoder, ...]) -> str:
+    return next(name for name, coder in CODERS.items() if type(levels[0]) is coder)
 
 
 def _under(content: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

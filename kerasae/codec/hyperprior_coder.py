@@ -1,7 +1,7 @@
 """One quality of a hyperprior codec: latents and hyper-latents ↔ bytes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -95,6 +95,19 @@ class HyperpriorCoder(LatentCoder):
     corrections: np.ndarray
     dead_zone: float = 0.0
 
+    @classmethod
+    def fit(cls, exported, latents, choose_dead_zone) -> "list[HyperpriorCoder]":
+        """Return the coder of each level of a ``HyperpriorBottleneck``; see ``LatentCoder.fit``.
+
+        The tables are first fitted without dead zones, then with them.
+        """
+        levels = _refitted(_unfitted(exported, latents), latents)
+        zones = [
+            choose_dead_zone(place, lambda zone, level=level: replace(level, dead_zone=zone))
+            for place, level in enumerate(levels)
+        ]
+        return _refitted([replace(level, dead_zone=zone) for level, zone in zip(levels, zones, strict=True)], latents)
+
     @property
     def channels(self) -> int:
         """Channels of the latents, without the hyper-latents."""
@@ -105,8 +118,8 @@ class HyperpriorCoder(LatentCoder):
         """The entropy coder of the scale tables."""
         return EntropyCoder(self.tables)
 
-    def known(self, side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return each latent's table number and its mean, float32, from hyper-latents' integers.
+    def scales_and_means(self, side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the number of each latent's scale and its mean, float32, from hyper-latents' integers.
 
         ``side`` is ``(images, rows/4, columns/4, hyper_channels)``.
         """
@@ -125,13 +138,13 @@ class HyperpriorCoder(LatentCoder):
         refuse_non_finite(latents)
         latents = np.asarray(latents, np.float32)
         side = self.side.quantize(blocks(latents[..., self.channels :], BLOCK))
-        _, means = self.known(side)
+        _, means = self.scales_and_means(side)
         main = rounded((latents[..., : self.channels] - means) / self.steps, self.dead_zone)
         return np.concatenate([main, spread(side, BLOCK)], axis=-1)
 
     def dequantize(self, integers: np.ndarray) -> np.ndarray:
         """Return the float32 latents ``(images, rows, columns, channels)`` that the decoder is given."""
-        numbers, means = self.known(blocks(integers[..., self.channels :], BLOCK))
+        numbers, means = self.scales_and_means(blocks(integers[..., self.channels :], BLOCK))
         main = integers[..., : self.channels]
         sizes = np.abs(main)
         shift = self.shifts[numbers, np.clip(sizes, 1, 2) - 1] * (sizes > 0)
@@ -141,7 +154,7 @@ class HyperpriorCoder(LatentCoder):
     def encode(self, integers: np.ndarray) -> list[tuple[bytes, int]]:
         """Return the payload of each image and how many of its symbols were escapes."""
         side = blocks(integers[..., self.channels :], BLOCK)
-        numbers, _ = self.known(side)
+        numbers, _ = self.scales_and_means(side)
         coded = []
         for main, number, rest in zip(integers[..., : self.channels], numbers, self.side.residuals(side), strict=True):
             encoder = new_encoder()
@@ -160,7 +173,7 @@ class HyperpriorCoder(LatentCoder):
         decoders = [new_decoder(payload) for payload in payloads]
         rests = [np.stack(self.side.coder.read(one, [positions] * self.side.channels), axis=1) for one in decoders]
         side = self.side.integers(np.stack(rests), rows // BLOCK, columns // BLOCK)
-        numbers, _ = self.known(side)
+        numbers, _ = self.scales_and_means(side)
         main = np.empty((*numbers.shape[:1], numbers[0].size), np.int32)
         for place, (decoder, number) in enumerate(zip(decoders, numbers, strict=True)):
             order, counts = _by_table(number)
@@ -170,7 +183,7 @@ class HyperpriorCoder(LatentCoder):
     def bits_and_escapes(self, integers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return bits and escapes, ``(images, channels + hyper_channels)``: those of hyper-latents come last."""
         side = blocks(integers[..., self.channels :], BLOCK)
-        numbers, _ = self.known(side)
+        numbers, _ = self.scales_and_means(side)
         bits, outside = symbol_bits(self.tables, integers[..., : self.channels], numbers)
         side_bits, side_outside = self.side.bits_and_escapes(side)
         return (
@@ -199,22 +212,15 @@ class HyperpriorCoder(LatentCoder):
             "lowest_symbol": self.tables.lowest.astype("<i4"),
             "frequencies": self.tables.frequencies.astype("<i4"),
         }
-        for place, (kernel, bias) in enumerate(zip(self.synthesis.kernels, self.synthesis.biases, strict=True)):
-            shared |= {f"kernel_{place}": kernel.astype("<i4"), f"bias_{place}": bias.astype("<i8")}
-        return shared
+        return shared | self.synthesis.arrays()
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], shared: dict[str, np.ndarray]) -> "HyperpriorCoder":
-        """Return the level that both are of."""
-        side = FactorizedCoder.from_arrays(
-            {name[5:]: array for name, array in arrays.items() if name.startswith("side_")}
-        )
-        layers = range(sum(name.startswith("kernel_") for name in shared))
+        """Return the coder that both are of."""
+        side = {name[5:]: array for name, array in arrays.items() if name.startswith("side_")}
         return cls(
-            side,
-            IntegerNetwork(
-                tuple(shared[f"kernel_{place}"] for place in layers), tuple(shared[f"bias_{place}"] for place in layers)
-            ),
+            FactorizedCoder.from_arrays(side, {}),
+            IntegerNetwork.from_arrays(shared),
             Tables(shared["frequencies"], shared["lowest_symbol"]),
             shared["shifts"],
             arrays["hyper_steps"],
@@ -228,3 +234,44 @@ def _by_table(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the order that sorts latents by table, and how many each table has."""
     flat = numbers.reshape(-1)
     return np.argsort(flat, kind="stable"), np.bincount(flat, minlength=SCALES)
+
+
+# A shift counts as if it had been seen to be 0 so many times.
+_PRIOR_SHIFTS = 50.0
+
+
+def _unfitted(exported: dict, latents: np.ndarray) -> list[HyperpriorCoder]:
+    """Return the levels with tables of the normal distribution, and what codes hyper-latents fitted to ``latents``."""
+    synthesis, tables = IntegerNetwork.of(exported["synthesis"]), scale_tables()
+    side = exported["hyper"]
+    hyper = blocks(latents[..., exported["steps"].shape[1] :], BLOCK)
+    levels = []
+    for place, (steps, corrections) in enumerate(zip(exported["steps"], exported["corrections"], strict=True)):
+        coder = FactorizedCoder.at_steps(
+            hyper, side["steps"][place], offsets=side["medians"], corrections=side["corrections"][place]
+        )
+        steps = steps.astype(np.float32)
+        log_steps = np.rint(np.log(steps.astype(np.float64)) * 2**ACTIVATION_BITS).astype(np.int32)
+        none = np.zeros((SCALES, 2), np.float32)
+        levels.append(HyperpriorCoder(coder, synthesis, tables, none, steps, log_steps, corrections.astype(np.float32)))
+    return levels
+
+
+def _refitted(levels: list[HyperpriorCoder], latents: np.ndarray) -> list[HyperpriorCoder]:
+    """Return the levels with tables and shifts fitted to what they make of ``latents``, all together."""
+    counts = np.zeros_like(count_integers(np.zeros(0, np.int64), np.zeros(0, np.int64)))
+    sums, seen = np.zeros((SCALES, 2)), np.zeros((SCALES, 2))
+    for level in levels:
+        integers = level.quantize(latents)
+        numbers, means = level.scales_and_means(blocks(integers[..., level.channels :], BLOCK))
+        main = integers[..., : level.channels]
+        counts += count_integers(main, numbers)
+        exact = (latents[..., : level.channels] - means) / level.steps
+        for far in (0, 1):
+            chosen = np.abs(main) > 1 if far else np.abs(main) == 1
+            outward = np.abs(main[chosen]) - np.sign(main[chosen]) * exact[chosen]
+            sums[:, far] += np.bincount(numbers[chosen], weights=outward, minlength=SCALES)
+            seen[:, far] += np.bincount(numbers[chosen], minlength=SCALES)
+    shifts = (sums / (seen + _PRIOR_SHIFTS)).astype(np.float32)
+    tables = scale_tables(counts)
+    return [replace(level, tables=tables, shifts=shifts) for level in levels]

@@ -1,4 +1,7 @@
-"""Channels ↔ squares of positions, in NumPy: what ``SpaceToDepth`` and ``DepthToSpace`` do in a model."""
+"""A small convolutional network in exact integers, and channels ↔ squares of positions, in NumPy.
+
+Float results differ between machines in their last bits, and one such bit is enough to lose a file.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,22 +35,28 @@ _EXACT = 2.0**53
 _POSITIONS_AT_ONCE = 2**15
 
 
+_OPERATIONS = ("convolution", "relu", "depth_to_space")
+# The hyper-synthesis of the models so far, which ``codec.npz`` does not spell out.
+_USUAL = (*("convolution", "relu", "convolution", "depth_to_space") * 2, "convolution", "relu", "convolution")
+
+
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
-    """Kernels ``(k, k, inputs, outputs)`` and biases ``(outputs,)`` int32, in the order they are applied.
-
-    ReLU follows the convolutions 0, 2 and 4; depth-to-space by 2 the convolutions 1 and 3; as ``HyperSynthesis`` does.
+    """Layers in the order they are applied: ``convolution`` (of stride 1, zeros around), ``relu``, ``depth_to_space``
+    (by 2). Kernels ``(k, k, inputs, outputs)`` and biases ``(outputs,)`` are those of the convolutions, integers.
     """
 
+    layers: tuple[str, ...]
     kernels: tuple[np.ndarray, ...]
     biases: tuple[np.ndarray, ...]
 
     @classmethod
-    def from_weights(cls, weights: Sequence[tuple[np.ndarray, np.ndarray]]) -> "IntegerNetwork":
-        """Return float kernels and biases in integers.
+    def of(cls, exported: Sequence[tuple]) -> "IntegerNetwork":
+        """Return in integers what a model exports: ``("convolution", kernel, bias)``, ``("relu",)`` and so on.
 
         Raises ``CodecError`` where a sum could leave the exact range: weights of a model that is not sane.
         """
+        weights = [layer[1:] for layer in exported if layer[0] == "convolution"]
         kernels = tuple(np.rint(kernel * 2**KERNEL_BITS) for kernel, _ in weights)
         biases = tuple(np.rint(bias * 2 ** (KERNEL_BITS + ACTIVATION_BITS)) for _, bias in weights)
         for kernel, bias in zip(kernels, biases, strict=True):
@@ -57,19 +66,44 @@ class IntegerNetwork:
                     "the weights of the hyper-synthesis are too large to be computed with exactly; the model has not "
                     "been trained to anything sane: train it again with a lower learning rate"
                 )
-        return cls(tuple(kernel.astype(np.int32) for kernel in kernels), tuple(bias.astype("i8") for bias in biases))
+        return cls(
+            tuple(layer[0] for layer in exported),
+            tuple(kernel.astype(np.int32) for kernel in kernels),
+            tuple(bias.astype("i8") for bias in biases),
+        )
 
-    def __call__(self, hyper_latents: np.ndarray) -> np.ndarray:
-        """Return ``(images, rows, columns, outputs)`` of ``(images, rows/4, columns/4, channels)``.
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Return ``(images, rows, columns, outputs)`` of hyper-latents on their own, coarser grid.
 
         Both are integers in float64, multiples of 2^−12 of what they stand for.
         """
-        x = np.clip(hyper_latents.astype(np.float64), -LARGEST_ACTIVATION, LARGEST_ACTIVATION)
-        *inner, last = self._in_float64
-        for place, weights in enumerate(inner):
-            x = _convolved(x, *weights)
-            x = spread(x, 2) if place % 2 else np.maximum(x, 0.0)
-        return _convolved(x, *last)
+        x = np.clip(x.astype(np.float64), -LARGEST_ACTIVATION, LARGEST_ACTIVATION)
+        weights = iter(self._in_float64)
+        for layer in self.layers:
+            if layer == "convolution":
+                x = _convolved(x, *next(weights))
+            else:
+                x = np.maximum(x, 0.0) if layer == "relu" else spread(x, 2)
+        return x
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return layers and weights by name, of fixed types."""
+        unusual = self.layers != _USUAL
+        arrays = {"layers": np.array([_OPERATIONS.index(one) for one in self.layers], "u1")} if unusual else {}
+        for place, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            arrays |= {f"kernel_{place}": kernel.astype("<i4"), f"bias_{place}": bias.astype("<i8")}
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "IntegerNetwork":
+        """Return the network whose ``arrays`` are among these."""
+        layers = tuple(_OPERATIONS[code] for code in arrays["layers"]) if "layers" in arrays else _USUAL
+        places = range(layers.count("convolution"))
+        return cls(
+            layers,
+            tuple(arrays[f"kernel_{place}"] for place in places),
+            tuple(arrays[f"bias_{place}"] for place in places),
+        )
 
     @cached_property
     def _in_float64(self) -> list[tuple[np.ndarray, np.ndarray]]:

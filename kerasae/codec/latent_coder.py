@@ -1,20 +1,33 @@
-"""One step of the ladder: latents ↔ bytes."""
+"""Latents ↔ bytes at one level: the contract, and the coder of channels that are independent."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from kerasae.codec.entropy_coder import ESCAPE_LENGTH_BITS, EntropyCoder
-from kerasae.codec.quantizer import Predictor, Quantizer, differences, undo_differences
-from kerasae.codec.tables import Tables
+from kerasae.codec.quantizer import Predictor, Quantizer, differences, fit_quantizer, undo_differences
+from kerasae.codec.tables import Tables, fit_tables
 from kerasae.errors import CodecError
+
+# Asked for the dead zone of a level, given its place and a function from dead zones to the level's coder.
+ChooseDeadZone = Callable[[int, Callable[[float], "LatentCoder"]], float]
+# Dead zones are tried on so many images.
+TRIED_IMAGES = 64
 
 
 class LatentCoder(ABC):
-    """Latents ↔ integers ``(images, rows, columns, channels)`` ↔ one payload an image."""
+    """Latents ↔ integers ``(images, rows, columns, channels)`` ↔ one payload an image, at one level.
+
+    Each kind of bottleneck with an entropy model names its coder as ``coder``, a key of ``frozen.CODERS``.
+    """
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, exported: dict, latents: np.ndarray, choose_dead_zone: ChooseDeadZone) -> "list[LatentCoder]":
+        """Return the coder of each level from what a bottleneck ``exported`` and ``latents`` of training images."""
 
     @abstractmethod
     def quantize(self, latents: np.ndarray) -> np.ndarray:
@@ -40,6 +53,23 @@ class LatentCoder(ABC):
         """Return the information in integers ``(images, rows, columns, channels)`` under the tables: ``(images,)``."""
         return self.bits_and_escapes(integers)[0].sum(axis=1)
 
+    @abstractmethod
+    def entropy(self, positions: int) -> float:
+        """Return the bits that so many positions cost by the tables' own account, as far as these tell alone."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what decides what a payload of this level decodes to, by name, of fixed types."""
+
+    def shared_arrays(self) -> dict[str, np.ndarray]:
+        """Return what all levels of a model have in common besides."""
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], shared: dict[str, np.ndarray]) -> "LatentCoder":
+        """Return the coder that both are of."""
+
     def check(self, payloads: Sequence[bytes], integers: np.ndarray) -> None:
         """Raise ``CodecError`` unless each payload is, to the byte, what ``encode`` writes for its integers.
 
@@ -62,6 +92,38 @@ class FactorizedCoder(LatentCoder):
     predictors: np.ndarray
     centres: np.ndarray
     tables: Tables
+
+    @classmethod
+    def fit(cls, exported, latents, choose_dead_zone) -> "list[FactorizedCoder]":
+        """Return the coder of each level of a ``FactorizedBottleneck``; see ``LatentCoder.fit``."""
+
+        def fitted(some: np.ndarray, place: int, zone: float) -> FactorizedCoder:
+            return cls.at_steps(
+                some,
+                exported["steps"][place],
+                offsets=exported["medians"],
+                corrections=exported["corrections"][place],
+                dead_zone=zone,
+            )
+
+        few, levels = latents[:TRIED_IMAGES], range(len(exported["steps"]))
+        zones = [choose_dead_zone(place, lambda zone, place=place: fitted(few, place, zone)) for place in levels]
+        return [fitted(latents, place, zone) for place, zone in enumerate(zones)]
+
+    @classmethod
+    def at_steps(cls, latents: np.ndarray, steps: np.ndarray, *, predicted: bool = False, **settings):
+        """Return the coder of these ``steps`` ``(channels,)`` with points and tables fitted to ``latents``.
+
+        With ``predicted`` each channel's integers are predicted from their neighbours in the way that costs least.
+        ``settings`` are those of ``fit_quantizer``.
+        """
+        channels = latents.shape[-1]
+        quantizer = fit_quantizer(latents.reshape(-1, channels), steps, **settings)
+        integers = quantizer.quantize(latents)
+        predictors = [_best_predictor(integers[..., one]) if predicted else Predictor.NONE for one in range(channels)]
+        centres = np.rint(integers[:, 0, 0].mean(axis=0)) if predicted else np.zeros(channels)
+        coder = cls(quantizer, np.array(predictors, "u1"), centres.astype(np.int32), None)
+        return replace(coder, tables=fit_tables(coder.residuals(integers)))
 
     @cached_property
     def coder(self) -> EntropyCoder:
@@ -138,13 +200,9 @@ class FactorizedCoder(LatentCoder):
         )
         return dict(zip(_ARRAYS, values, strict=True))
 
-    def shared_arrays(self) -> dict[str, np.ndarray]:
-        """Return what all levels of a model have in common: nothing."""
-        return {}
-
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "FactorizedCoder":
-        """Return the level that ``arrays`` are of."""
+    def from_arrays(cls, arrays: dict[str, np.ndarray], shared: dict[str, np.ndarray]) -> "FactorizedCoder":
+        """Return the coder that ``arrays`` are of."""
         steps, lowest_point, points, offsets, corrections, dead_zone, predictors, centres, lowest, frequencies = (
             arrays[name] for name in _ARRAYS
         )
@@ -164,6 +222,19 @@ _ARRAYS = (
     "lowest_symbol",
     "frequencies",
 )
+
+
+def _best_predictor(grid: np.ndarray) -> Predictor:
+    """Return the predictor whose differences of ``grid`` ``(images, rows, columns)`` have the least entropy."""
+    if grid.shape[1] * grid.shape[2] == 1:
+        return Predictor.NONE
+    return min(Predictor, key=lambda kind: _entropy(differences(grid, kind)))
+
+
+def _entropy(values: np.ndarray) -> float:
+    _, counts = np.unique(values, return_counts=True)
+    shares = counts / values.size
+    return float(-(shares * np.log2(shares)).sum())
 
 
 def symbol_bits(tables: Tables, integers: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

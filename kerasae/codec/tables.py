@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from kerasae.errors import CodecError
+
 # What the entropy coder computes with: frequencies of a table sum to 2^24.
 PRECISION = 24
 TOTAL = 2**PRECISION
@@ -21,6 +23,10 @@ class Tables:
 
     frequencies: np.ndarray
     lowest: np.ndarray
+
+    def __post_init__(self):
+        if (self.frequencies.sum(axis=1) != TOTAL).any():
+            raise CodecError("a table of probabilities does not sum to 1; the file of tables is damaged")
 
     @property
     def escape(self) -> int:

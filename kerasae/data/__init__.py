@@ -7,4 +7,5 @@ from kerasae.data.images import write_image as write_image
 from kerasae.data.sources import data_card as data_card
 from kerasae.data.sources import load_images as load_images
 from kerasae.data.splits import ImageSet as ImageSet
+from kerasae.data.splits import eight_bit as eight_bit
 from kerasae.data.splits import split_indices as split_indices

@@ -8,7 +8,6 @@ the cache exist, so a killed program, or two that build at once, leave either a 
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 from kerasae.data.splits import pixel_digest
 from kerasae.errors import DataError
+from kerasae.files import partial_file, write_text
 
 # Raise it when decoding changes what comes out, so that caches of older versions are built anew.
 _FORMAT = 1
@@ -106,10 +106,9 @@ def _build(
     skipped: list[str] = []
     names: list[str] = []
     replaced = _pixels_file(index)
-    handle, temporary = tempfile.mkstemp(prefix=f".{index.stem}-", suffix=".npy", dir=index.parent)
-    try:
+    with partial_file(index.parent, ".npy") as partial:
         # Written, not memory-mapped: on a full disk a write fails with an error, a memory map with a crash.
-        with os.fdopen(handle, "wb") as file:
+        with partial.open("wb") as file:
             _write_header(file, (0, *shape))
             hasher = hashlib.blake2b(digest_size=16)
             for name, image in decode(skipped):
@@ -122,12 +121,10 @@ def _build(
             hasher.update(repr((len(names), *shape)).encode())
         digest = hasher.hexdigest()
         pixels_path = index.with_name(f"{index.stem}-{digest[:16]}.npy")
-        os.replace(temporary, pixels_path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        os.replace(partial, pixels_path)
     images = np.lib.format.open_memmap(pixels_path, mode="r")
     content = {"source": source, "pixels": pixels_path.name, "digest": digest, "names": names, "skipped": skipped}
-    _write_json(index, content)
+    write_text(index, json.dumps(content))
     if replaced is not None and replaced != pixels_path:
         _remove(replaced)
     return CachedImages(images, tuple(names), tuple(skipped), digest)
@@ -137,16 +134,6 @@ def _write_header(file: Any, shape: Sequence[int]) -> None:
     """Write the .npy header; it takes the same room for every count, so it can be corrected afterwards."""
     header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
     np.lib.format.write_array_header_1_0(file, header)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".json", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _pixels_file(index: Path) -> Path | None:

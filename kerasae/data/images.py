@@ -2,7 +2,6 @@
 
 import io
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from kerasae.errors import DataError
-from kerasae.files import FILE_MODE
+from kerasae.files import partial_file
 
 Fit = Literal["crop", "stretch"]
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -32,8 +31,12 @@ def read_image(
 
     Raises ``DataError``, naming file and reason, for files that are missing, broken, animated, or not images.
     """
+    path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        # To read a pipe would be to wait for whoever writes to it.
+        raise DataError(f"{path} is no regular file but a pipe or a device; name an image file")
     try:
-        content = Path(path).read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
     return image_from_bytes(content, name=str(path), image_size=image_size, channels=channels, fit=fit)
@@ -95,19 +98,12 @@ def write_image(path: str | Path, pixels: np.ndarray) -> None:
         raise DataError(f"{path}: no image format with the suffix {path.suffix!r} can be written; use .png")
     plain = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            plain.save(file, format=kind)
-        os.chmod(temporary, FILE_MODE)
-        os.replace(temporary, path)
+        with partial_file(path.parent, path.suffix) as partial:
+            plain.save(partial, format=kind)
+            os.replace(partial, path)
     # Formats refuse what they cannot hold, such as a side beyond WebP's 16,383, with exceptions of several kinds.
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}") from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _plain(image: Image.Image, channels: int | None, name: str) -> Image.Image:

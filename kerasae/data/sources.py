@@ -5,7 +5,9 @@ import difflib
 import inspect
 import os
 import re
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from kerasae.data.cache import CachedImages, cached, file_states
 from kerasae.data.images import Progress, decode, read_image
 from kerasae.data.splits import ImageSet, limit_indices, pixel_digest
 from kerasae.errors import DataError
-from kerasae.files import shipped_folder
+from kerasae.files import files_in, replacing, shipped_folder
 from kerasae.recipes import SOURCES, ArrayData, FfhqData, FolderData, ImageSource
 
 
@@ -153,19 +155,10 @@ def _image_names(root: Path) -> list[str]:
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise DataError(f"the image folder {root} {what}; data.path names a folder of {', '.join(SUFFIXES)} files")
-    names = []
-    for folder, folders, files in os.walk(root):
-        # What starts with a dot was put there by a tool, such as the "._x.png" of a Mac, which is no image.
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = Path(folder).relative_to(root)
-        names += [
-            (inside / name).as_posix()
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        ]
+    names = list(files_in(root, SUFFIXES))
     if not names:
         raise DataError(f"no images in {root} or its subfolders; looked for {', '.join(SUFFIXES)}")
-    return sorted(names)
+    return names
 
 
 COUNT = 70_000
@@ -245,11 +238,41 @@ def data_card(name: str) -> str:
 
 
 def load_array(data: ArrayData, *, progress: Progress | None = None) -> ImageSet:
-    """Raise ``DataError``: images that were given in Python are not kept."""
-    raise DataError(
-        "the images of this run were given in Python and are not kept; give them again with images=, or name others "
-        "with --data"
-    )
+    """Return the images that a run kept of those it was given in Python: all but the ones it was trained on.
+
+    Raises ``DataError`` where none are kept.
+    """
+    if data.path is None or not Path(data.path).is_file():
+        raise DataError(
+            "the images of this run were given in Python and are not kept; give them again with images=, or name "
+            "others with --data"
+        )
+    return load_given(Path(data.path))
+
+
+def save_given(path: Path, images: ImageSet, splits: Mapping[str, np.ndarray]) -> None:
+    """Keep the validation and test images of an array beside its run, under the fingerprint of all of them."""
+    kept = np.concatenate([splits["validation"], splits["test"]]).astype(np.int64)
+    arrays = {"images": images.images[kept], "names": np.array([images.names[place] for place in kept], np.str_)}
+    if images.groups is not None:
+        arrays["groups"] = np.array([images.groups[place] for place in kept], np.str_)
+    with replacing(path) as partial, partial.open("wb") as file:
+        np.savez(file, validation=len(splits["validation"]), fingerprint=images.fingerprint, **arrays)
+
+
+def load_given(path: Path) -> ImageSet:
+    """Return what ``save_given`` kept; raises ``DataError`` where the file is broken."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            count, validation = len(stored["images"]), int(stored["validation"])
+            groups = [str(one) for one in stored["groups"]] if "groups" in stored.files else None
+            splits = {"validation": np.arange(validation), "test": np.arange(validation, count)}
+            found = ImageSet.from_array(
+                stored["images"], groups, [str(name) for name in stored["names"]], splits=splits
+            )
+            return replace(found, fingerprint=str(stored["fingerprint"]))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read ({error}); train again, or name other images with --data") from None
 
 
 def load_images(data: ImageSource, *, progress: Progress | None = None) -> ImageSet:

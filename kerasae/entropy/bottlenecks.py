@@ -152,6 +152,9 @@ class FactorizedBottleneck(Bottleneck):
     nothing may rest anywhere: on half a step its rounded latents would cost a bit each, on its median next to none.
     """
 
+    #: Which coder of ``kerasae.codec`` freezes what ``export`` gives.
+    coder = "factorized"
+
     def __init__(
         self,
         density: Density,
@@ -203,6 +206,13 @@ class FactorizedBottleneck(Bottleneck):
     def to_code(self, encoded):
         """Return what a file holds, before it is rounded: the latents."""
         return encoded
+
+    def export(self, qualities) -> dict[str, np.ndarray]:
+        """Return what the codec freezes: ``steps`` and ``corrections`` ``(qualities, channels)``, ``medians``."""
+        ones = np.ones(self.density.channels)
+        both = [(ones, ones) if self.gains is None else self.gains.steps(quality) for quality in qualities]
+        steps, corrections = (np.stack(rows) for rows in zip(*both, strict=True))
+        return {"steps": steps, "corrections": corrections, "medians": self.density_medians()}
 
     def centre(self) -> None:
         """Set ``centres`` to the medians of the density as it now is: after training, before rounded latents count."""

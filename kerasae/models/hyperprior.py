@@ -73,9 +73,9 @@ class HyperSynthesis(layers.Layer):
         ẑ (batch, rows/4, columns/4, hyper_channels) ─conv 3×3, relu─conv 1×1, double─conv 3×3, relu─conv 1×1, double
         ─conv 3×3, relu─conv 1×1─▶ (batch, rows, columns, outputs)
 
-    Doubling is depth-to-space by 2. Convolutions, ReLUs and moves of pixels only: coding runs it in integers
-    (``codec.integer_synthesis``), since float results differ between machines in their last bits and one such bit is
-    enough to lose a file.
+    Doubling is depth-to-space by 2. Convolutions, ReLUs and moves of pixels only: coding runs what ``export`` gives in
+    integers (``codec.integer_network``), since float results differ between machines in their last bits and one such
+    bit is enough to lose a file.
     """
 
     def __init__(self, width: int, outputs: int, *, regularizer=None, **kwargs):
@@ -103,12 +103,13 @@ class HyperSynthesis(layers.Layer):
             x = self.doubling(x) if place % 2 else ops.relu(x)
         return self.convolutions[-1](x)
 
-    def weights_in_order(self):
-        """Return kernel and bias of each convolution as NumPy float64, in the order they are applied."""
-        return [
-            tuple(ops.convert_to_numpy(weight).astype("float64") for weight in (layer.kernel, layer.bias))
-            for layer in self.convolutions
-        ]
+    def export(self) -> list[tuple]:
+        """Return the layers in the order they are applied, with kernel and bias as NumPy float64."""
+        layers: list[tuple] = []
+        for place, layer in enumerate(self.convolutions):
+            weights = (ops.convert_to_numpy(weight).astype("float64") for weight in (layer.kernel, layer.bias))
+            layers += [("convolution", *weights), ("depth_to_space",) if place % 2 else ("relu",)]
+        return layers[:-1]
 
     def compute_output_shape(self, input_shape):
         """Return the shape of what is known."""
@@ -151,6 +152,8 @@ class HyperpriorBottleneck(Bottleneck):
     rate, ``(batch,)`` nats, is that of both; ``quantization`` as there.
     """
 
+    coder = "hyperprior"
+
     def __init__(
         self,
         channels: int,
@@ -187,10 +190,8 @@ class HyperpriorBottleneck(Bottleneck):
         self.gains = QualityGains(levels, channels, span=span, name="gains")
         self.gaussian = GaussianDensity(name="gaussian")
         self.noise = UniformNoise(seed=seed, dtype="float32", name="noise")
-        self.to_pixels = DepthToSpace(HYPER_STRIDE, name="hyper_latents_as_pixels")
         self.analysis.build((None, None, None, channels))
         self.synthesis.build((None, None, None, density.channels))
-        self.to_pixels.build((None, None, None, density.channels))
         self.built = True
 
     def call(self, encoded, training=False, quality=None):
@@ -231,8 +232,16 @@ class HyperpriorBottleneck(Bottleneck):
         self.synthesis.convolutions[-1].bias.assign(start.astype(np.float32))
 
     def to_code(self, encoded):
-        """Return latents and hyper-latents as one array, the latter's channels spread over 4×4 blocks of positions."""
-        return ops.concatenate([encoded, self.to_pixels(self.analysis(encoded))], axis=-1)
+        """Return what a file holds, before it is rounded: latents and hyper-latents."""
+        return encoded, self.analysis(encoded)
+
+    def export(self, qualities) -> dict:
+        """Return what the codec freezes: ``steps`` and ``corrections`` ``(qualities, channels)``, ``hyper``, which is
+        the same of the hyper-latents with their ``medians``, and the layers of ``synthesis``.
+        """
+        steps, corrections = (np.stack(rows) for rows in zip(*map(self.gains.steps, qualities), strict=True))
+        hyper, synthesis = self.side.export(qualities), self.synthesis.export()
+        return {"steps": steps, "corrections": corrections, "hyper": hyper, "synthesis": synthesis}
 
     def centre(self) -> None:
         """Round hyper-latents around the medians of their density from now on."""

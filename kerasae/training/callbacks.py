@@ -95,6 +95,9 @@ class Reporter:
     def note(self, message: str) -> None:
         """Something worth a line."""
 
+    def close(self) -> None:
+        """Training is over, however it ended."""
+
 
 class ProgressCallback(keras.callbacks.Callback):
     """Passes what ``fit`` reports to a ``Reporter``, and ends an epoch whose loss is no number any more.

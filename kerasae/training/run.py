@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from kerasae.models import Autoencoder
 
 
+# What a run keeps of images that were given in Python.
+IMAGES = "images.npz"
+
+
 def image_scores_path(folder: Path, *, split: str, sigma: float, seed: int) -> Path:
     """Return where in the run's ``folder`` the numbers of one split, noise and seed are."""
     return folder / "evaluations" / f"{split}_sigma_{sigma:g}_seed_{seed}.npz"
@@ -146,7 +150,11 @@ class Run:
         path = self.folder / "recipe.toml"
         if not path.is_file():
             raise RunError(f"{self.folder} is not a run: it has no recipe.toml; see: kerasae runs")
-        return recipe_from(read_toml(path), name="recipe", origin=str(path))
+        plain = read_toml(path)
+        if plain.get("data", {}).get("source") == "array":
+            # Where the run is now; it may have been moved.
+            plain["data"]["path"] = str((self.folder / IMAGES).resolve())
+        return recipe_from(plain, name="recipe", origin=str(path))
 
     @property
     def is_finished(self) -> bool:

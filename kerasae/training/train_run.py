@@ -14,12 +14,13 @@ import numpy as np
 
 from kerasae.data import ImageSet, load_images, split_indices
 from kerasae.data.batches import TrainingFeed, ValidationFeed
+from kerasae.data.sources import save_given
 from kerasae.errors import RunError, TrainingError
 from kerasae.files import replacing, write_text
 from kerasae.models import Autoencoder, build_model
 from kerasae.models.build import code_of, code_reference, refuse_untrusted
 from kerasae.models.checks import check_sides
-from kerasae.recipes import Recipe, fingerprint, to_toml
+from kerasae.recipes import ArrayData, Recipe, fingerprint, to_toml
 from kerasae.recipes.kinds import CodeModel
 from kerasae.records import RunRecord
 from kerasae.runtime import versions
@@ -32,7 +33,7 @@ from kerasae.training.callbacks import (
 )
 from kerasae.training.checkpoint import Progress, load_checkpoint
 from kerasae.training.devices import OneDevice, choose_devices
-from kerasae.training.run import Run, locked, run_name, runs_folder
+from kerasae.training.run import IMAGES, Run, locked, run_name, runs_folder
 from kerasae.training.trainer import best_by, build_trainer, objective_sentence
 
 # What training goes on from: who trained on which images, and the checkpoint.
@@ -180,6 +181,8 @@ def _train(
     else:
         trainer.autoencoder.initialize_from(images.images[np.sort(splits["train"])[:_START_IMAGES]])
     write_text(folder / "recipe.toml", to_toml(recipe))
+    if isinstance(recipe.data, ArrayData):
+        save_given(folder / IMAGES, images, splits)
     run = run.write_record(replace(record, epochs_done=progress.epochs_done))
     checkpointing = CheckpointCallback(
         progress,

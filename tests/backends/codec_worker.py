@@ -13,9 +13,7 @@ from kerasae.runtime import choose_backend
 
 BACKEND = choose_backend()
 
-import keras  # noqa: E402
-
-from kerasae.codec import Codec, Frozen, unpack  # noqa: E402
+from kerasae.codec import Codec, unpack  # noqa: E402
 from tests.codec.made_up import KINDS, made_up_codec  # noqa: E402
 from tests.conftest import smooth_images  # noqa: E402
 
@@ -28,12 +26,9 @@ def main(folder, task):
     for kind in KINDS:
         place = folder / kind
         if task == "freeze":
-            place.mkdir()
-            codec = made_up_codec(kind)
-            codec.model.save(place / "model.keras")
-            codec.frozen.save(place / "codec.npz")
+            made_up_codec(kind).save(place)
             continue
-        codec = Codec(keras.saving.load_model(place / "model.keras"), Frozen.load(place / "codec.npz"))
+        codec = Codec.load(place)
         for step in (0, len(codec.frozen.levels) // 2):
             if task == "write":
                 for number, data in enumerate(codec.encode(images(), step=step)):

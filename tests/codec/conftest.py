@@ -1,9 +1,8 @@
 """A small trained run, as the command line makes it."""
 
 import pytest
-from PIL import Image
 
-from tests.conftest import smooth_images
+from tests.conftest import smooth_images, write_images
 
 
 @pytest.fixture(scope="session")
@@ -13,9 +12,7 @@ def trained(tmp_path_factory):
     from kerasae.training import train
 
     folder = tmp_path_factory.mktemp("trained")
-    (folder / "images").mkdir()
-    for place, image in enumerate(smooth_images(30)):
-        Image.fromarray(image[..., 0]).save(folder / "images" / f"{place:02}.png")
+    write_images(folder / "images", smooth_images(30))
     # Enough steps for latents that move the picture: an untrained ladder has one step and nothing to tell apart.
     changes = ("data.image_size=32", "training.batch_size=4", "training.learning_rate=5e-3")
     recipe = load_recipe("ae_baseline", data=f"folder:{folder / 'images'}", epochs=25, set=changes)

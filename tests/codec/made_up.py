@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -17,6 +18,8 @@ from kerasae.models import (
     ScaleHyperprior,
     initialize,
 )
+from kerasae.recipes import recipe_from
+from kerasae.training import build_trainer
 from tests.conftest import smooth_images
 
 _LEARNED = {"widths": (6, 8), "latent_channels": 7, "levels": 3, "span": 6.0}
@@ -32,6 +35,7 @@ KINDS = {
 HYPERPRIORS = ("scale_hyperprior", "mean_scale_hyperprior")
 LEARNED = ("factorized_prior", *HYPERPRIORS)
 LAMBDAS = (0.002, 0.01, 0.05)
+MIXED = [*smooth_images(5, seed=7), *smooth_images(2, size=44, seed=8), smooth_images(1)[0][:9, :20]]
 
 
 @cache
@@ -63,3 +67,28 @@ def _leave_the_start(model, random, images):
     for weight, scale in moved:
         weight.assign(ops.convert_to_numpy(weight) + random.normal(scale=scale, size=weight.shape))
     model.finalize()
+
+
+def recipe_of(kind, **objective):
+    return recipe_from(
+        {
+            "model": {"kind": kind, "widths": [8, 16], "latent_channels": 6},
+            "data": {"image_size": 32},
+            "objective": objective,
+            "training": {"learning_rate": 3e-3},
+        },
+        name=kind,
+        origin="here",
+    )
+
+
+@cache
+def briefly_trained(kind="factorized_prior"):
+    """Return a codec after some hundred steps, its trainer and its training images."""
+    images = smooth_images(200, seed=21)
+    keras.utils.set_random_seed(0)
+    trainer = build_trainer(recipe_of(kind, lambdas=LAMBDAS), steps_per_epoch=25)
+    trainer.fit(images, batch_size=8, epochs=6, verbose=0)
+    trainer.autoencoder.finalize()
+    codec = Codec(trainer.autoencoder, freeze(Network(trainer.autoencoder), images, lambdas=LAMBDAS))
+    return codec, trainer, images

@@ -1,14 +1,18 @@
+"""Images ↔ files: what comes back, in how many bytes, at which step, quality or target."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from kerasae.codec import Codec, Frozen, Packed, pack, unpack
+from kerasae.codec import Codec, Frozen, Packed, pack, pack_to_bytes, pack_to_psnr, unpack
+from kerasae.codec.freeze import qualities_of
 from kerasae.errors import CodecError
-from tests.codec.made_up import KINDS, made_up_codec
+from tests.codec.made_up import KINDS, LEARNED, MIXED, briefly_trained, made_up_codec
 from tests.conftest import smooth_images
 
 NOISE = np.random.default_rng(0)
+ALL = pytest.mark.parametrize("kind", LEARNED)
 SHAPES = [(1, 1), (7, 90), (32, 32), (33, 31), (64, 40)]
 ODD = {
     "black": np.zeros((20, 24, 1), np.uint8),
@@ -129,7 +133,12 @@ def test_what_is_frozen_is_saved_and_read_whole_or_not_at_all(codec, tmp_path):
     path = tmp_path / "codec.npz"
     codec.frozen.save(path)
     loaded = Frozen.load(path)
-    assert loaded.digest == codec.frozen.digest
+    for name in ("digest", "default", "psnr", "qualities", "geometry"):
+        assert getattr(loaded, name) == getattr(codec.frozen, name)
+    for ours, theirs in zip(loaded.levels, codec.frozen.levels, strict=True):
+        found = ours.arrays() | ours.shared_arrays()
+        for name, array in (theirs.arrays() | theirs.shared_arrays()).items():
+            np.testing.assert_array_equal(found[name], array)
     assert Codec(codec.model, loaded).encode(ODD["noise"]) == codec.encode(ODD["noise"])
     whole = path.read_bytes()
     refused = 0
@@ -173,3 +182,119 @@ def test_a_payload_that_no_image_has_is_refused(codec):
     for payload in (packed.payload + b"\1", packed.payload + b"\0\0\1"):
         with pytest.raises(CodecError, match=r"no image that this model could have written|does not decode"):
             codec.integers(replace(packed, payload=payload))
+
+
+@ALL
+def test_each_step_has_its_quality_and_each_quality_the_nearest_step(kind):
+    codec = made_up_codec(kind)
+    qualities = codec.frozen.qualities
+    assert qualities == qualities_of(3)
+    assert [codec.step_of(quality) for quality in qualities] == list(range(9))
+    assert [codec.step_of(quality) for quality in (2.9, 2.6, 2.1, 1.1, 1.13)] == [0, 2, 4, 8, 7]
+    assert qualities[codec.frozen.default] == 2.0
+    image = MIXED[0]
+    assert codec.encode(image, quality=2.5) == codec.encode(image, step=2)
+    assert codec.encode(image) == codec.encode(image, quality=2)
+    assert unpack(codec.encode(image, quality=1)).step == 8
+
+
+@ALL
+@pytest.mark.parametrize("quality", [0.9, 3.1, 0, -1, float("nan"), float("inf")])
+def test_a_quality_that_is_not_there_is_refused(kind, quality):
+    with pytest.raises(CodecError, match=r"quality .* is out of range; .* has qualities from 1 \(fewest bits\) to 3"):
+        made_up_codec(kind).encode(MIXED[0], quality=quality)
+
+
+def test_a_model_without_qualities_says_what_it_has():
+    codec = made_up_codec("conv_autoencoder")
+    with pytest.raises(
+        CodecError, match=r"was not trained for qualities, it has steps from 0 \(finest\) to \d+; pass step"
+    ):
+        codec.encode(MIXED[0], quality=1)
+
+
+@ALL
+def test_step_and_quality_together_are_refused(kind):
+    with pytest.raises(CodecError, match="step = 3 and quality = 2 each decide the step; pass one of them"):
+        made_up_codec(kind).encode(MIXED[0], step=3, quality=2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_image_may_have_a_step_of_its_own(kind):
+    codec = made_up_codec(kind)
+    steps = [0, 3, 1, 0, 3, 2, 1, 0]
+    together = codec.pack(MIXED, step=steps)
+    assert [one.step for one in together] == steps
+    alone = [codec.encode(image, step=step) for image, step in zip(MIXED, steps, strict=True)]
+    for file, decoded in zip(alone, codec.unpack(together), strict=True):
+        np.testing.assert_allclose(decoded, codec.decode(file).astype(int), atol=2)
+    with pytest.raises(CodecError, match="2 steps arrived for 8 images; give one for all or one for each"):
+        codec.pack(MIXED, step=[0, 1])
+    with pytest.raises(CodecError, match="step 99 is out of range"):
+        codec.pack(MIXED[:2], step=[0, 99])
+
+
+@pytest.mark.parametrize("kind", ["conv_autoencoder", *LEARNED])
+def test_a_target_of_bytes_is_kept_and_the_next_finer_step_is_larger(kind):
+    codec = made_up_codec(kind)
+    sizes = np.array(
+        [[len(file) for file in codec.encode(MIXED, step=step)] for step in range(len(codec.frozen.levels))]
+    )
+    most = int(sizes[-1].max()) + 12
+    steps = set()
+    for image, packed in zip(MIXED, pack_to_bytes(codec, MIXED, most), strict=True):
+        assert len(pack(packed)) <= most
+        if packed.step:
+            assert len(codec.encode(image, step=packed.step - 1)) > most
+        steps.add(packed.step)
+    assert len(steps) > 1
+    assert {packed.step for packed in pack_to_bytes(codec, MIXED, 10**6)} == {0}
+
+
+def psnr(image, decoded):
+    return -10 * np.log10(((image.astype(float) - decoded) ** 2).mean() / 255**2)
+
+
+@pytest.mark.parametrize("kind", ["conv_autoencoder", *LEARNED])
+def test_a_target_of_psnr_is_reached_and_the_next_coarser_step_is_worse(kind):
+    codec = made_up_codec(kind) if kind not in LEARNED else briefly_trained()[0]
+    last = len(codec.frozen.levels) - 1
+    ends = [
+        [psnr(a, b) for a, b in zip(MIXED, codec.decode(codec.encode(MIXED, step=step)), strict=True)]
+        for step in (0, last)
+    ]
+    least = min(ends[0]) - 0.3 * max(0.1, min(ends[0]) - min(ends[1]))
+    found = pack_to_psnr(codec, MIXED, least)
+    for image, packed, decoded in zip(MIXED, found, codec.unpack(found), strict=True):
+        assert psnr(image, decoded) >= least
+        if packed.step < last:
+            assert psnr(image, codec.decode(codec.encode(image, step=packed.step + 1))) < least
+    assert len({packed.step for packed in found}) > 1
+    assert {packed.step for packed in pack_to_psnr(codec, MIXED, 0)} == {last}
+
+
+@ALL
+def test_gray_images_without_an_axis_of_channels_have_targets_too(kind):
+    codec = made_up_codec(kind)
+    images = [image[..., 0] for image in MIXED]
+    for search, target in ((pack_to_psnr, 1.0), (pack_to_bytes, 2000)):
+        flat, plain = search(codec, images, target), search(codec, MIXED, target)
+        assert [pack(one) for one in flat] == [pack(one) for one in plain]
+
+
+@ALL
+def test_targets_out_of_reach_name_the_image(kind):
+    codec = made_up_codec(kind)
+    images = [np.full((8, 8, 1), 128, np.uint8), MIXED[0]]
+    few = len(codec.encode(images[0], step=8))
+    assert len(codec.encode(images[1], step=8)) > few
+    with pytest.raises(
+        CodecError, match=f"image 1 takes more than {few} bytes even at the coarsest step; allow it more"
+    ):
+        pack_to_bytes(codec, images, few)
+    with pytest.raises(CodecError, match="second takes more than"):
+        pack_to_bytes(codec, images, few, ["first", "second"])
+    with pytest.raises(CodecError, match=r"image \d stays below 99 dB even at the finest step; ask for less"):
+        pack_to_psnr(codec, images, 99)
+    with pytest.raises(CodecError, match=r"(first|second) stays below 99 dB"):
+        pack_to_psnr(codec, images, 99, ["first", "second"])

@@ -9,7 +9,7 @@ import pytest
 from kerasae.codec import pack, pack_archive, unpack, unpack_archive
 from kerasae.errors import CodecError
 from tests.codec.made_up import KINDS, made_up_codec
-from tests.conftest import smooth_images
+from tests.conftest import once, smooth_images
 
 FILES = 3400  # for each kind of model
 
@@ -38,6 +38,7 @@ def mutated(content, random):
     return bytes(data)
 
 
+@once
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_files(kind):
     codec, random = made_up_codec(kind), np.random.default_rng(1)
@@ -65,6 +66,7 @@ def test_damaged_files(kind):
     assert slowest < 10
 
 
+@once
 def test_damaged_archives():
     codec, random = made_up_codec("conv_autoencoder"), np.random.default_rng(2)
     packed = codec.pack(smooth_images(5))

@@ -1,14 +1,13 @@
-"""The sources together: light to import, a card each; a folder of image files, and all that can be wrong."""
+"""The sources together: light to import, a card each; folders and FFHQ in the layouts in which people have them."""
 
-import subprocess
-import sys
 from importlib import import_module
 
+import numpy as np
 import pytest
 
-from kerasae.data import data_card, load_images
+from kerasae.data import data_card, load_images, sources, split_indices, write_image
 from kerasae.errors import DataError
-from kerasae.recipes import SOURCES, recipe_from
+from kerasae.recipes import SOURCES, FfhqData, FolderData, recipe_from
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -45,8 +44,231 @@ def test_cards_of_faces_speak_of_their_risks(card):
         assert word in text
 
 
-def test_importing_loads_no_framework():
-    heavy = ["keras", "tensorflow", "tensorflow_datasets", "jax", "torch", "skimage", "matplotlib"]
-    code = f"import sys, kerasae.data; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+# === Folders ===
+
+
+def data(path, **settings):
+    return FolderData(path=str(path), **{"image_size": 16} | settings)
+
+
+def write_labels(folder, text, name="labels.csv"):
+    (folder / name).write_bytes(text.encode("utf-8"))
+
+
+ALL_ROWS = "file,person\na.png,p1\nb.png,p1\nc.png,p2\nd.PNG,p2\nmore/e.png,p3\nmore\\f.png,p3\nelsewhere.png,p9\n"
+
+
+def test_files_are_sorted_by_path(image_folder, random_image):
+    images = load_images(data(image_folder))
+    assert images.names == ("a.png", "b.png", "c.png", "d.PNG", "more/e.png", "more/f.png")
+    assert (images.label, images.card, images.groups) == ("folder:pictures", "folder", None)
+    np.testing.assert_array_equal(images.images[1], random_image(16, 16, seed=0))
+    np.testing.assert_array_equal(images.images[5], random_image(16, 16, seed=5))
+
+
+def test_hidden_and_other_files_are_passed_over(image_folder):
+    (image_folder / "._a.png").write_text("resource fork")
+    (image_folder / ".thumbs").mkdir()
+    (image_folder / ".thumbs" / "x.png").write_text("no image")
+    (image_folder / "notes.txt").write_text("hello")
+    assert len(load_images(data(image_folder)).names) == 6
+
+
+def test_formats_shapes_and_channels_are_mixed_freely(image_folder, random_image):
+    write_image(image_folder / "g.jpeg", random_image(40, 20, 3))
+    write_image(image_folder / "h.webp", random_image(8, 9, 3))
+    for channels in (1, 3):
+        images = load_images(data(image_folder, image_size=12, channels=channels))
+        assert images.images.shape == (8, 12, 12, channels)
+
+
+def test_progress_reaches_the_end(image_folder):
+    seen = []
+    load_images(data(image_folder), progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (6, 6)
+
+
+def test_groups_come_from_the_labels(image_folder):
+    write_labels(image_folder, "\ufeff" + ALL_ROWS)
+    images = load_images(data(image_folder, group_column="person"))
+    assert images.groups == ("p1", "p1", "p2", "p2", "p3", "p3")
+    assert images.fingerprint != load_images(data(image_folder)).fingerprint
+    assert sorted(map(len, split_indices(images, data(image_folder)).values())) == [2, 2, 2]
+
+
+def test_limit_keeps_that_many(image_folder):
+    assert len(load_images(data(image_folder, limit=4)).names) == 4
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("file,persn\na.png,1\n", r"no column 'person'; it has: file, persn; did you mean 'persn'\?"),
+        ("name,person\na.png,1\n", "no column 'file'; it has: name, person"),
+        ("", "no column 'file'; it has: none"),
+        ("file,person\na.png,p1\n", r"no row for 5 images, first 'b\.png'"),
+        (ALL_ROWS.replace("c.png,p2", "c.png,"), r"empty 'person' for 1 image, first 'c\.png'"),
+        (ALL_ROWS + "a.png,p2\n", r"gives 'a\.png' two values of 'person': 'p1' and 'p2'"),
+    ],
+)
+def test_labels_that_do_not_serve(image_folder, labels, message):
+    write_labels(image_folder, labels)
+    with pytest.raises(DataError, match=message):
+        load_images(data(image_folder, group_column="person"))
+
+
+def test_missing_and_unreadable_labels(image_folder):
+    with pytest.raises(DataError, match=r"labels\.csv does not exist; data\.group_column = 'person' needs a CSV file"):
+        load_images(data(image_folder, group_column="person"))
+    (image_folder / "labels.csv").write_bytes(b"file,person\n\xff\xfe\n")
+    with pytest.raises(DataError, match="cannot be read as a CSV file in UTF-8"):
+        load_images(data(image_folder, group_column="person"))
+
+
+def test_folders_that_do_not_serve(tmp_path, random_image):
+    with pytest.raises(DataError, match=r"the image folder .*nowhere does not exist"):
+        load_images(data(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match=r"no images in .*; looked for \.png, \.jpg, \.jpeg, \.webp"):
+        load_images(data(tmp_path))
+    write_image(tmp_path / "a.png", random_image(16, 16))
+    with pytest.raises(DataError, match="is a file, not a folder"):
+        load_images(data(tmp_path / "a.png"))
+    # One image can be scored, though not split.
+    assert len(load_images(data(tmp_path)).names) == 1
+    (tmp_path / "a.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="has no usable image and 1 broken; at least one is needed"):
+        load_images(data(tmp_path, on_error="skip"))
+
+
+def test_a_broken_file_stops_or_is_counted(image_folder):
+    write_labels(image_folder, ALL_ROWS)
+    (image_folder / "b.png").write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"b\.png is not a readable image.*--set data\.on_error=skip"):
+        load_images(data(image_folder))
+    images = load_images(data(image_folder, on_error="skip", group_column="person"))
+    assert images.names == ("a.png", "c.png", "d.PNG", "more/e.png", "more/f.png")
+    assert images.groups == ("p1", "p2", "p2", "p3", "p3")
+    assert len(images.images) == 5
+    assert len(images.skipped) == 1
+    assert images.skipped[0].startswith("b.png: ")
+
+
+def test_broken_files_may_leave_too_few_to_split(image_folder):
+    for name in ("a.png", "b.png", "c.png", "d.PNG"):
+        (image_folder / name).write_bytes(b"broken")
+    loaded = load_images(data(image_folder, on_error="skip"))
+    assert (len(loaded.names), len(loaded.skipped)) == (2, 4)
+    with pytest.raises(DataError, match=r"has 2 images; .* at least 3"):
+        split_indices(loaded, data(image_folder))
+
+
+def test_a_large_folder_is_cached_and_the_same(image_folder, own_cache, monkeypatch):
+    plain = load_images(data(image_folder))
+    assert list(own_cache.iterdir()) == []
+    monkeypatch.setattr(sources, "_CACHE_FROM", 6)
+    for _ in range(2):
+        mapped = load_images(data(image_folder))
+        assert isinstance(mapped.images, np.memmap)
+        assert mapped.fingerprint == plain.fingerprint
+        np.testing.assert_array_equal(mapped.images, plain.images)
+
+
+def test_real_faces_split_by_person(faces_folder):
+    settings = data(faces_folder, image_size=128, group_column="identity", limit=400)
+    faces = load_images(settings)
+    assert faces.images.shape == (400, 128, 128, 1)
+    parts = split_indices(faces, settings)
+    people = [{faces.groups[index] for index in part} for part in parts.values()]
+    assert sum(map(len, people)) == len(set(faces.groups))
+    assert 60 <= len(parts["test"]) <= 100
+
+
+# === FFHQ ===
+
+NUMBERS = (0, 1, 999, 1000, 1001, 69999)
+
+
+def ffhq_data(path, **settings):
+    return FfhqData(path=str(path), **{"image_size": 16, "channels": 3} | settings)
+
+
+def write_thumbnails(root, random_image, *, nested):
+    for number in NUMBERS:
+        folder = root / f"{number // 1000:02d}000" if nested else root
+        folder.mkdir(parents=True, exist_ok=True)
+        write_image(folder / f"{number:05d}.png", random_image(16, 16, 3, seed=number))
+
+
+def test_all_layouts_give_the_same_images(tmp_path, random_image):
+    write_thumbnails(tmp_path / "flat", random_image, nested=False)
+    write_thumbnails(tmp_path / "nested", random_image, nested=True)
+    write_thumbnails(tmp_path / "root" / "thumbnails128x128", random_image, nested=True)
+    (tmp_path / "root" / "LICENSE.txt").touch()
+    sets = [load_images(ffhq_data(tmp_path / name)) for name in ("flat", "nested", "root", "root/thumbnails128x128")]
+    assert {one.fingerprint for one in sets} == {sets[0].fingerprint}
+    assert sets[0].names == ("00000", "00001", "00999", "01000", "01001", "69999")
+    assert sets[0].label == "ffhq (6 of 70,000)"
+    assert sets[0].card == "ffhq"
+    np.testing.assert_array_equal(sets[1].images[2], random_image(16, 16, 3, seed=999))
+
+
+def test_the_label_of_all_images_has_no_count(tmp_path, random_image, monkeypatch):
+    monkeypatch.setattr(sources, "COUNT", 4)
+    for number in range(4):
+        write_image(tmp_path / f"{number:05d}.png", random_image(16, 16, 3, seed=number))
+    assert load_images(ffhq_data(tmp_path)).label == "ffhq"
+
+
+def test_the_second_start_decodes_nothing_and_a_new_file_is_noticed(tmp_path, random_image, monkeypatch):
+    write_thumbnails(tmp_path, random_image, nested=True)
+    first = load_images(ffhq_data(tmp_path))
+
+    seen = []
+    second = load_images(ffhq_data(tmp_path), progress=lambda *done: seen.append(done))
+    assert seen == []
+    assert second.fingerprint == first.fingerprint
+    assert isinstance(second.images, np.memmap)
+
+    write_image(tmp_path / "00000" / "00002.png", random_image(16, 16, 3, seed=2))
+    third = load_images(ffhq_data(tmp_path), progress=lambda *done: seen.append(done))
+    assert seen == [(7, 7)]
+    assert len(third.names) == 7
+
+
+def test_files_that_ffhq_does_not_have_are_passed_over(tmp_path, random_image):
+    write_thumbnails(tmp_path, random_image, nested=True)
+    for name in ("00000/01005.png", "70000.png", "0001.png", "00003.jpg", "backup/00004.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_image(tmp_path / name, random_image(16, 16, 3))
+    assert len(load_images(ffhq_data(tmp_path)).names) == 6
+
+
+def test_limit_decodes_only_what_it_keeps(tmp_path, random_image):
+    write_thumbnails(tmp_path, random_image, nested=True)
+    seen = []
+    few = load_images(ffhq_data(tmp_path, limit=4), progress=lambda *done: seen.append(done))
+    assert len(few.names) == 4
+    assert seen == [(4, 4)]
+    assert sorted(map(len, split_indices(few, ffhq_data(tmp_path)).values())) == [1, 1, 2]
+
+
+def test_broken_thumbnails_stop_or_are_counted(tmp_path, random_image):
+    write_thumbnails(tmp_path, random_image, nested=True)
+    (tmp_path / "01000" / "01001.png").write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"01001\.png is not a readable image.*data\.on_error=skip"):
+        load_images(ffhq_data(tmp_path))
+    for _ in range(2):
+        images = load_images(ffhq_data(tmp_path, on_error="skip"))
+        assert len(images.names) == 5
+        assert images.skipped[0].startswith("01001: ")
+
+
+def test_folders_that_are_not_ffhq(tmp_path, random_image):
+    with pytest.raises(DataError, match=r"the FFHQ folder .*nowhere does not exist"):
+        load_images(ffhq_data(tmp_path / "nowhere"))
+    write_image(tmp_path / "holiday.png", random_image(16, 16, 3))
+    with pytest.raises(DataError, match=r"does not look like FFHQ: .*--data folder:PATH"):
+        load_images(ffhq_data(tmp_path))
+    write_image(tmp_path / "00000.png", random_image(16, 16, 3))
+    with pytest.raises(DataError, match="has 1 usable FFHQ images; at least 3"):
+        load_images(ffhq_data(tmp_path))

@@ -1,12 +1,14 @@
-"""Hyperprior codecs: latents and hyper-latents in one payload."""
+"""Latents and hyper-latents in one payload, and the tables that the latter choose from."""
 
 import keras
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from kerasae.codec import Frozen
-from kerasae.codec.hyperprior_coder import BLOCK
-from kerasae.codec.integer_network import blocks, spread
+from kerasae.codec.hyperprior_coder import BLOCK, SCALES, count_integers, scale_number, scale_tables, scales
+from kerasae.codec.integer_network import blocks
+from kerasae.codec.latent_coder import symbol_bits
+from kerasae.codec.tables import TOTAL
 from tests.codec.made_up import HYPERPRIORS, made_up_codec
 from tests.conftest import smooth_images
 
@@ -14,15 +16,6 @@ from tests.conftest import smooth_images
 @pytest.fixture(params=HYPERPRIORS)
 def codec(request):
     return made_up_codec(request.param)
-
-
-def test_blocks_and_spread_are_inverse_to_each_other_and_to_the_layer():
-    hyper = np.random.default_rng(0).normal(size=(2, 3, 5, 32)).astype("float32")
-    pixels = spread(hyper, BLOCK)
-    assert pixels.shape == (2, 12, 20, 2)
-    np.testing.assert_array_equal(blocks(pixels, BLOCK), hyper)
-    layer = made_up_codec(HYPERPRIORS[0]).model.bottleneck.to_pixels
-    np.testing.assert_array_equal(pixels, keras.ops.convert_to_numpy(layer(keras.ops.convert_to_tensor(hyper))))
 
 
 def test_integers_come_back_with_outliers_too(codec):
@@ -51,9 +44,6 @@ def test_the_decoder_is_given_the_latents_to_half_a_step(codec):
 
 def test_the_integer_synthesis_costs_less_than_half_a_percent(codec):
     """Bits under the tables that integers choose, against those that the float network's scales choose."""
-    from kerasae.codec.hyperprior_coder import scale_number
-    from kerasae.codec.latent_coder import symbol_bits
-
     latents = codec.network.encode(smooth_images(40))
     level, bottleneck = codec.frozen.levels[4], codec.model.bottleneck
     integers = level.quantize(latents)
@@ -64,17 +54,39 @@ def test_the_integer_synthesis_costs_less_than_half_a_percent(codec):
     scale, mean = (np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(x))) for x in (scale, mean))
     main = np.rint((latents[..., : level.channels] - mean) / level.steps).astype(int)
     floats = symbol_bits(level.tables, main, scale_number(4096 * (np.log(scale) - np.log(level.steps))))[0].sum()
-    numbers, means = level.known(side)
+    numbers, means = level.scales_and_means(side)
     main = np.rint((latents[..., : level.channels] - means) / level.steps).astype(int)
     whole = symbol_bits(level.tables, main, numbers)[0].sum()
     assert abs(whole / floats - 1) < 0.005
 
 
-def test_a_frozen_hyperprior_is_saved_and_loaded_to_the_same_digest(codec, tmp_path):
-    codec.frozen.save(tmp_path / "codec.npz")
-    loaded = Frozen.load(tmp_path / "codec.npz")
-    assert loaded.digest == codec.frozen.digest
-    latents = codec.network.encode(smooth_images(3))
-    for mine, its in zip(codec.frozen.levels[::7], loaded.levels[::7], strict=True):
-        np.testing.assert_array_equal(mine.quantize(latents), its.quantize(latents))
-        np.testing.assert_array_equal(mine.dequantize(mine.quantize(latents)), its.dequantize(its.quantize(latents)))
+def test_scales_are_in_equal_ratios_and_each_is_nearest_to_itself():
+    logs = np.log(scales())
+    np.testing.assert_allclose(np.diff(logs), 500 / 4096)
+    np.testing.assert_array_equal(scale_number(np.rint(logs * 4096)), np.arange(SCALES))
+    np.testing.assert_array_equal(scale_number(np.rint((logs + 0.05) * 4096)), np.arange(SCALES))
+    np.testing.assert_array_equal(scale_number(np.array([-(2.0**21), 2.0**21])), [0, SCALES - 1])
+
+
+def test_without_counts_the_tables_are_those_of_normal_distributions():
+    tables = scale_tables()
+    np.testing.assert_array_equal(tables.frequencies.sum(axis=1), TOTAL)
+    for number in (0, 18, 30, 45):
+        scale = scales()[number]
+        integers = np.arange(-3, 4)
+        expected = norm.cdf((integers + 0.5) / scale) - norm.cdf((integers - 0.5) / scale)
+        found = tables.frequencies[number, integers - tables.lowest[number]] / TOTAL
+        np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("number", [5, 20, 40])
+def test_what_was_seen_outweighs_the_normal_distribution(number):
+    random = np.random.default_rng(0)
+    seen = np.rint(random.laplace(0, scales()[number], 200_000)).astype(int)
+    tables = scale_tables(count_integers(seen, np.full(seen.shape, number)))
+    share = (seen == 0).mean()
+    found = tables.frequencies[number, -tables.lowest[number]] / TOTAL
+    assert abs(found - share) < 0.01
+    # The others are as they were.
+    other = SCALES - 1
+    np.testing.assert_array_equal(tables.frequencies[other], scale_tables().frequencies[other])

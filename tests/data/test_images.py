@@ -1,6 +1,7 @@
 """Images in files: what comes back is what was meant."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -125,6 +126,13 @@ def test_other_broken_files_are_refused_by_name(tmp_path):
         read_image(tmp_path / "none.png")
     with pytest.raises(DataError, match="cannot be read: Is a directory"):
         read_image(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png is no regular file but a pipe or a device"):
+        read_image(tmp_path / "pipe.png")
 
 
 def test_gray_of_unknown_range_is_refused(tmp_path):

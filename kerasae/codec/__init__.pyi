@@ -1,0 +1,12 @@
+from .codec import Codec as Codec
+from .codec import pack_to_bytes as pack_to_bytes
+from .codec import pack_to_psnr as pack_to_psnr
+from .container import Packed as Packed
+from .container import pack as pack
+from .container import pack_archive as pack_archive
+from .container import unpack as unpack
+from .container import unpack_archive as unpack_archive
+from .files import compress_files as compress_files
+from .files import decompress_files as decompress_files
+from .freeze import freeze_run as freeze_run
+from .frozen import Frozen as Frozen

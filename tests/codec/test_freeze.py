@@ -1,0 +1,138 @@
+"""What is frozen of learned codecs: qualities, dead zones, rates."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from kerasae.codec import Codec, Frozen
+from kerasae.codec.codec import pack_to_psnr
+from kerasae.codec.freeze import DEAD_ZONES, freeze, lambda_at, qualities_of, squared_errors
+from kerasae.codec.network import Network
+from kerasae.errors import CodecError
+from kerasae.models import build_model
+from tests.codec.made_up import LAMBDAS, LEARNED, MIXED, briefly_trained, made_up_codec, recipe_of
+from tests.conftest import smooth_images
+
+ALL = pytest.mark.parametrize("kind", LEARNED)
+# What the scale hyperprior does after training, the one with means does too.
+TRAINED = pytest.mark.parametrize("kind", ["factorized_prior", "mean_scale_hyperprior"])
+
+
+def test_qualities_come_in_quarters_the_highest_first():
+    assert qualities_of(1) == (1.0,)
+    assert qualities_of(3) == (3.0, 2.75, 2.5, 2.25, 2.0, 1.75, 1.5, 1.25, 1.0)
+    assert len(qualities_of(8)) == 29
+
+
+def test_lambda_between_two_levels_is_their_geometric_mean():
+    assert lambda_at((), 2.0) is None
+    assert lambda_at((0.01, 0.04), 1.0) == pytest.approx(0.01)
+    assert lambda_at((0.01, 0.04), 1.5) == pytest.approx(0.02)
+    assert lambda_at((0.01, 0.04), 2.0) == pytest.approx(0.04)
+
+
+def test_a_level_is_what_the_bottleneck_does_at_its_quality():
+    codec = made_up_codec("factorized_prior")
+    model, images = codec.model, smooth_images(10, seed=9)
+    latents = codec.network.encode(images)
+    plain = freeze(codec.network, smooth_images(60))
+    for step, quality in enumerate(codec.frozen.qualities):
+        quantizer = plain.levels[step].quantizer
+        steps, corrections = model.bottleneck.gains.steps(quality)
+        np.testing.assert_allclose(quantizer.steps, steps, rtol=1e-6)
+        np.testing.assert_allclose(quantizer.corrections, corrections, rtol=1e-6)
+        np.testing.assert_allclose(quantizer.offsets, model.bottleneck.density_medians(), rtol=1e-6)
+        rounded = ops.convert_to_numpy(
+            model.encode(images.astype("float32") / 255, quality=np.full(10, quality, "float32"))
+        )
+        integers = plain.levels[step].quantize(latents)
+        middles = (integers * quantizer.steps + quantizer.offsets) * quantizer.corrections
+        # A latent on the border between two integers may fall to either side.
+        assert np.isclose(middles, rounded, rtol=1e-4, atol=1e-4).mean() > 0.998
+
+
+def zone_of(level):
+    return level.dead_zone if hasattr(level, "dead_zone") else level.quantizer.dead_zone
+
+
+@ALL
+def test_the_dead_zone_is_the_one_that_costs_least_and_none_without_lambdas(kind):
+    codec, images = made_up_codec(kind), smooth_images(60)
+    plain = freeze(codec.network, images)
+    assert {zone_of(level) for level in plain.levels} == {0.0}
+    chosen = [zone_of(level) for level in codec.frozen.levels]
+    assert all(any(zone == pytest.approx(one) for one in DEAD_ZONES) for zone in chosen)
+    assert max(chosen) > 0
+    latents = codec.network.encode(images)
+
+    def cost(level, quality):
+        integers = level.quantize(latents)
+        errors = squared_errors(codec.network, level.dequantize(integers), images).mean()
+        return level.estimated_bits(integers).mean() / 32**2 + lambda_at(LAMBDAS, quality) * 255**2 * errors
+
+    # Chosen at whole qualities; of a hyperprior with tables that know of no dead zone yet, and so not to the last bit.
+    slack = 1e-6 if kind == "factorized_prior" else 0.01
+    for ours, theirs, quality in list(zip(codec.frozen.levels, plain.levels, codec.frozen.qualities, strict=True))[::4]:
+        assert cost(ours, quality) <= cost(theirs, quality) * (1 + slack)
+
+
+def test_tables_of_an_older_format_are_refused(tmp_path):
+    made_up_codec("conv_autoencoder").frozen.save(tmp_path / "codec.npz")
+    content = dict(np.load(tmp_path / "codec.npz"))
+    np.savez(tmp_path / "codec.npz", **content | {"format": 1})
+    with pytest.raises(CodecError, match=r"is of format 1, this kerasae reads 2; freeze the run again"):
+        Frozen.load(tmp_path / "codec.npz")
+
+
+@ALL
+def test_one_level_is_one_step(kind):
+    recipe = recipe_of(kind, lambdas=[0.01])
+    model = build_model(recipe)
+    codec = Codec(model, freeze(Network(model), smooth_images(20), lambdas=(0.01,)))
+    assert codec.frozen.qualities == (1.0,)
+    assert codec.encode(MIXED[0], quality=1) == codec.encode(MIXED[0], step=0)
+    assert pack_to_psnr(codec, MIXED[:1], 0)[0].step == 0
+
+
+@TRAINED
+def test_training_bits_are_no_fewer_than_those_of_the_frozen_tables(kind):
+    codec, trainer, images = briefly_trained(kind)
+    bottleneck = trainer.autoencoder.bottleneck
+    latents = codec.network.encode(images)
+    encoded = latents[..., : codec.network.channels]
+    for quality in (1.0, 2.0, 2.5, 3.0):
+        at = np.full(len(images), quality, "float32")
+        _, rate = bottleneck(ops.convert_to_tensor(encoded), sample=True, quality=at)
+        noisy = ops.convert_to_numpy(rate).mean() / np.log(2)
+        level = codec.frozen.levels[codec.step_of(quality)]
+        estimate = level.estimated_bits(level.quantize(latents)).mean()
+        # Rounded without a dead zone, under the density itself: what training said it would cost.
+        rounded = ops.convert_to_numpy(bottleneck(ops.convert_to_tensor(encoded), quality=at)[1]).mean() / np.log(2)
+        assert noisy >= 0.995 * estimate
+        assert estimate >= 0.6 * rounded
+        if kind == "factorized_prior":
+            assert noisy == pytest.approx(rounded, rel=0.2)
+
+
+@TRAINED
+def test_real_bits_are_the_estimate_within_one_percent(kind):
+    codec, *_ = briefly_trained(kind)
+    images = smooth_images(12, size=192, seed=22)
+    for quality in (1.0, 2.0, 3.0):
+        estimate = codec.estimated_bits(images, step=codec.step_of(quality)).sum()
+        packed = codec.pack(images, step=codec.step_of(quality))
+        assert 8 * sum(len(one.payload) for one in packed) == pytest.approx(estimate, rel=0.01)
+
+
+@TRAINED
+def test_training_gives_a_curve_bits_and_psnr_fall_together(kind):
+    codec, *_ = briefly_trained(kind)
+    images = smooth_images(40, seed=23)
+    points = []
+    for step in (0, 4, 8):
+        files = codec.encode(images, step=step)
+        decoded = np.stack(codec.decode(files))
+        points.append((sum(map(len, files)), ((decoded.astype(float) - images) ** 2).mean()))
+    assert points[0][0] > points[1][0] > points[2][0]
+    assert points[0][1] < points[1][1] < points[2][1]
+    assert list(codec.frozen.psnr) == sorted(codec.frozen.psnr, reverse=True)

@@ -53,6 +53,7 @@ def pytest_addoption(parser):
 BACKEND_FREE = {"recipe", "recipes", "reports"}
 BACKEND_FREE_FILES = {
     "tests/test_imports.py",
+    "tests/test_records.py",
     "evaluation/test_compare.py",
     "evaluation/test_statistics.py",
     "training/test_tensorboard.py",

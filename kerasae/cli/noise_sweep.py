@@ -34,24 +34,24 @@ def noise_sweep(
     from kerasae.files import write_json
     from kerasae.recipes import load_recipe
     from kerasae.runtime import choose_backend
+    from kerasae.training import Run, runs_folder
     from kerasae.training.devices import refuse_several_processes
 
     refuse_several_processes("noise-sweep")
     sweep, named = _plan(targets or ["noise_sweep"], sigmas, split, runs)
     overrides = {"data": data, "epochs": epochs, "seed": seed, "set": set or ()}
     # Every recipe is read before the first is trained: a fault in the last should not cost an hour.
-    planned = [one if hasattr(one, "record") else load_recipe(one, **overrides) for one in named]
+    planned = [one if isinstance(one, Run) else load_recipe(one, **overrides) for one in named]
     choose_backend()
 
     from kerasae.api import fitted, score
     from kerasae.evaluation import noise_sweep as measure_sweep
     from kerasae.reports import noise_sweep as draw
     from kerasae.reports import sweep_table
-    from kerasae.training import runs_folder
 
     found = []
     for one in planned:
-        run = one if hasattr(one, "record") else fitted(one, runs=runs)
+        run = one if isinstance(one, Run) else fitted(one, runs=runs)
         if not run.scores():
             score(run)
         found.append(run)

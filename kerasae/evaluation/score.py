@@ -106,7 +106,8 @@ def _likelihood(recipe: Recipe, mse: float) -> tuple[float, str]:
 class Evaluation:
     """Scores, and the numbers of every image behind them by (split, sigma); ``seed`` is that of the noise.
 
-    ``latents`` are those of a variational run over its clean test images, where these were scored.
+    ``latents`` are those of a variational run over its clean test images, where these were scored; of a run without
+    test images they are over the validation images.
     """
 
     scores: list[Score]
@@ -183,11 +184,14 @@ def evaluate(
             measured = measure(scorer, images, indexes, sigma=sigma, seed=seed)
             found.measured[split, sigma] = measured
             found.scores.extend(score_rows(measured, run=run.name, data=images.label, split=split, sigma=sigma))
-    clean = found.measured.get(("test", 0.0))
+    split = "test"
+    if ("validation", 0.0) in found.measured and "test" not in own_splits(images, run.recipe.data):
+        split = "validation"
+    clean = found.measured.get((split, 0.0))
     if clean is None or not model.is_variational:
         return found
     numbers = math.prod(images.images.shape[1:])
-    return replace(found, latents=latent_record(clean, run.recipe, split="test", numbers=numbers))
+    return replace(found, latents=latent_record(clean, run.recipe, split=split, numbers=numbers))
 
 
 def score_run(run: Run, images: ImageSet, model: Autoencoder) -> None:

@@ -131,7 +131,9 @@ def _of_study(folder: Path, command: str) -> ReportContent:
 
 
 def _content(run: Run, scores: tuple[Score, ...], study: StudyRecord | None = None) -> RunContent:
-    split, seed = (study.split, study.noise_seed) if study else ("test", 0)
+    # A run that was given validation images and no others has no test images.
+    shown = "test" if any(score.split == "test" for score in scores) else "validation"
+    split, seed = (study.split, study.noise_seed) if study else (shown, 0)
     sigmas = study.sigmas if study else dict.fromkeys(score.sigma for score in scores if score.split == split)
     return RunContent(
         record=run.record,

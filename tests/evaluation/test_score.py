@@ -155,7 +155,7 @@ def test_a_run_goes_by_its_name_too(image_set, tmp_path, monkeypatch):
 
 
 def test_splits_without_images_are_left_out_unless_they_are_asked_for(image_set, tmp_path):
-    recipe = recipe_of("conv_autoencoder")
+    recipe = recipe_of()
     given = {"train": range(15), "validation": range(15, 23)}
     images = ImageSet.from_array(image_set.images, splits=given)
     assert own_splits(images, recipe.data) == ["validation"]
@@ -168,6 +168,7 @@ def test_splits_without_images_are_left_out_unless_they_are_asked_for(image_set,
     score_run(run, images, model)
     assert {score.split for score in run.scores()} == {"validation"}
     assert {example.split for example in run.examples()} == {"validation"}
+    assert run.latents().split == "validation"
 
 
 def test_models_need_not_be_square_and_may_take_any_size(tmp_path):

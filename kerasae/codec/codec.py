@@ -9,7 +9,7 @@ import numpy as np
 from kerasae.codec.container import Packed, check_size, pack, unpack
 from kerasae.codec.frozen import FILE, Frozen, integers_of, weights_digest
 from kerasae.data import eight_bit
-from kerasae.errors import CodecError, ModelError
+from kerasae.errors import CodecError
 from kerasae.files import replacing
 from kerasae.metrics.registry import psnr_of_mse
 from kerasae.training import Run, load_run
@@ -60,7 +60,9 @@ class Codec:
         if not isinstance(run, Run):
             folder = Path(run).expanduser()
             if (folder / FILE).is_file() and not (folder / "run.json").exists():
-                return cls(_saved_model(folder / _MODEL), Frozen.load(folder / FILE))
+                from kerasae.models.build import load_model
+
+                return cls(load_model(folder / _MODEL), Frozen.load(folder / FILE))
         found = run if isinstance(run, Run) else load_run(run, runs)
         model = found.load_model()
         return cls(model, freeze_run(found, model=model))
@@ -238,17 +240,6 @@ class Codec:
 
 def _is_one(images) -> bool:
     return isinstance(images, np.ndarray) and images.ndim <= 3
-
-
-def _saved_model(path: Path) -> "Autoencoder":
-    import keras
-
-    import kerasae.models  # noqa: F401  registers the classes
-
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError) as error:
-        raise ModelError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from None
 
 
 def pack_to_bytes(codec: Codec, images: Sequence[np.ndarray], most: int, names: Sequence[str] = ()) -> list[Packed]:

@@ -8,8 +8,8 @@ from keras import layers
 from kerasae.codec import Codec
 from kerasae.codec.frozen import Geometry
 from kerasae.codec.network import Network
-from kerasae.entropy.bottlenecks import IdentityBottleneck
 from kerasae.errors import CodecError, DataError
+from kerasae.models import Autoencoder
 from tests.codec.made_up import KINDS, made_up_codec
 from tests.conftest import smooth_images
 
@@ -56,19 +56,6 @@ def test_padding_repeats_the_edge(kind):
     np.testing.assert_array_equal(network.encode(image), network.encode(padded))
 
 
-class Own(keras.Model):
-    """Two networks and what a model tells of itself."""
-
-    has_entropy_model = False
-
-    def __init__(self, encoder, decoder, *, image_shape, latent_shape, stride=1, takes_any_size=False):
-        super().__init__(name="own")
-        self.encoder, self.bottleneck, self.decoder = encoder, IdentityBottleneck(), decoder
-        self.image_shape, self.latent_shape = image_shape, latent_shape
-        self.channels = image_shape[-1]
-        self.stride, self.takes_any_size = stride, takes_any_size
-
-
 def convolutions(height, width, channels=1):
     """Two networks of stride 4 for images of one size, or of any where the sides are None."""
     grid = tuple(side and side // 4 for side in (height, width))
@@ -77,7 +64,7 @@ def convolutions(height, width, channels=1):
     encoder = keras.Model(images, layers.Conv2D(3, 3, strides=2, padding="same")(x))
     y = layers.Conv2DTranspose(4, 3, strides=2, padding="same", activation="relu")(latents)
     decoder = keras.Model(latents, layers.Conv2DTranspose(channels, 3, strides=2, padding="same")(y))
-    return encoder, decoder, {"image_shape": (height, width, channels), "latent_shape": (*grid, 3)}
+    return encoder, decoder
 
 
 class Halves(keras.Model):
@@ -94,17 +81,12 @@ class Halves(keras.Model):
 def own(case):
     keras.utils.set_random_seed(7)
     if case == "subclassed":
-        model = Own(Halves(5, (5,)), Halves(24 * 16, (24, 16, 1)), image_shape=(24, 16, 1), latent_shape=(5,))
-        model.decoder(model.encoder(np.zeros((1, 24, 16, 1), "float32")))
-        return model
+        return Autoencoder(Halves(5, (5,)), Halves(24 * 16, (24, 16, 1)), image_shape=(24, 16, 1), name="own")
     if case == "subclassed_grid":
-        encoder, decoder = Halves(24, (4, 2, 3)), Halves(24 * 16 * 3, (24, 16, 3))
-        model = Own(encoder, decoder, image_shape=(24, 16, 3), latent_shape=(4, 2, 3))
-        decoder(encoder(np.zeros((1, 24, 16, 3), "float32")))
-        return model
-    sides = (None, None) if case == "open" else (24, 16)
-    encoder, decoder, shapes = convolutions(*sides)
-    return Own(encoder, decoder, **shapes, **({} if case == "tiles" else {"stride": 4, "takes_any_size": True}))
+        return Autoencoder(Halves(24, (4, 2, 3)), Halves(24 * 16 * 3, (24, 16, 3)), image_shape=(24, 16, 3), name="own")
+    if case == "tiles":
+        return Autoencoder(*convolutions(24, 16), takes_any_size=False, stride=1, name="own")
+    return Autoencoder(*(convolutions(None, None) if case == "open" else convolutions(24, 16)), name="own")
 
 
 CASES = {
@@ -150,9 +132,9 @@ def test_a_network_for_other_sizes_shares_its_weights_and_can_be_saved_after():
 
 
 def test_images_neither_gray_nor_colour_are_refused():
-    encoder, decoder, shapes = convolutions(24, 16, channels=4)
+    model = Autoencoder(*convolutions(24, 16, channels=4), name="own")
     with pytest.raises(CodecError, match="own takes images of 4 channels; compressed files hold gray or colour"):
-        Codec.from_model(Own(encoder, decoder, **shapes), np.zeros((3, 24, 16, 4), np.uint8))
+        Codec.from_model(model, np.zeros((3, 24, 16, 4), np.uint8))
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ ONLY = {
     "recipes": {"errors", "files"},
     "entropy": {"layers", "errors"},
     "models": {"entropy", "layers", "recipes", "errors"},
-    "data": {"recipes", "errors", "files"},
+    "data": {"recipes", "errors", "files", "runtime"},
 }
 # Libraries that one place alone may import, whether at the head of a file or inside a function.
 HOMES = {

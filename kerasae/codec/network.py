@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasae.codec.frozen import Geometry
 from kerasae.models import Autoencoder
-from kerasae.runtime import worth_compiling
+from kerasae.runtime import load_tensorflow_quietly, worth_compiling
 
 # What goes through the network at once: 64 thumbnails of 128×128, or one photograph.
 _PIXELS_AT_ONCE = 64 * 128 * 128
@@ -104,6 +104,7 @@ class _Part(keras.Model):
 
 def _for_shape(part: keras.Model, shape: tuple[int, ...]) -> keras.Model:
     """Return the same layers with the same weights for inputs of another size."""
+    load_tensorflow_quietly()
     clone = keras.models.clone_model(part, input_tensors=keras.Input(shape, name=part.inputs[0].name))
     clone.set_weights(part.get_weights())
     return clone

@@ -18,7 +18,7 @@ from kerasae.errors import RunError, TrainingError
 from kerasae.files import replacing, write_text
 from kerasae.recipes import Recipe, fingerprint, to_toml
 from kerasae.records import RunRecord
-from kerasae.runtime import versions
+from kerasae.runtime import load_tensorflow_quietly, versions
 from kerasae.training.callbacks import (
     CheckpointCallback,
     EpochScalars,
@@ -204,6 +204,7 @@ def _leave(run: Run, trainer, progress: Progress, status: str, message: str) -> 
     if progress.best_weights is not None and status != "stopped":
         trainer.autoencoder.set_weights(progress.best_weights)
         trainer.autoencoder.finalize()
+        load_tensorflow_quietly()
         with replacing(run.folder / "model.keras") as partial:
             trainer.autoencoder.save(partial)
         with replacing(run.folder / "best.weights.h5") as partial:

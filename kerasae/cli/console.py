@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -11,6 +11,11 @@ from rich.text import Text
 
 out = Console()
 err = Console(stderr=True)
+
+
+def waiting(words: str):
+    """Return a context that shows ``words`` with a spinner on a terminal, and nothing elsewhere."""
+    return err.status(words, spinner="dots") if err.is_terminal else nullcontext()
 
 
 @contextmanager
@@ -147,9 +152,9 @@ def _psnr(mse: float) -> float:
 class StudyProgress:
     """A bar for the study and one for each run at work on a terminal; elsewhere a line for each run that ends."""
 
-    def __init__(self, console: Console, name: str, *, jobs: Sequence, done: int):
+    def __init__(self, console: Console, name: str, *, jobs: int, done: int):
         self.console = console
-        self.total = len(jobs)
+        self.total = jobs
         self.ended = 0
         self._began: dict[str, float] = {}
         self._tasks: dict[str, int] = {}
@@ -172,8 +177,8 @@ class StudyProgress:
         if self._bar:
             self._bar.stop()
 
-    def hear(self, event) -> None:
-        """Show an ``Event`` of ``kerasae.studies.job``."""
+    def show(self, event) -> None:
+        """Show an ``Event`` of ``kerasae.studies.plan``."""
         if event.kind == "started":
             self._began[event.job] = time.monotonic()
             if self._bar and event.job not in self._tasks:

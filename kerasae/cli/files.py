@@ -41,9 +41,8 @@ def compress(
     found = load_run(run, runs)
     choose_backend()
 
-    from kerasae.cli.console import counting, err
+    from kerasae.cli.console import counting, err, waiting
     from kerasae.cli.console import out as console
-    from kerasae.cli.train import waiting
     from kerasae.codec import Codec, compress_files
 
     with waiting("loading the model"):
@@ -137,9 +136,8 @@ def decompress(
     named = load_run(run, runs) if run else None
     choose_backend()
 
-    from kerasae.cli.console import counting, err
+    from kerasae.cli.console import counting, err, waiting
     from kerasae.cli.console import out as console
-    from kerasae.cli.train import waiting
     from kerasae.codec import Codec, decompress_files
     from kerasae.codec.files import find_run, read_packed
 

@@ -33,7 +33,7 @@ def generate(
     unless --between names others; and the latents with the largest KL divergence, each moved by itself.
     """
     from kerasae.cli.console import out as console
-    from kerasae.cli.train import waiting
+    from kerasae.cli.console import waiting
     from kerasae.errors import RunError
     from kerasae.generation import refuse_without_prior
     from kerasae.runtime import choose_backend

@@ -58,9 +58,8 @@ def rate_distortion(
         raise CodecError("there is nothing to compare: name a run, or codecs with --codecs")
     choose_backend()
 
-    from kerasae.cli.console import counting, err
+    from kerasae.cli.console import counting, err, waiting
     from kerasae.cli.console import out as console
-    from kerasae.cli.train import waiting
     from kerasae.rate_distortion.compare import compare
     from kerasae.reports import bd_rate_table, rate_table
     from kerasae.reports import rate_distortion as draw

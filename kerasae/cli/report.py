@@ -31,12 +31,12 @@ def report(
     from kerasae.errors import KerasaeError
     from kerasae.files import write_text
     from kerasae.reports import page, report_text
-    from kerasae.studies.gather import gather
-    from kerasae.studies.plan import find_study
+    from kerasae.studies.report import load_report
+    from kerasae.studies.results import find_study
     from kerasae.training import load_run
 
     chosen = _format(format, output)
-    content = gather(target, runs=runs, command=shlex.join(["kerasae", *sys.argv[1:]]))
+    content = load_report(target, runs=runs, command=shlex.join(["kerasae", *sys.argv[1:]]))
     text = page(content) if chosen == "html" else report_text(content, chosen)
     if output == "-" or (output is None and chosen != "html"):
         print(text, end="" if text.endswith("\n") else "\n")

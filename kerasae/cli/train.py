@@ -1,7 +1,6 @@
 """``kerasae train``, and what it shares with ``noise-sweep``."""
 
 import json as json_module
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -9,7 +8,7 @@ import typer
 from rich.console import Console
 
 from kerasae.cli import options
-from kerasae.cli.console import TrainingProgress, err, out
+from kerasae.cli.console import TrainingProgress, err, out, waiting
 
 if TYPE_CHECKING:
     from kerasae.data import ImageSet
@@ -152,11 +151,6 @@ def show(run: "Run", console: Console) -> None:
     )
     console.print(f"objective: {record.objective}", highlight=False)
     console.print(f"run: {run.folder}", highlight=False, soft_wrap=True)
-
-
-def waiting(words: str):
-    """Return a context that shows ``words`` with a spinner on a terminal, and nothing elsewhere."""
-    return err.status(words, spinner="dots") if err.is_terminal else nullcontext()
 
 
 def train(

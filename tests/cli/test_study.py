@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from kerasae.records import StudyRecord
-from kerasae.studies.plan import read_study
+from kerasae.studies.results import read_study
 from tests.conftest import once
 from tests.studies.made_up import STUDY, write_study
 

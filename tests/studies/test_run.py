@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from kerasae.studies.plan import read_study
+from kerasae.studies.results import read_study
 from tests.conftest import once
 from tests.studies.made_up import write_study
 

@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -113,6 +114,27 @@ def _silent_stderr() -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+_TRIAL = """
+import json, warnings
+warnings.simplefilter("ignore")
+from kerasae.runtime import choose_backend, describe_device
+choose_backend()
+import keras
+value = keras.ops.convert_to_numpy(keras.ops.matmul(keras.ops.ones((8, 8)), keras.ops.ones((8, 8))))
+assert (value == 8).all()
+print(json.dumps(describe_device()))
+"""
+
+
+def try_backend(backend: str) -> tuple[bool, str]:
+    """Return whether a small product is right on ``backend``, and its device or what went wrong."""
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", _TRIAL], env=environment, capture_output=True, text=True)
+    if done.returncode:
+        return False, (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return True, json.loads(done.stdout.splitlines()[-1])
 
 
 def describe_device() -> str:

@@ -4,6 +4,7 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from kerasae import __version__
 from kerasae.cli import (
@@ -19,11 +20,12 @@ from kerasae.cli import (
     study,
     train,
 )
+from kerasae.cli.console import err
 from kerasae.errors import KerasaeError
 
 app = typer.Typer(
     name="kerasae",
-    help="Train autoencoders and variational autoencoders as image autoencoders, and measure them honestly.\n\n"
+    help="Train autoencoders and variational autoencoders as image compressors, and measure them honestly.\n\n"
     "The backend is chosen by KERAS_BACKEND: tensorflow, jax or torch.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -75,9 +77,5 @@ def main() -> None:
 
 
 def _print_error(message: str) -> None:
-    from rich.text import Text
-
-    from kerasae.cli.console import err
-
     # No markup and no wrapping: a path with brackets stays a path, and a script gets one line.
     err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)

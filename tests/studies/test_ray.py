@@ -274,7 +274,7 @@ def test_a_failure_names_the_node_and_the_folder_that_was_meant(on_a_node, image
     monkeypatch.setattr("kerasae.studies.run._run_on_backend", refuse)
     result, _ = on_a_node(tiny_job(image_folder, tmp_path / "runs"))
     message = f"{tmp_path}/runs/x is broken (on {os.uname().nodename})"
-    assert result["outcome"] | {"seconds": 0} == {"status": "failed", "message": message, "seconds": 0, "found": {}}
+    assert result["outcome"] | {"seconds": 0} == {"status": "failed", "message": message, "seconds": 0, "result": {}}
 
 
 def test_another_version_on_a_node_is_refused(on_a_node, image_folder, tmp_path):

@@ -39,7 +39,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 FAST_COMPILATION = "--xla_backend_optimization_level=0"
 os.environ.setdefault("XLA_FLAGS", FAST_COMPILATION)
 
-# For what is the same on each backend and takes a while.
+# For what is the same on each backend, takes a while and stands beside what is not.
 once = pytest.mark.skipif(BACKEND != "torch", reason="the same on each backend; once, on PyTorch, which loads fastest")
 
 FACES = Path(__file__).parents[2] / "shared" / "faces"
@@ -49,15 +49,23 @@ def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the tests that take minutes")
 
 
-# Folders whose tests load no Keras, and files whose subject is not the backend; one is enough where time is short.
-BACKEND_FREE = {"comparison", "recipe", "reports", "statistics"}
-BACKEND_FREE_FILES = {"tests/test_imports.py", "training/test_tensorboard.py", "rate_distortion/test_measure.py"}
+# Folders and files whose tests load no Keras, or whose subject is not the backend; one backend is enough for them.
+BACKEND_FREE = {
+    *("comparison", "recipe", "reports", "statistics", "test_imports.py"),
+    *("bench/test_compressai.py", "bench/test_speed.py", "cli/test_bad_input.py", "cli/test_console.py"),
+    *("codec/test_container.py", "codec/test_entropy_coder.py", "codec/test_fit_tables.py", "codec/test_quantiser.py"),
+    *("data/test_ffhq.py", "data/test_folder.py", "data/test_image_cache.py", "data/test_image_set.py"),
+    *("data/test_image_sources.py", "data/test_photos.py", "data/test_read_image.py", "data/test_split_indices.py"),
+    *("rate_distortion/test_bd_rate.py", "rate_distortion/test_measure.py", "training/test_tensorboard.py"),
+    *("studies/test_archives.py", "studies/test_conclusions.py", "studies/test_plan.py", "studies/test_process.py"),
+}
+TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(config, items):
     for item in items:
-        place = f"{item.path.parent.name}/{item.path.name}"
-        if item.path.parent.name in BACKEND_FREE or place in BACKEND_FREE_FILES:
+        place = item.path.relative_to(TESTS)
+        if BACKEND_FREE & {place.as_posix(), place.parts[0]}:
             item.add_marker(pytest.mark.backend_free)
         if "slow" in item.keywords and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))

@@ -9,7 +9,7 @@ import pytest
 
 from kerasae.records import StudyRecord
 from kerasae.studies.results import read_study
-from tests.conftest import once
+from tests.conftest import BACKEND, once
 from tests.studies.made_up import STUDY, write_study
 
 
@@ -85,14 +85,16 @@ def test_scores_are_those_of_the_runs_themselves(kerasae, tiny, tmp_path):
 
 
 @once
-def test_a_run_that_fails_is_named_and_the_others_go_on(kerasae, tiny, tmp_path):
-    write_study(tmp_path, STUDY + "[axes.regularizer.broken]\ntraining.learning_rate = 1e30\nregularizer.l2 = 1.0\n")
+def test_a_run_that_fails_is_named_and_the_others_go_on_each_on_its_backend(kerasae, tiny, tmp_path):
+    pytest.importorskip("jax")
+    text = STUDY + 'backend = "jax"\n'
+    write_study(tmp_path, text + "[axes.regularizer.broken]\ntraining.learning_rate = 1e30\nregularizer.l2 = 1.0\n")
     code, out, _ = kerasae(*tiny, "--seeds", "0")
     assert code == 1
     assert "the loss stopped being a finite number" in out
     (folder,) = (tmp_path / "runs").glob("study-tiny-*")
     record = read_study(folder)
-    assert [cell.label for cell in record.cells] == ["none", "L2"]
+    assert [(cell.label, cell.backend) for cell in record.cells] == [("none", BACKEND), ("L2", "jax")]
     assert len(record.failed) == 1
     assert "1 run failed and is missing here." in record.answer
 

@@ -123,7 +123,7 @@ class ProcessEngine:
                     if event is None and attempts[job.name] < _ATTEMPTS:
                         waiting.insert(0, job)
                     elif event is None:
-                        event = Event("ended", job.name, outcome=Outcome("failed", worker.cause_of_death))
+                        event = Event("ended", job.name, outcome=Outcome("failed", worker.exit_message))
                     if event:
                         on_event(event)
                     if event and event.kind == "ended":
@@ -145,7 +145,7 @@ class _Worker:
         self.connection: Connection | None = None
         self.backend: str | None = None
         self.job: Job | None = None
-        self.cause_of_death = ""
+        self.exit_message = ""
 
     def send(self, job: Job) -> None:
         """Send ``job``, to a new process where this one has another backend or is gone."""
@@ -158,7 +158,7 @@ class _Worker:
             self.connection.send(job.as_dict())
 
     def receive(self) -> Event | None:
-        """Return the next event of its job; None where the process has died, of ``cause_of_death``."""
+        """Return the next event of its job; None where the process has ended, as ``exit_message`` says."""
         try:
             event = self.connection.recv()
         except (EOFError, OSError):
@@ -166,7 +166,7 @@ class _Worker:
             code = self.process.exitcode
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             memory = "; it may have run out of memory (try fewer --workers)" if code == -9 else ""
-            self.cause_of_death = f"its process {how}{memory}"
+            self.exit_message = f"its process {how}{memory}"
             self.job = self.backend = None
             return None
         if event.kind == "ended":

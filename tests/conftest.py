@@ -52,12 +52,13 @@ def pytest_addoption(parser):
 # Folders and files whose tests load no Keras, or whose subject is not the backend; one backend is enough for them.
 BACKEND_FREE = {
     *("comparison", "recipe", "reports", "statistics", "test_imports.py"),
-    *("bench/test_compressai.py", "bench/test_speed.py", "cli/test_bad_input.py", "cli/test_console.py"),
-    *("codec/test_container.py", "codec/test_entropy_coder.py", "codec/test_fit_tables.py", "codec/test_quantiser.py"),
-    *("data/test_ffhq.py", "data/test_folder.py", "data/test_image_cache.py", "data/test_image_set.py"),
-    *("data/test_image_sources.py", "data/test_photos.py", "data/test_read_image.py", "data/test_split_indices.py"),
+    *(f"bench/test_{name}.py" for name in ("compressai", "speed")),
+    *(f"cli/test_{name}.py" for name in ("bad_input", "console", "study")),
+    *(f"codec/test_{name}.py" for name in ("container", "entropy_coder", "fit_tables", "quantiser")),
+    *(f"data/test_{name}.py" for name in ("ffhq", "folder", "image_cache", "image_set", "image_sources")),
+    *(f"data/test_{name}.py" for name in ("photos", "read_image", "split_indices")),
     *("rate_distortion/test_bd_rate.py", "rate_distortion/test_measure.py", "training/test_tensorboard.py"),
-    *("studies/test_archives.py", "studies/test_conclusions.py", "studies/test_plan.py", "studies/test_process.py"),
+    *(f"studies/test_{name}.py" for name in ("archives", "conclusions", "plan", "process", "run")),
 }
 TESTS = Path(__file__).parent
 

@@ -176,7 +176,9 @@ HEAVY = ("keras", "tensorflow", "jax", "torch", "matplotlib", "skimage", "ray")
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'recipes', 'check', 'ae_l2']; main()",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'runs']; main()",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'runs', 'compare', 'a', 'b']; main()",
+        "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'data']; main()",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'data', 'show', 'photos']; main()",
+        "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'recipes', 'check', 'quick']; main()",
         "from kerasae.cli.app import main; import sys; sys.argv = ['kerasae', 'train', 'no_such']; main()",
     ],
 )

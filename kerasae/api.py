@@ -267,7 +267,7 @@ def report(
     ``path`` is by default ``report.html`` in the folder of the run or study; by its ending, or by ``format``, it may be
     Markdown, LaTeX or CSV of the table instead. From records on disk alone: no Keras, no images.
     """
-    from kerasae.studies.plan import find_study
+    from kerasae.studies.results import find_study
 
     target = target.folder if isinstance(target, Run) else target
     text = report_text(target, format=report_format(format, path), runs=runs, command=command)
@@ -284,9 +284,9 @@ def report(
 def report_text(target: str | Path, *, format: str, runs: str | Path | None = None, command: str = "") -> str:
     """Return the report of a run or a study in ``format``: html, markdown, latex or csv."""
     from kerasae import reports
-    from kerasae.studies.gather import gather
+    from kerasae.studies.report import load_report
 
-    content = gather(str(target), runs=runs, command=command)
+    content = load_report(str(target), runs=runs, command=command)
     return reports.page(content) if format == "html" else reports.report_text(content, format)
 
 
@@ -295,7 +295,7 @@ def report_format(format: str | None, path: str | Path | None) -> str:
     endings = {".md": "markdown", ".tex": "latex", ".csv": "csv"}
     chosen = format or (endings.get(Path(path).suffix.lower(), "html") if path else "html")
     if chosen not in _FORMATS:
-        raise KerasaeError(f"the format {format!r} is not one of {', '.join(_FORMATS)}")
+        raise KerasaeError(f"--format {format!r} is not one of {', '.join(_FORMATS)}")
     return chosen
 
 

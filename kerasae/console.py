@@ -1,7 +1,7 @@
 """What the commands print to, and how progress looks."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 
 from rich.console import Console, RenderableType
@@ -149,9 +149,9 @@ class TrainingProgress:
 class StudyProgress:
     """A bar for the study and one for each run at work on a terminal; elsewhere a line for each run that ends."""
 
-    def __init__(self, console: Console, name: str, *, jobs: Sequence, done: int):
+    def __init__(self, console: Console, name: str, *, jobs: int, done: int):
         self.console = console
-        self.total = len(jobs)
+        self.total = jobs
         self.ended = 0
         self._began: dict[str, float] = {}
         self._tasks: dict[str, int] = {}
@@ -174,8 +174,8 @@ class StudyProgress:
         if self._bar:
             self._bar.stop()
 
-    def hear(self, event) -> None:
-        """Show an ``Event`` of ``kerasae.studies.job``."""
+    def show(self, event) -> None:
+        """Show an ``Event`` of ``kerasae.studies.plan``."""
         if event.kind == "started":
             self._began[event.job] = time.monotonic()
             if self._bar and event.job not in self._tasks:

@@ -6,11 +6,11 @@ Only the command line and the tests choose; everything else may ask.
 import contextlib
 import ctypes
 import importlib
-import importlib.abc
 import importlib.metadata
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -65,11 +65,19 @@ def choose_backend() -> str:
         # Importing PyTorch after TensorFlow can crash where both bring their own OpenMP.
         import torch  # noqa: F401
     if wanted == "tensorflow":
-        with _silent_stderr():
-            importlib.import_module("tensorflow")
-    elif not any(isinstance(finder, _QuietTensorFlow) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _QuietTensorFlow())
+        load_tensorflow_quietly()
     return wanted
+
+
+def load_tensorflow_quietly() -> None:
+    """Import TensorFlow, where it is installed, without its greeting; does nothing where it is loaded already.
+
+    Keras imports it on every backend to save, load or copy a model, and no setting keeps its C++ part from writing to
+    the terminal. Call this right before such work; it takes the seconds that Keras would take.
+    """
+    if "tensorflow" not in sys.modules:
+        with contextlib.suppress(ImportError), _silent_stderr():
+            importlib.import_module("tensorflow")
 
 
 def _keep_freed_memory() -> None:
@@ -89,33 +97,9 @@ def _keep_freed_memory() -> None:
         mallopt(option, value)
 
 
-class _QuietTensorFlow(importlib.abc.MetaPathFinder):
-    """Keeps TensorFlow's greeting off the terminal where Keras imports it to save or copy a model of JAX or PyTorch."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name != "tensorflow":
-            return None
-        # The others are asked; whoever only wants to know whether it is there is answered more than once.
-        sys.meta_path.remove(self)
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            sys.meta_path.insert(0, self)
-        if spec is None or spec.loader is None:
-            return spec
-        execute = spec.loader.exec_module
-
-        def execute_quietly(module):
-            with _silent_stderr():
-                execute(module)
-
-        spec.loader.exec_module = execute_quietly
-        return spec
-
-
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Hold back what native code writes to the terminal; it is shown only if the work fails."""
+    """Hold back what native code writes to the terminal; show it only if the work fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as written:
@@ -130,6 +114,27 @@ def _silent_stderr() -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+_TRIAL = """
+import json, warnings
+warnings.simplefilter("ignore")
+from kerasae.runtime import choose_backend, describe_device
+choose_backend()
+import keras
+value = keras.ops.convert_to_numpy(keras.ops.matmul(keras.ops.ones((8, 8)), keras.ops.ones((8, 8))))
+assert (value == 8).all()
+print(json.dumps(describe_device()))
+"""
+
+
+def try_backend(backend: str) -> tuple[bool, str]:
+    """Return whether a small product is right on ``backend``, and its device or what went wrong."""
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", _TRIAL], env=environment, capture_output=True, text=True)
+    if done.returncode:
+        return False, (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return True, json.loads(done.stdout.splitlines()[-1])
 
 
 def describe_device() -> str:

@@ -39,7 +39,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 FAST_COMPILATION = "--xla_backend_optimization_level=0"
 os.environ.setdefault("XLA_FLAGS", FAST_COMPILATION)
 
-# For what is the same on each backend and takes a while.
+# For what is the same on each backend, takes a while and stands beside what is not.
 once = pytest.mark.skipif(BACKEND != "torch", reason="the same on each backend; once, on PyTorch, which loads fastest")
 
 FACES = Path(__file__).parents[2] / "shared" / "faces"
@@ -49,24 +49,24 @@ def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the tests that take minutes")
 
 
-# Folders whose tests load no Keras, and files whose subject is not the backend; one is enough where time is short.
-BACKEND_FREE = {"recipe", "recipes", "reports"}
-BACKEND_FREE_FILES = {
-    "tests/test_imports.py",
-    "tests/test_records.py",
-    "evaluation/test_compare.py",
-    "evaluation/test_statistics.py",
-    "training/test_tensorboard.py",
-    "rate_distortion/test_experiment.py",
+# Folders and files whose tests load no Keras, or whose subject is not the backend; one backend is enough for them.
+BACKEND_FREE = {
+    *("recipe", "recipes", "reports", "test_imports.py", "test_records.py"),
+    *(f"bench/test_{name}.py" for name in ("compressai", "speed")),
+    *(f"cli/test_{name}.py" for name in ("bad_input", "console", "study")),
     *(f"codec/test_{name}.py" for name in ("container", "entropy_coder", "quantizer", "tables")),
     *(f"data/test_{name}.py" for name in ("cache", "images", "photos", "sources", "splits")),
+    *(f"evaluation/test_{name}.py" for name in ("compare", "statistics")),
+    *("rate_distortion/test_experiment.py", "training/test_tensorboard.py"),
+    *(f"studies/test_{name}.py" for name in ("archives", "conclusions", "plan", "process", "run")),
 }
+TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(config, items):
     for item in items:
-        place = f"{item.path.parent.name}/{item.path.name}"
-        if item.path.parent.name in BACKEND_FREE or place in BACKEND_FREE_FILES:
+        place = item.path.relative_to(TESTS)
+        if BACKEND_FREE & {place.as_posix(), place.parts[0]}:
             item.add_marker(pytest.mark.backend_free)
         if "slow" in item.keywords and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))

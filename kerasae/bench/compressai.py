@@ -1,4 +1,8 @@
-"""Equal time beside CompressAI."""
+"""CompressAI's factorised prior trained for a given time, beside kerasae's.
+
+``measure_compressai`` runs ``compressai_worker.py`` with the Python of an environment that has CompressAI, which
+kerasae's own never needs; ``compressai_table`` shows the results.
+"""
 
 import json
 import math
@@ -13,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from kerasae.bench.speed import last_line
 from kerasae.errors import BackendError, DataError
 
 
@@ -65,10 +70,14 @@ def read_result(path: Path) -> CompressaiResult:
 
 def compressai_table(results: Sequence[CompressaiResult], title: str) -> Table:
     """Return a row for each ``lmbda``, for a terminal; PSNR by the mean over images and by the mean squared error."""
-    table = Table(title=title, caption=_caption(results), caption_justify="left")
-    for heading in ("lambda", "bits per pixel", "estimated", "PSNR, dB", "of mean MSE"):
-        table.add_column(heading, justify="right")
-    for heading in ("training, images/s", "encode", "decode", "encode, single", "decode, single"):
+    first = results[0]
+    caption = (
+        f"FactorizedPrior(64, 96), {first.parameters:,} weights, {first.training_seconds:,.0f} s of training on "
+        f"{first.threads} thread{'s' * (first.threads != 1)}; {first.test_images:,} test images, no headers counted"
+    )
+    table = Table(title=title, caption=caption, caption_justify="left")
+    headings = ("lambda", "bits per pixel", "estimated", "PSNR, dB", "of mean MSE")
+    for heading in (*headings, "training, images/s", "encode", "decode", "encode, single", "decode, single"):
         table.add_column(heading, justify="right")
     for each in results:
         speeds = (
@@ -89,21 +98,13 @@ def compressai_table(results: Sequence[CompressaiResult], title: str) -> Table:
     return table
 
 
-def _caption(results: Sequence[CompressaiResult]) -> str:
-    first = results[0]
-    return (
-        f"FactorizedPrior(64, 96), {first.parameters:,} weights, {first.training_seconds:,.0f} s of training on "
-        f"{first.threads} thread{'s' * (first.threads != 1)}; {first.test_images:,} test images, no headers counted"
-    )
-
-
-_WORKER = Path(__file__).with_name("worker.py")
+_WORKER = Path(__file__).with_name("compressai_worker.py")
 _PROBE = "import importlib.util, sys; sys.exit(3 if importlib.util.find_spec('compressai') is None else 0)"
 _MULTIPLE = 16
 _INSTALL = "make an environment for it alone: python -m venv DIR, then DIR/bin/pip install compressai"
 
 
-def train_compressai(
+def measure_compressai(
     python: str | Path,
     train: np.ndarray,
     test: np.ndarray,
@@ -113,13 +114,13 @@ def train_compressai(
     threads: int = 1,
     seed: int = 0,
     learning_rate: float = 1e-3,
-    on_progress: Callable[[str], None] | None = None,
+    on_progress: Callable[[str], None] = lambda message: None,
 ) -> CompressaiResult:
     """Train CompressAI's ``FactorizedPrior(64, 96)`` for ``seconds`` of wall time; return what it reaches on ``test``.
 
     ``python`` is the interpreter of an environment that has CompressAI; ``train`` and ``test`` are uint8 ``(count,
     height, width, channels)``, their sides multiples of 16. ``lmbda`` weighs ``255² · MSE`` against bits per pixel.
-    ``worker`` says how it is trained. ``on_progress`` is told every half minute how far it is.
+    ``compressai_worker`` says how it is trained; ``on_progress`` gets a line every half minute.
 
     Raises ``BackendError`` where the interpreter is missing, lacks CompressAI or fails, ``DataError`` for images that
     the model does not take.
@@ -134,9 +135,7 @@ def train_compressai(
     with tempfile.TemporaryDirectory() as folder:
         images, result = Path(folder) / "images.npz", Path(folder) / "result.json"
         np.savez(images, train=train, test=test)
-        _work(
-            interpreter, [str(images), str(result), json.dumps(settings)], threads, on_progress or (lambda line: None)
-        )
+        _run_worker(interpreter, [str(images), str(result), json.dumps(settings)], threads, on_progress)
         return read_result(result)
 
 
@@ -174,7 +173,7 @@ def _refuse_unfit(train: np.ndarray, test: np.ndarray) -> None:
         raise DataError(f"train images have {train.shape[3]} channels and test images {test.shape[3]}; give one kind")
 
 
-def _work(interpreter: str, arguments: list[str], threads: int, say: Callable[[str], None]) -> None:
+def _run_worker(interpreter: str, arguments: list[str], threads: int, on_progress: Callable[[str], None]) -> None:
     environment = os.environ | {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     # Isolated (-I): neither PYTHONPATH nor this package's own folder may reach the other environment.
     command = [interpreter, "-I", str(_WORKER), *arguments]
@@ -184,14 +183,12 @@ def _work(interpreter: str, arguments: list[str], threads: int, say: Callable[[s
         ) as process:
             try:
                 for line in process.stdout:
-                    say(line.rstrip())
+                    on_progress(line.rstrip())
             except BaseException:
                 process.kill()
                 raise
         if process.returncode:
-            errors.seek(0)
-            lines = errors.read().decode("utf-8", "replace").strip().splitlines() or ["nothing"]
             raise BackendError(
-                f"CompressAI ended with exit code {process.returncode}; it last wrote: {lines[-1]}; "
+                f"CompressAI ended with exit code {process.returncode}; it last wrote: {last_line(errors)}; "
                 f"see that {interpreter} can import compressai.models"
             )

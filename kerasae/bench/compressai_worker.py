@@ -1,4 +1,4 @@
-"""CompressAI's factorised prior against the clock: ``python -I worker.py IMAGES.npz RESULT.json SETTINGS``.
+"""CompressAI's factorised prior against the clock: ``python -I compressai_worker.py IMAGES.npz RESULT.json SETTINGS``.
 
 Run by path, by the Python of an environment that has CompressAI; it imports nothing of kerasae. ``IMAGES.npz`` holds
 ``train`` and ``test``, uint8 ``(count, height, width, channels)``; ``SETTINGS`` is JSON with ``lmbda``, ``seconds``,
@@ -72,14 +72,14 @@ def train(model, images, settings):
         elapsed = time.perf_counter() - began
         if elapsed - reported >= REPORT_SECONDS:
             reported = elapsed
-            say_progress(terms, settings, elapsed, steps)
+            report_progress(terms, settings, elapsed, steps)
     if not math.isfinite(float(terms["loss"].detach())):
         sys.exit(f"the loss is {float(terms['loss'].detach())} after {steps} steps; take a lower learning rate")
     return elapsed, steps
 
 
-def say_progress(terms, settings, elapsed, steps):
-    """Print where training is."""
+def report_progress(terms, settings, elapsed, steps):
+    """Print how far training is."""
     bits, mse = float(terms["bpp_loss"].detach()), float(terms["mse_loss"].detach())
     print(
         f"lambda {settings['lmbda']:g}: {elapsed:,.0f} of {settings['seconds']:,.0f} s, {steps * BATCH / elapsed:,.0f} "
@@ -89,7 +89,7 @@ def say_progress(terms, settings, elapsed, steps):
 
 
 def endless_batches(images):
-    """Yield batches ``(16, channels, height, width)`` in [0, 1], reshuffled each epoch, half of the images mirrored."""
+    """Yield batches ``(8, channels, height, width)`` in [0, 1], reshuffled each epoch, half of the images mirrored."""
     import torch
 
     while True:

@@ -3,38 +3,33 @@
 No tricks, and none left out on purpose: images are floats in memory, the batches come from a ``DataLoader``, and the
 metrics of each image from scikit-image. PyTorch is imported inside functions: it may not be installed.
 
-It reads requests from standard input and answers each on standard output, both as one line of JSON::
+``python -m kerasae.bench.contenders NAME IMAGES.npy BATCH_SIZE`` reads requests from standard input and answers each
+on standard output, both as one line of JSON, until the input ends::
 
     {"do": "prepare", "model": "ae"}                        → {"parameters": 741, "device": "cpu"}
     {"do": "measure", "task": "train", "seconds": 8.0}      → {"images_per_second": 1204.2}
 
-``prepare`` builds the model and runs every task once, so that nothing is compiled while the clock runs. A contender
-is a class with ``build(model)``, ``train(seconds)``, ``evaluate(seconds)`` and ``describe()``. The end of standard
-input ends it.
+``prepare`` builds the model and runs every task, so that nothing is compiled while the clock runs. A contender is a
+class with ``build(model)``, which returns the number of parameters, ``describe()``, which returns the device, and
+``train(seconds)`` and ``evaluate(seconds)``, which go over all images once at least and for at least ``seconds``, and
+return images per second.
 """
 
 import json
 import os
 import sys
-import time
 
-import keras
 import numpy as np
 
-from kerasae import recipes as recipes
-from kerasae.bench.run import PLAIN, TASKS, images_per_second
-from kerasae.data import ImageSet
-from kerasae.data.batches import TrainingFeed
-from kerasae.evaluation.scorer import Scorer, measure
-from kerasae.runtime import describe_device
-from kerasae.training import build_trainer
+from kerasae.bench.speed import PLAIN, TASKS, images_per_second
+from kerasae.runtime import choose_backend
 
 # That of ``kerasae evaluate``; this loop too is faster with it than with 128.
 EVALUATION_BATCH_SIZE = 64
 
 
 class PlainTorch:
-    """The ``plain`` contender; see ``contender`` for the contract."""
+    """The ``plain`` contender."""
 
     def __init__(self, images: np.ndarray, batch_size: int):
         import torch
@@ -42,7 +37,9 @@ class PlainTorch:
         self.torch = torch
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-        self.batch_size = batch_size
+        dataset = torch.utils.data.TensorDataset(self.images)
+        self.loader = torch.utils.data.DataLoader(dataset, batch_size=batch_size, shuffle=True)
+        self.ordered = torch.utils.data.DataLoader(dataset, batch_size=EVALUATION_BATCH_SIZE)
 
     def describe(self) -> str:
         """Return the device."""
@@ -50,27 +47,19 @@ class PlainTorch:
 
     def build(self, model: str) -> int:
         """Make ``model`` and its optimiser; return the number of parameters."""
-        torch = self.torch
         self.is_variational = model == "vae"
-        _, channels, height, width = self.images.shape
-        made = _vae((channels, height, width)) if self.is_variational else _autoencoder(channels)
-        self.model = made.to(self.device)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
-        dataset = torch.utils.data.TensorDataset(self.images)
-        self.loader = torch.utils.data.DataLoader(dataset, batch_size=self.batch_size, shuffle=True)
-        self.ordered = torch.utils.data.DataLoader(dataset, batch_size=EVALUATION_BATCH_SIZE)
+        shape = tuple(self.images.shape[1:])
+        self.model = (_vae(shape) if self.is_variational else _autoencoder(shape[0])).to(self.device)
+        self.optimizer = self.torch.optim.Adam(self.model.parameters(), lr=1e-3)
         return sum(weights.numel() for weights in self.model.parameters())
 
     def train(self, seconds: float) -> float:
-        """Train whole epochs, one at least, for at least ``seconds``; return images per second."""
+        """Train whole epochs; return images per second."""
         self.model.train()
         return images_per_second(self._train_an_epoch, len(self.images), seconds)
 
     def evaluate(self, seconds: float) -> float:
-        """Score all images, once at least, for at least ``seconds``; return images per second.
-
-        Of the VAE, the decoded mean and a decoded sample are both scored, as kerasae does it.
-        """
+        """Score all images, of the VAE the decoded mean and a decoded sample, as kerasae does; return images/s."""
         self.model.eval()
         return images_per_second(self._score_all, len(self.images), seconds)
 
@@ -79,7 +68,7 @@ class PlainTorch:
         for (batch,) in self.loader:
             batch = batch.to(self.device)
             self.optimizer.zero_grad()
-            loss = self._loss(batch)
+            loss = self.loss(batch)
             loss.backward()
             self.optimizer.step()
             total += loss.item() * len(batch)
@@ -98,7 +87,8 @@ class PlainTorch:
                     scores.append((mse, psnr, ssim))
         return scores
 
-    def _loss(self, batch):
+    def loss(self, batch):
+        """Return the loss of a batch ``(batch, channels, height, width)`` in [0, 1]."""
         functional = self.torch.nn.functional
         if not self.is_variational:
             return functional.mse_loss(self.model(batch), batch)
@@ -157,103 +147,26 @@ def _vae(shape: tuple[int, int, int], hidden: int = 512, latents: int = 200):
     return Vae()
 
 
-_KINDS = {"ae": "conv_autoencoder", "vae": "mlp_vae"}
-# More than any bench gets through; the clock ends training.
-_EPOCHS = 1_000_000
-
-
-class KerasContender:
-    """A backend as a contender; see ``contender`` for the contract."""
-
-    def __init__(self, images: np.ndarray, batch_size: int):
-        names = [f"{index:06}" for index in range(len(images))]
-        self.images = ImageSet.of(images, names, None, label="bench", card="photos")
-        self.batch_size = batch_size
-
-    def describe(self) -> str:
-        """Return the device."""
-        return describe_device()
-
-    def build(self, model: str) -> int:
-        """Make ``model``, its optimiser and its scorer; return the number of parameters."""
-        _, size, _, channels = self.images.images.shape
-        recipe = recipes.Recipe(
-            data=recipes.PhotosData(image_size=size, channels=channels),
-            model={"kind": _KINDS[model]},
-            training=recipes.Training(batch_size=self.batch_size),
-        )
-        self.trainer = build_trainer(recipe, steps_per_epoch=self._feed().steps_per_epoch)
-        self.scorer = Scorer(self.trainer.autoencoder)
-        return self.trainer.autoencoder.count_params()
-
-    def train(self, seconds: float) -> float:
-        """Train whole epochs, one at least, for at least ``seconds``; return images per second."""
-        feed, clock = self._feed(), _Clock(seconds)
-        self.trainer.fit(
-            feed.dataset("auto"),
-            epochs=_EPOCHS,
-            steps_per_epoch=feed.steps_per_epoch,
-            shuffle=False,
-            verbose=0,
-            callbacks=[clock],
-        )
-        return clock.epochs * len(feed.indexes) / clock.elapsed
-
-    def evaluate(self, seconds: float) -> float:
-        """Score all images, once at least, for at least ``seconds``; return images per second."""
-        indexes = np.arange(len(self.images.names))
-
-        def score_all():
-            measure(self.scorer, self.images, indexes)
-
-        return images_per_second(score_all, len(indexes), seconds)
-
-    def _feed(self) -> TrainingFeed:
-        indexes = np.arange(len(self.images.names))
-        return TrainingFeed(
-            self.images.images, indexes, batch_size=self.batch_size, seed=0, first_epoch=0, epochs=_EPOCHS
-        )
-
-
-class _Clock(keras.callbacks.Callback):
-    """Stops training after the first epoch that ends past ``seconds``; the start of ``fit`` is not counted."""
-
-    def __init__(self, seconds: float):
-        super().__init__()
-        self.seconds = seconds
-        self.began = None
-        self.epochs = 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self.began is None:
-            self.began = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.elapsed = time.perf_counter() - self.began
-        self.epochs += 1
-        self.model.stop_training = self.elapsed >= self.seconds
-
-
 def answer(contender, request: dict) -> dict:
     """Return the answer of ``contender`` to one request."""
-    if request["do"] == "prepare":
-        parameters = contender.build(request["model"])
-        for task in TASKS:
-            # Twice: what is compiled at the first call may still be tuned at the second.
-            for _ in range(2):
-                getattr(contender, task)(1e-9)
-        return {"parameters": parameters, "device": contender.describe()}
-    return {"images_per_second": getattr(contender, request["task"])(request["seconds"])}
+    if request["do"] == "measure":
+        return {"images_per_second": getattr(contender, request["task"])(request["seconds"])}
+    parameters = contender.build(request["model"])
+    for task in TASKS:
+        # Twice: what is compiled at the first call may still be tuned at the second.
+        for _ in range(2):
+            getattr(contender, task)(1e-9)
+    return {"parameters": parameters, "device": contender.describe()}
 
 
-def _make(name: str, images: np.ndarray, batch_size: int):
+def _contender_class(name: str):
     if name == PLAIN:
-        return PlainTorch(images, batch_size)
-    from kerasae.runtime import choose_backend
-
+        return PlainTorch
+    # Before Keras is loaded, which the plain loop's process never does.
     choose_backend()
+    from kerasae.bench.keras_contender import KerasContender
 
-    return KerasContender(images, batch_size)
+    return KerasContender
 
 
 def main() -> None:
@@ -262,7 +175,7 @@ def main() -> None:
     # Answers go to the standard output this process was given; whatever a library prints goes to standard error.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
-        contender = _make(name, np.load(path), int(batch_size))
+        contender = _contender_class(name)(np.load(path), int(batch_size))
         for line in sys.stdin:
             print(json.dumps(answer(contender, json.loads(line))), file=answers, flush=True)
 

@@ -1,9 +1,11 @@
 """The ``kerasae`` command."""
 
+import os
 import sys
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from kerasae import __version__
 from kerasae.cli import (
@@ -19,11 +21,12 @@ from kerasae.cli import (
     study,
     train,
 )
+from kerasae.console import err
 from kerasae.errors import KerasaeError
 
 app = typer.Typer(
     name="kerasae",
-    help="Train autoencoders and variational autoencoders as image autoencoders, and measure them honestly.\n\n"
+    help="Train autoencoders and variational autoencoders as image compressors, and measure them honestly.\n\n"
     "The backend is chosen by KERAS_BACKEND: tensorflow, jax or torch.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -53,10 +56,17 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+# Taken from anywhere on the line, since every command may load a run.
+_TRUST = "--trust-code"
+
+
 @app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+    trust_code: Annotated[
+        bool, typer.Option(_TRUST, help="Import the code that a recipe or a run names; anywhere on the line.")
     ] = False,
 ) -> None:
     pass
@@ -64,6 +74,9 @@ def _options(
 
 def main() -> None:
     """Run the command line: what a user can cure becomes one line and exit code 2, Ctrl-C exit code 130."""
+    if _TRUST in sys.argv:
+        sys.argv.remove(_TRUST)
+        os.environ["KERASAE_TRUST_CODE"] = "1"
     try:
         app()
     except KerasaeError as error:
@@ -75,9 +88,5 @@ def main() -> None:
 
 
 def _print_error(message: str) -> None:
-    from rich.text import Text
-
-    from kerasae.console import err
-
     # No markup and no wrapping: a path with brackets stays a path, and a script gets one line.
     err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)

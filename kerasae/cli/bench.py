@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from kerasae.cli import options
+from kerasae.console import err, out
 
 
 def bench(
@@ -37,58 +38,49 @@ def bench(
 
     Let nothing else run meanwhile. Ratios are taken round by round.
     """
-    from kerasae.bench import bench_table, run_bench
-    from kerasae.console import err, out
-
     if codec and compressai:
         raise typer.BadParameter("--codec and --compressai are two benches; give one of them")
     if codec:
-        _codec(codec, runs, rounds, json)
-        return
-    if compressai:
+        measured, table = _codec(codec, runs, rounds)
+    elif compressai:
         settings = {"seconds": seconds, "threads": threads, "learning_rate": learning_rate}
-        _compressai(compressai, data, set, lambdas, settings, json)
-        return
-    chosen = [part.strip() for part in backends.split(",")] if backends else None
-    result = run_bench(
-        backends=chosen,
-        rounds=rounds,
-        seconds_per_round=seconds,
-        on_progress=lambda message: err.print(message, highlight=False),
-    )
-    if json:
-        print(json_module.dumps(asdict(result), indent=1))
+        measured, table = _compressai(compressai, data, set, lambdas, settings)
     else:
-        out.print(bench_table(result))
+        from kerasae.bench import measure_speed, speed_table
+
+        chosen = [part.strip() for part in backends.split(",")] if backends else None
+        measured = measure_speed(backends=chosen, rounds=rounds, seconds_per_round=seconds, on_progress=_print_line)
+        table = speed_table(measured)
+    if json:
+        plain = [asdict(one) for one in measured] if isinstance(measured, list) else asdict(measured)
+        print(json_module.dumps(plain, indent=1))
+    else:
+        out.print(table)
 
 
-def _codec(name: str, runs: str | None, rounds: int, as_json: bool) -> None:
-    from kerasae.console import err, out
+def _print_line(message: str) -> None:
+    err.print(message, highlight=False)
+
+
+def _codec(name: str, runs: str | None, rounds: int):
     from kerasae.runtime import choose_backend
     from kerasae.training import load_run
 
     run = load_run(name, runs)
     choose_backend()
 
-    from kerasae.bench.codec import codec_speed
-    from kerasae.bench.run import speed_table
+    from kerasae.bench.codec import codec_speed_table, measure_codec_speed
     from kerasae.codec import Codec
     from kerasae.data import load_images, split_indices
 
     loaded = load_images(run.recipe.data)
     images = loaded.images[split_indices(loaded, run.recipe.data)["test"][:512]]
-    speeds = codec_speed(
-        Codec.load(run), images, rounds=rounds, on_progress=lambda message: err.print(message, highlight=False)
-    )
-    if as_json:
-        print(json_module.dumps([asdict(speed) for speed in speeds], indent=1))
-    else:
-        out.print(speed_table(speeds, f"{run.name}, {len(images)} images"))
+    speeds = measure_codec_speed(Codec.load(run), images, rounds=rounds, on_progress=_print_line)
+    return speeds, codec_speed_table(speeds, f"{run.name}, {len(images)} images")
 
 
-def _compressai(python: str, data: str | None, set, lambdas: str, settings: dict, as_json: bool) -> None:
-    from kerasae.bench.compressai import compressai_table, train_compressai
-    from kerasae.console import err, out
+def _compressai(python: str, data: str | None, set, lambdas: str, settings: dict):
+    from kerasae.bench.compressai import compressai_table, measure_compressai
     from kerasae.data import load_images, split_indices
     from kerasae.errors import BackendError
     from kerasae.recipes import load_recipe
@@ -102,19 +94,7 @@ def _compressai(python: str, data: str | None, set, lambdas: str, settings: dict
     loaded = load_images(recipe.data)
     splits = split_indices(loaded, recipe.data)
     train, test = (loaded.images[splits[name]] for name in ("train", "test"))
-    results = []
-    for weight in weights:
-        results.append(
-            train_compressai(
-                python,
-                train,
-                test,
-                lmbda=weight,
-                on_progress=lambda message: err.print(message, highlight=False),
-                **settings,
-            )
-        )
-    if as_json:
-        print(json_module.dumps([asdict(result) for result in results], indent=1))
-    else:
-        out.print(compressai_table(results, f"CompressAI, {loaded.label}, {len(train):,} images to train on"))
+    results = [
+        measure_compressai(python, train, test, lmbda=weight, on_progress=_print_line, **settings) for weight in weights
+    ]
+    return results, compressai_table(results, f"CompressAI, {loaded.label}, {len(train):,} images to train on")

@@ -1,11 +1,14 @@
 """``kerasae recipes``, ``runs``, ``data``."""
 
 import json as json_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from kerasae.cli import options
+from kerasae.console import out
 
 recipes_app = typer.Typer(help="List, show and check recipes.", invoke_without_command=True, no_args_is_help=False)
 
@@ -15,18 +18,13 @@ def recipes(context: typer.Context) -> None:
     """List the recipes that ship with kerasae."""
     if context.invoked_subcommand:
         return
-    from rich.table import Table
-
-    from kerasae.console import out
     from kerasae.recipes import header, shipped_recipes
 
     for folder, head, about in (
         ("", "recipe", "what it trains, and what to expect"),
         ("studies", "study", "what it asks, and what was found"),
     ):
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        table.add_column(head, style="bold", no_wrap=True)
-        table.add_column(about)
+        table = _plain_table(head, about)
         for path in shipped_recipes(folder):
             table.add_row(path.stem, " ".join(line for line in header(path).splitlines() if "kerasae " not in line))
         out.print(table)
@@ -43,9 +41,7 @@ def show_recipe(recipe: Annotated[str, typer.Argument(help="A recipe's name or f
     """Print a recipe as it is written."""
     from rich.syntax import Syntax
 
-    from kerasae.console import out
-
-    text = _found(recipe).read_text(encoding="utf-8")
+    text = _find(recipe).read_text(encoding="utf-8")
     if out.is_terminal:
         out.print(Syntax(text, "toml", background_color="default", word_wrap=True))
     else:
@@ -63,7 +59,7 @@ def check(
     """Check a recipe and print it with every default spelled out; of a study, the runs it would train."""
     from kerasae.recipes import is_noise_sweep, is_study, load_noise_sweep, load_recipe, load_study, to_toml
 
-    recipe = str(_found(recipe))
+    recipe = str(_find(recipe))
     if is_study(recipe):
         from kerasae.runtime import wanted_backend
         from kerasae.studies.plan import plan_study
@@ -76,19 +72,20 @@ def check(
         print(to_toml(load_recipe(recipe, data=data, epochs=epochs, seed=seed, set=set or ())), end="")
 
 
-def _found(recipe: str):
+def _find(recipe: str):
     """Return the file of a recipe or, where there is no such recipe, of a study."""
-    from kerasae.errors import RecipeError
-    from kerasae.recipes import find_recipe
+    from kerasae.recipes import find_recipe, shipped_recipes
 
-    try:
-        return find_recipe(recipe)
-    except RecipeError:
-        try:
-            return find_recipe(recipe, folder="studies")
-        except RecipeError:
-            pass
-        raise
+    is_study = any(path.stem == Path(recipe).stem for path in shipped_recipes("studies"))
+    return find_recipe(recipe, folder="studies" if is_study else "")
+
+
+def _plain_table(*columns: str) -> Table:
+    """Return a table without lines, its last column wrapped and the others not."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, style="bold" if column == columns[0] else "", no_wrap=column != columns[-1])
+    return table
 
 
 runs_app = typer.Typer(help="List runs and show their scores.", invoke_without_command=True, no_args_is_help=False)
@@ -99,7 +96,6 @@ def runs(context: typer.Context, runs: options.Runs = None, json: options.Json =
     """List the runs in a folder, the latest last."""
     if context.invoked_subcommand:
         return
-    from kerasae.console import out
     from kerasae.reports import runs_table
     from kerasae.training import list_runs, runs_folder
 
@@ -119,7 +115,6 @@ def show_runs(
 ) -> None:
     """Print the scores of a run as they were when it was trained."""
     from kerasae.api import show as show_run
-    from kerasae.console import out
     from kerasae.training import load_run
 
     found = load_run(run, runs)
@@ -146,7 +141,6 @@ def compare(
     if json:
         print(json_module.dumps(comparison.as_dict(), indent=1, ensure_ascii=False))
         return
-    from kerasae.console import out
     from kerasae.reports import run_comparison_table, run_difference_table
 
     out.print(run_difference_table(comparison))
@@ -165,15 +159,9 @@ def data(context: typer.Context) -> None:
     """List the sources of images."""
     if context.invoked_subcommand:
         return
-    from rich.table import Table
-
-    from kerasae.console import out
     from kerasae.recipes import SOURCES
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("source", style="bold", no_wrap=True)
-    table.add_column("how to ask for it", no_wrap=True)
-    table.add_column("what it is")
+    table = _plain_table("source", "how to ask for it", "what it is")
     for name, source in SOURCES.items():
         table.add_row(name, source.asked_for, source.about)
     out.print(table)
@@ -189,8 +177,6 @@ def show_card(name: Annotated[str, typer.Argument(help="A source's name, or ethi
     from kerasae.data import data_card
 
     text = data_card(name)
-    from kerasae.console import out
-
     if out.is_terminal:
         from rich.markdown import Markdown
 

@@ -2,14 +2,11 @@
 
 import shlex
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kerasae.cli import options
-
-_FORMATS = ("html", "markdown", "latex", "csv")
 
 
 def report(
@@ -27,35 +24,15 @@ def report(
 
     From records on disk alone: no Keras, no images, no accelerator. The other formats hold the table.
     """
+    from kerasae.api import report as write_report
+    from kerasae.api import report_format, report_text
     from kerasae.console import out
-    from kerasae.errors import KerasaeError
-    from kerasae.files import write_text
-    from kerasae.reports import page, report_text
-    from kerasae.studies.gather import gather
-    from kerasae.studies.plan import find_study
-    from kerasae.training import load_run
 
-    chosen = _format(format, output)
-    content = gather(target, runs=runs, command=shlex.join(["kerasae", *sys.argv[1:]]))
-    text = page(content) if chosen == "html" else report_text(content, chosen)
+    chosen = report_format(format, output)
+    command = shlex.join(["kerasae", *sys.argv[1:]])
     if output == "-" or (output is None and chosen != "html"):
+        text = report_text(target, format=chosen, runs=runs, command=command)
         print(text, end="" if text.endswith("\n") else "\n")
         return
-    folder = find_study(target, runs)
-    folder = folder if folder is not None else load_run(target, runs).folder
-    path = Path(output).expanduser() if output else folder / "report.html"
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise KerasaeError(f"{path} cannot be written: {error.strerror}; write elsewhere with -o") from None
+    path = write_report(target, output, format=chosen, runs=runs, command=command)
     out.print(f"report: {path}", highlight=False, soft_wrap=True, markup=False)
-
-
-def _format(format: str | None, output: str | None) -> str:
-    from kerasae.errors import KerasaeError
-
-    endings = {".md": "markdown", ".tex": "latex", ".csv": "csv"}
-    chosen = format or (endings.get(Path(output).suffix.lower(), "html") if output else "html")
-    if chosen not in _FORMATS:
-        raise KerasaeError(f"--format {format!r} is not one of {', '.join(_FORMATS)}")
-    return chosen

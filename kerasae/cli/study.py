@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kerasae.cli import options
+from kerasae.console import StudyProgress, err, out, waiting
 
 
 def study(
@@ -35,13 +36,13 @@ def study(
     Finished runs are reused, stopped ones go on; a run that fails is named at the end. The answer, the table and the
     comparisons are written into the study's folder; see them as a page with kerasae report.
     """
-    from kerasae.console import StudyProgress
     from kerasae.recipes import load_study
     from kerasae.runtime import wanted_backend
-    from kerasae.studies.plan import plan_study
-    from kerasae.studies.run import conduct, todo
+    from kerasae.studies.engines import make_engine
+    from kerasae.studies.plan import pending_jobs, plan_study
+    from kerasae.studies.run import run_study
 
-    chosen = _engine(engine, workers, address, storage)
+    chosen = make_engine(engine, workers=workers, address=address, storage=storage)
     plan = plan_study(
         load_study(recipe),
         backend=wanted_backend(),
@@ -51,91 +52,65 @@ def study(
         set=set or (),
         runs=runs,
     )
-
-    from kerasae.console import err, out
-
     if dry_run:
-        _show_plan(plan, chosen, as_json=json)
+        _show_forecast(plan, chosen, as_json=json)
         return
-    left = todo(plan)
-    with StudyProgress(err, plan.study.name, jobs=[*left.runs, *left.baselines], done=len(left.done)) as progress:
-        command = shlex.join(["kerasae", *sys.argv[1:]])
+    pending = pending_jobs(plan)
+    jobs = [*pending.runs, *pending.baselines]
+    with StudyProgress(err, plan.study.name, jobs=len(jobs), done=len(pending.done)) as progress:
         try:
-            record = conduct(plan, chosen, command=command, listen=progress.hear)
+            record = run_study(plan, chosen, command=shlex.join(["kerasae", *sys.argv[1:]]), on_event=progress.show)
         except KeyboardInterrupt:
             err.print("stopped; the same command goes on, and reuses what is finished", highlight=False)
             raise
     if json:
         print(json_module.dumps(record.as_dict(), indent=1))
     else:
-        show_study(record, out)
+        _show(record)
         out.print(f"study: {plan.folder}", highlight=False, soft_wrap=True, markup=False)
         out.print(f"as a page: kerasae report {plan.folder}", highlight=False, soft_wrap=True, markup=False)
     if record.failed:
         raise typer.Exit(1)
 
 
-def show_study(record, console) -> None:
+def _show(record) -> None:
     """Print the answer of a study, its table, its comparisons and the runs that failed."""
     from rich.text import Text
 
     from kerasae.reports import comparison_table, study_table
 
     for sentence in record.answer:
-        console.print(Text(sentence))
-    console.print(study_table(record))
+        out.print(Text(sentence))
+    out.print(study_table(record))
     if record.comparisons:
-        console.print(comparison_table(record))
+        out.print(comparison_table(record))
     for name, message in record.failed.items():
-        console.print(Text.assemble(("failed: ", "bold red"), f"{name}: {message}"), soft_wrap=True)
-
-
-def _engine(name: str, workers: int | None, address: str | None, storage: str | None):
-    from kerasae.errors import StudyError
-    from kerasae.studies.engines.process import ProcessEngine
-    from kerasae.studies.engines.ray import RayEngine
-
-    if name == "process":
-        if address or storage:
-            raise StudyError("--address and --storage are for --engine ray")
-        return ProcessEngine(workers)
-    if name == "ray":
-        return RayEngine(address=address, storage=storage)
-    raise StudyError(f"--engine {name!r} is neither process nor ray")
+        out.print(Text.assemble(("failed: ", "bold red"), f"{name}: {message}"), soft_wrap=True)
 
 
 def _seeds(text: str) -> list[int] | None:
     from kerasae.errors import StudyError
 
     try:
-        found = [int(part) for part in text.split(",")] if text else None
+        seeds = [int(part) for part in text.split(",")] if text else None
     except ValueError:
         raise StudyError(f"--seeds {text!r} is not a list of whole numbers; write it as 0,1,2") from None
-    if found and (min(found) < 0 or len({*found}) < len(found)):
+    if seeds and (min(seeds) < 0 or len({*seeds}) < len(seeds)):
         raise StudyError(f"--seeds {text!r}: seeds are 0 or more, each named once")
-    return found
+    return seeds
 
 
-def _show_plan(plan, engine, *, as_json: bool) -> None:
-    from kerasae.console import err, out, waiting
+def _show_forecast(plan, engine, *, as_json: bool) -> None:
     from kerasae.reports import plan_table
-    from kerasae.studies.run import estimate, todo
+    from kerasae.studies.run import forecast
 
-    left = todo(plan)
     with waiting("timing each kind of model for a moment"):
-        expected = estimate(plan, left, engine) if left.runs else {}
-    done = {job.name for job in left.done}
-    rows = [
-        {"run": name, "backend": job.backend, "done": name in done, "seconds": expected.get(name)}
-        for name, (job, _) in plan.run_jobs().items()
-    ]
-    workers = getattr(engine, "workers", 1)
-    total = sum(row["seconds"] or 0.0 for row in rows) / workers
+        found = forecast(plan, engine)
     if as_json:
-        print(json_module.dumps({"runs": rows, "workers": workers, "seconds": round(total, 1)}, indent=1))
+        print(json_module.dumps({"runs": found.rows, "workers": found.workers, "seconds": found.seconds}, indent=1))
         return
-    out.print(plan_table(rows, title=f"{plan.study.name}: {len(rows)} runs, {len(left.runs)} to do"))
-    if left.runs:
-        minutes = f"{total / 60:.0f} min" if total >= 90 else f"{total:.0f} s"
-        out.print(f"about {minutes} with {workers} at a time", highlight=False)
+    out.print(plan_table(found.rows, title=f"{plan.study.name}: {len(found.rows)} runs, {found.pending} to do"))
+    if found.pending:
+        time = f"{found.seconds / 60:.0f} min" if found.seconds >= 90 else f"{found.seconds:.0f} s"
+        out.print(f"about {time} with {found.workers} at a time", highlight=False)
     err.print(f"study folder: {plan.folder}", highlight=False, soft_wrap=True, markup=False)

@@ -6,6 +6,8 @@ from typing import Literal
 import keras
 import numpy as np
 
+from kerasae.runtime import load_tensorflow_quietly
+
 
 def epoch_order(count: int, *, seed: int, epoch: int) -> np.ndarray:
     """Return the permutation of ``count`` images, ``(count,)`` int64, that ``epoch`` (from 0) trains in.
@@ -142,6 +144,7 @@ def numpy_dataset(feed) -> keras.utils.PyDataset:
 
 def reading_tensorflow():
     """Return TensorFlow, imported to read data or write logs; beside another backend it leaves the GPUs alone."""
+    load_tensorflow_quietly()
     import tensorflow as tf
 
     if keras.backend.backend() != "tensorflow":

@@ -14,6 +14,7 @@ from kerasae.data.images import Progress, image_from_bytes
 from kerasae.data.splits import ImageSet, limit_indices
 from kerasae.errors import DataError
 from kerasae.recipes import TfdsData
+from kerasae.runtime import load_tensorflow_quietly
 
 _NAME = re.compile(r"(?P<name>[a-z0-9_]+)(/(?P<config>[\w.+-]+))?(:(?P<version>[\d.*]+))?", re.IGNORECASE)
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -173,6 +174,7 @@ def _download(data: TfdsData, folder: Path) -> Path:
 
 
 def _tensorflow_datasets(name: str) -> Any:
+    load_tensorflow_quietly()
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:

@@ -1,26 +1,47 @@
-"""A study's record → comparisons, sentences, an answer."""
+"""A study's results → comparisons of levels, with verdicts and sentences, and the study's answer.
+
+In: ``CellResults``, the scores of each cell's runs. Out: ``Comparison``s, and the sentences that open a report.
+"""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kerasae.evaluation.statistics import holm, paired_difference
 from kerasae.metrics.registry import METRICS, compared_metrics
 from kerasae.recipes import Study
-from kerasae.records import CellScore, Comparison, StudyRecord
+from kerasae.records import CellScore, Comparison, StudyCell, StudyRecord
 
 _WORDS = {"psnr_change": "what noise costs in PSNR"}
+
+
+@dataclass(frozen=True)
+class CellResults:
+    """The scores of one cell's runs: ``scores[sigma, decoded_from][metric]`` is ``(seeds, images)``.
+
+    ``main`` is the way of decoding that the cell is compared by: the one its best epochs were chosen by.
+    """
+
+    cell: StudyCell
+    scores: dict[tuple[float, str], dict[str, np.ndarray]]
+    main: str
+
+    def main_scores(self, metric: str, sigma: float) -> np.ndarray:
+        """Return the scores it is compared by; ``psnr_change`` is PSNR at ``sigma`` less PSNR on clean images."""
+        if metric == "psnr_change":
+            return self.main_scores("psnr", sigma) - self.main_scores("psnr", 0.0)
+        return self.scores[sigma, self.main][metric]
 
 
 def sentence(one: Comparison, *, family: int) -> str:
     """Return what ``one`` says, with its interval, the noise, and how sure it is; ``family``: comparisons counted."""
     metric = METRICS[_column(one.metric)]
     unit, digits = f" {metric.unit}".rstrip(), metric.difference_digits
-    conditions = ", ".join([*one.where.values(), "clean" if one.sigma == 0 else f"σ {one.sigma:g}"])
     sign = "+" if one.difference > 0 else ""
     difference = f"{sign}{_written(one.difference, digits)}{unit}"
-    head = f"{conditions}: {one.level} against {one.reference} in {_WORDS.get(one.metric, metric.label)}: {difference}"
+    words = _WORDS.get(one.metric, metric.label)
+    head = f"{_conditions(one)}: {one.level} against {one.reference} in {words}: {difference}"
     bounds = (one.images_low, one.images_high) if one.verdict == "one seed" else (one.low, one.high)
     interval = f"[{', '.join(_written(bound, digits) for bound in bounds)}]"
     if one.verdict == "one seed":
@@ -28,20 +49,7 @@ def sentence(one: Comparison, *, family: int) -> str:
     return f"{head} {interval}, {_ending(one, family)}."
 
 
-def _ending(one: Comparison, family: int) -> str:
-    if one.verdict == "none":
-        return "no difference that this study can see"
-    if one.verdict == "hint":
-        if abs(one.difference) <= one.seed_spread:
-            return "less than the seeds' own spread, so not ranked"
-        return f"a hint that does not hold among {family} comparisons (p = {_p(one.p_holm)} after Holm): try more seeds"
-    return f"{_better(one)} (p = {_p(one.p_holm)} after Holm over {family})"
-
-
-def _better(one: Comparison) -> str:
-    if one.metric == "psnr_change":
-        return "more robust" if one.verdict == "higher" else "less robust"
-    return "better" if one.verdict == "higher" else "worse"
+# What is compared: its words, its unit and the digits shown.
 
 
 def _written(value: float, digits: int) -> str:
@@ -57,39 +65,33 @@ def _column(metric: str) -> str:
     return metric.removesuffix("_change")
 
 
-def compare_levels(study: Study, evidence: Sequence) -> list[Comparison]:
+def compare_levels(study: Study, cells: Sequence[CellResults]) -> list[Comparison]:
     """Return every comparison of ``study``: along each axis of ``compare`` each level against the first.
 
     All else is equal. Compared are PSNR (dB), SSIM and the like at each compared sigma, and ``psnr_change``, PSNR under
-    noise less PSNR on the same clean images (dB): robustness, whatever the quality. ``evidence`` holds a
-    ``CellEvidence`` for each cell. p-values are not corrected yet, and there is no verdict; see ``with_verdicts``.
+    noise less PSNR on the same clean images (dB): robustness, whatever the quality. p-values are not corrected yet, and
+    there is no verdict; see ``with_verdicts``.
     """
     settings = study.settings
-    by_levels = {tuple(one.cell.levels.items()): one for one in evidence}
+    by_levels = {tuple(one.cell.levels.items()): one for one in cells}
     found = []
     for axis in settings.compare:
         reference, *others = study.axes[axis]
-        for one in evidence:
+        for one in cells:
             level = one.cell.levels[axis]
             against = by_levels.get(tuple((one.cell.levels | {axis: reference}).items()))
             if level not in others or against is None:
                 continue
             for metric in [*compared_metrics(), "psnr_change"]:
-                column, is_change = _column(metric), metric == "psnr_change"
                 for sigma in settings.compared_sigmas:
-                    if is_change and (sigma == 0 or 0.0 not in settings.sigmas):
+                    if metric == "psnr_change" and (sigma == 0 or 0.0 not in settings.sigmas):
                         continue
-                    sides = [_scores(side, column, sigma, is_change) for side in (one, against)]
-                    found.append(_compared(axis, one, against, metric, sigma, sides))
+                    found.append(_compare(axis, one, against, metric, sigma))
     return found
 
 
-def _scores(evidence, column: str, sigma: float, is_change: bool) -> np.ndarray:
-    scores = evidence.scores[sigma, evidence.main][column]
-    return scores - evidence.scores[0.0, evidence.main][column] if is_change else scores
-
-
-def _compared(axis: str, one, against, metric: str, sigma: float, sides) -> Comparison:
+def _compare(axis: str, one: CellResults, against: CellResults, metric: str, sigma: float) -> Comparison:
+    sides = [side.main_scores(metric, sigma) for side in (one, against)]
     difference = paired_difference(*sides)
     levels = one.cell.levels
     return Comparison(
@@ -121,7 +123,6 @@ def with_verdicts(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
     The family that Holm's correction counts is one question: one metric along one axis.
 
-
     ``higher`` or ``lower``: the corrected p is below 0.05 and the difference larger than the seeds' spread. ``hint``:
     the interval excludes 0, but the rest does not hold. ``none``: it does not. ``one seed``: nothing can be said.
     """
@@ -146,6 +147,17 @@ def _verdict(one: Comparison) -> str:
     if one.p_holm >= 0.05 or abs(one.difference) <= one.seed_spread:
         return "hint"
     return "higher" if one.difference > 0 else "lower"
+
+
+def _ending(one: Comparison, family: int) -> str:
+    if one.verdict == "none":
+        return "no difference that this study can see"
+    if one.verdict == "hint":
+        if abs(one.difference) <= one.seed_spread:
+            return "less than the seeds' own spread, so not ranked"
+        return f"a hint that does not hold among {family} comparisons (p = {_p(one.p_holm)} after Holm): try more seeds"
+    words = ("more robust", "less robust") if one.metric == "psnr_change" else ("better", "worse")
+    return f"{words[one.verdict != 'higher']} (p = {_p(one.p_holm)} after Holm over {family})"
 
 
 def answer(record: StudyRecord) -> list[str]:
@@ -217,10 +229,13 @@ def _along(axis: str, comparisons: list[Comparison]) -> str:
     return words
 
 
+def _conditions(one: Comparison) -> str:
+    return ", ".join([*one.where.values(), "clean" if one.sigma == 0 else f"σ {one.sigma:g}"])
+
+
 def _named(one: Comparison) -> str:
-    where = ", ".join([*one.where.values(), "clean" if one.sigma == 0 else f"σ {one.sigma:g}"])
     difference = f"{one.difference:+.2f}".replace("-", "−")
-    return f"{one.level} against {one.reference} ({where}): {difference} dB"
+    return f"{one.level} against {one.reference} ({_conditions(one)}): {difference} dB"
 
 
 def _db(summary) -> str:

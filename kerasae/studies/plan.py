@@ -1,4 +1,8 @@
-"""Study → the runs it asks for, what is done and what the rest takes."""
+"""A study → the jobs it asks for, and which of them are still to be done.
+
+In: a ``Study`` (the TOML file, checked) and what the command line overrides. Out: a ``Plan`` of cells, whose ``Job``s
+an engine runs; each gives an ``Outcome``, and ``Event``s on the way. ``pending_jobs`` leaves out what is done already.
+"""
 
 import hashlib
 import itertools
@@ -11,20 +15,19 @@ from typing import Any, Literal
 from kerasae.errors import RecipeError, StudyError
 from kerasae.recipes import Level, Recipe, Study, fingerprint, load_recipe, recipe_from, replace_data
 from kerasae.recipes.load import set_key
-from kerasae.records import StudyRecord
 from kerasae.runtime import BACKENDS
 from kerasae.training import Run, runs_folder
-from kerasae.training.run import image_scores_path, run_name
+from kerasae.training.run import equal_run, image_scores_path, run_name
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done, and where its result goes.
+    """One piece of a study's work, and where its result goes.
 
     ``kind``: ``run`` trains ``recipe`` (nested dictionaries) on ``backend`` into the folder of runs ``runs`` and scores
     it; ``do nothing`` scores the noisy images themselves and ``codecs`` measures the classical codecs, both into
-    ``folder``, the study's; ``timing`` trains for a moment and tells how fast. ``name`` is unique in a study, a run's
-    that of its folder. ``rate``: measure a run as a codec too. ``cpus`` and ``gpus`` are what it takes.
+    ``folder``, the study's; ``timing`` trains for a moment and measures how fast. ``name`` is unique in a study; that
+    of a run is its folder's. ``rate``: measure a run as a codec too. ``cpus`` and ``gpus`` are what it takes.
     """
 
     kind: Literal["run", "do nothing", "codecs", "timing"]
@@ -52,17 +55,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: ``finished``, or ``failed`` with a ``message`` in one line; ``found`` is what it tells."""
+    """How a job ended: ``finished``, or ``failed`` with a one-line ``message``; ``result``: what was measured."""
 
     status: Literal["finished", "failed"]
     message: str = ""
     seconds: float = 0.0
-    found: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Event:
-    """Word of a job: ``started``, ``progress`` (``done`` of ``total`` epochs) or ``ended`` (with its ``outcome``)."""
+    """What an engine reports of a job: ``started``, ``progress`` (in epochs) or ``ended`` (with its ``outcome``)."""
 
     kind: Literal["started", "progress", "ended"]
     job: str
@@ -73,7 +76,7 @@ class Event:
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """One combination of levels: axis → level, the backend, and a recipe a seed."""
+    """One combination of levels (axis → level), its backend, and a recipe for each seed."""
 
     levels: dict[str, str]
     backend: str
@@ -95,7 +98,7 @@ class Plan:
         return self.runs / f"study-{self.study.name}-{self.fingerprint}"
 
     def run_jobs(self) -> dict[str, tuple[Job, Recipe]]:
-        """Return run name → job and recipe, those of the first seed first: a study cut short has seen every cell.
+        """Return run name → job and recipe, the first seed first, so that a study cut short has seen every cell.
 
         Two cells that train the same thing share a job.
         """
@@ -105,16 +108,16 @@ class Plan:
         return {run_name(recipe, cell.backend): (self._job("run", cell, recipe), recipe) for cell, recipe in planned}
 
     def baseline_jobs(self) -> list[Job]:
-        """Return the jobs for the do-nothing line and, where rates are wanted, for the classical codecs."""
+        """Return the jobs for doing nothing and, where rates are wanted, for the classical codecs."""
         first = self.cells[0]
         kinds = ["do nothing"] * any(self.study.settings.sigmas) + ["codecs"] * self.study.settings.rate
         return [replace(self._job(kind, first, first.recipes[0]), name=kind) for kind in kinds]
 
     def timing_jobs(self) -> list[Job]:
-        """Return a job for each kind of model, batch size and backend there is to time, named as ``timed_by`` says."""
+        """Return a timing job for each model, batch size and backend of the study, named by ``timing_name``."""
         jobs = {}
         for cell in self.cells:
-            name = timed_by(cell.recipes[0], cell.backend)
+            name = timing_name(cell.recipes[0], cell.backend)
             jobs.setdefault(name, replace(self._job("timing", cell, cell.recipes[0]), name=name))
         return list(jobs.values())
 
@@ -136,8 +139,8 @@ class Plan:
         )
 
 
-def timed_by(recipe: Recipe, backend: str) -> str:
-    """Return what decides how long a step of ``recipe`` takes, as a name."""
+def timing_name(recipe: Recipe, backend: str) -> str:
+    """Return a name for all that decides how long a step of ``recipe`` takes."""
     plain = recipe.as_dict()
     parts = [backend, plain["model"], plain["data"], plain["training"]["batch_size"], plain.get("objective")]
     return f"timing-{_digest(parts)}"
@@ -214,35 +217,12 @@ def _digest(parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
 
 
-FILE = "study.json"
-
-
-def find_study(study: str | Path, runs: str | Path | None = None) -> Path | None:
-    """Return the folder meant by ``study``: a folder, its name, the study's name or the beginning of either.
-
-    Of several that match, the one written last. None where there is none.
-    """
-    folder = Path(study).expanduser()
-    if (folder / FILE).is_file():
-        return folder
-    found = [path for path in runs_folder(runs).glob("study-*") if (path / FILE).is_file()]
-    matches = [path for path in found if path.name.startswith((str(study), f"study-{study}"))]
-    return max(matches, key=lambda path: (path / FILE).stat().st_mtime, default=None)
-
-
-def read_study(folder: Path) -> StudyRecord:
-    """Return the record of a study's folder; raises ``StudyError`` where it is missing or not readable."""
-    path = folder / FILE
-    try:
-        return StudyRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except OSError:
-        raise StudyError(f"{folder} is no study: it has no {FILE}; run one with: kerasae study quick") from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StudyError(f"{path} is no record this version of kerasae reads: {error}; run the study again") from None
-
-
-def is_done(run: Run | None, job: Job) -> bool:
-    """Return whether a run holds all that ``job`` would bring about."""
+def is_done(job: Job, run: Run | None = None) -> bool:
+    """Return whether what ``job`` would leave is on disk; ``run`` is the equal run there is, for jobs of that kind."""
+    if job.kind == "codecs":
+        return codecs_path(job.folder).is_file()
+    if job.kind == "do nothing":
+        return all(_scores_path(Path(job.folder), job, sigma).is_file() for sigma in job.sigmas if sigma)
     if run is None or not run.is_finished or not (run.folder / "scores.json").is_file() or missing_sigmas(run, job):
         return False
     return not job.rate or rate_path(run, job.split).is_file()
@@ -253,9 +233,8 @@ def missing_sigmas(run: Run, job: Job) -> list[float]:
     return [sigma for sigma in job.sigmas if not _scores_path(run.folder, job, sigma).is_file()]
 
 
-def nothing_is_done(job: Job) -> bool:
-    """Return whether the noisy images themselves are scored under every sigma of ``job`` above 0."""
-    return all(_scores_path(Path(job.folder), job, sigma).is_file() for sigma in job.sigmas if sigma)
+def _scores_path(folder: Path, job: Job, sigma: float) -> Path:
+    return image_scores_path(folder, split=job.split, sigma=sigma, seed=job.noise_seed)
 
 
 def rate_path(run: Run, split: str) -> Path:
@@ -268,5 +247,19 @@ def codecs_path(folder: str | Path) -> Path:
     return Path(folder) / "codecs.json"
 
 
-def _scores_path(folder: Path, job: Job, sigma: float) -> Path:
-    return image_scores_path(folder, split=job.split, sigma=sigma, seed=job.noise_seed)
+@dataclass(frozen=True)
+class PendingJobs:
+    """What is left to do of a study: ``runs`` and ``baselines``; ``done`` are the jobs whose run is finished."""
+
+    done: list[Job]
+    runs: list[Job]
+    baselines: list[Job]
+
+
+def pending_jobs(plan: Plan) -> PendingJobs:
+    """Return what is left to do of ``plan``, by what is on disk."""
+    done, runs = [], []
+    for job, recipe in plan.run_jobs().values():
+        finished = is_done(job, equal_run(recipe, job.backend, plan.runs))
+        (done if finished else runs).append(job)
+    return PendingJobs(done, runs, [job for job in plan.baseline_jobs() if not is_done(job)])

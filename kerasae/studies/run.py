@@ -1,82 +1,140 @@
-"""A whole study through an engine: what is left to do, how long it takes, doing it."""
+"""Running a study: one job in this process, all that is left through an engine, and how long that will take.
 
+``run_job`` is what an engine's workers call: a ``Job`` in, an ``Outcome`` out, Keras loaded on the job's backend.
+``run_study`` and ``forecast`` take a ``Plan`` and an engine and load no Keras themselves.
+"""
+
+import os
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
-from kerasae.errors import StudyError
+from kerasae.errors import KerasaeError, StudyError
 from kerasae.files import write_json
+from kerasae.recipes import Recipe, recipe_from
 from kerasae.records import StudyRecord
-from kerasae.studies.gather import collect
-from kerasae.studies.plan import Event, Job, Outcome, Plan, codecs_path, is_done, nothing_is_done, timed_by
-from kerasae.training.run import equal_run
-
-Engine = Callable[[list[Job], Callable[[Event], None]], dict[str, Outcome]]
+from kerasae.runtime import choose_backend
+from kerasae.studies.plan import Event, Job, Outcome, Plan, pending_jobs, timing_name
+from kerasae.studies.results import STUDY_FILE, collect_results
 
 
-@dataclass(frozen=True)
-class Todo:
-    """What of a study is done, and what is not: jobs for runs, and jobs for what they are held against."""
+class Engine(Protocol):
+    """What runs jobs, ``workers`` at a time; see ``kerasae.studies.engines``."""
 
-    done: list[Job]
-    runs: list[Job]
-    baselines: list[Job]
+    workers: int
 
-
-def todo(plan: Plan) -> Todo:
-    """Return what is left to do of ``plan``, by what is on disk."""
-    done, runs = [], []
-    for job, recipe in plan.run_jobs().values():
-        finished = is_done(equal_run(recipe, job.backend, plan.runs), job)
-        (done if finished else runs).append(job)
-    have = {"do nothing": nothing_is_done, "codecs": lambda job: codecs_path(job.folder).is_file()}
-    return Todo(done, runs, [job for job in plan.baseline_jobs() if not have[job.kind](job)])
+    def __call__(self, jobs: list[Job], on_event: Callable[[Event], None]) -> dict[str, Outcome]:
+        """Run every job and return name → outcome."""
 
 
-def conduct(
-    plan: Plan, engine: Engine, *, command: str = "", listen: Callable[[Event], None] | None = None
+def run_job(job: Job, report: Callable[[int, int], None] = lambda done, total: None) -> Outcome:
+    """Run ``job`` in this process and return how it ended; ``report(done, total)`` counts epochs.
+
+    A fault of any kind becomes a failed outcome: one run must not take a study with it. The backend is chosen here, so
+    this process must not have loaded Keras with another one.
+    """
+    began = time.perf_counter()
+    try:
+        result = _run_on_backend(job, report)
+    except KerasaeError as error:
+        return Outcome("failed", str(error), round(time.perf_counter() - began, 2))
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        message = f"{type(error).__name__}: {first} ({Path(where.filename).name}, line {where.lineno})"
+        return Outcome("failed", message, round(time.perf_counter() - began, 2))
+    return Outcome("finished", "", round(time.perf_counter() - began, 2), result)
+
+
+def _run_on_backend(job: Job, report: Callable[[int, int], None]) -> dict[str, Any]:
+    os.environ["KERAS_BACKEND"] = job.backend
+    choose_backend()
+    # Not before the backend is chosen.
+    import keras
+
+    from kerasae.studies.jobs import JOBS
+
+    try:
+        return JOBS[job.kind](job, recipe_from(job.recipe, name=job.name, origin=job.name), report)
+    finally:
+        # A worker does many runs: the graph of one is nothing to the next.
+        keras.utils.clear_session()
+
+
+def run_study(
+    plan: Plan, engine: Engine, *, command: str = "", on_event: Callable[[Event], None] = lambda event: None
 ) -> StudyRecord:
     """Do what is left of ``plan`` with ``engine``, write ``study.json`` into its folder and return the record.
 
     Runs that fail are named in the record; the others go on. Raises ``StudyError`` where none succeeded.
     """
     began = time.perf_counter()
-    left = todo(plan)
-    outcomes = {}
-    if left.runs or left.baselines:
-        # The baselines last: a study cut short is then still one of runs.
-        outcomes = engine([*left.runs, *left.baselines], listen or (lambda event: None))
+    pending = pending_jobs(plan)
+    # The baselines last: a study cut short is then still one of runs.
+    jobs = [*pending.runs, *pending.baselines]
+    outcomes = engine(jobs, on_event) if jobs else {}
     failed = {name: outcome.message for name, outcome in outcomes.items() if outcome.status == "failed"}
-    record = collect(plan, command=command, failed=failed, seconds=time.perf_counter() - began)
-    write_json(plan.folder / "study.json", record.as_dict())
+    record = collect_results(plan, command=command, failed=failed, seconds=time.perf_counter() - began)
+    write_json(plan.folder / STUDY_FILE, record.as_dict())
     return record
 
 
-# Loading images and saving what a run leaves; measured about 2 s on 2 CPU cores, and of no weight beside training.
-_SECONDS_BESIDE = 2.0
+@dataclass(frozen=True)
+class Forecast:
+    """What a study has left to do: ``rows`` of ``run``, ``backend``, ``done`` and expected ``seconds`` (None if done).
 
-
-def estimate(plan: Plan, left: Todo, engine: Engine) -> dict[str, float]:
-    """Return run name → expected seconds for each run that is left, from training each kind of model for a moment.
-
-    The timings run on ``engine``, so that a worker has the cores there that it will have in the study. Raises
-    ``StudyError`` where one fails: the run would as well.
+    ``seconds`` is expected for all with ``workers`` runs at a time.
     """
-    outcomes = engine(plan.timing_jobs(), lambda event: None)
+
+    rows: list[dict[str, Any]]
+    workers: int
+    seconds: float
+
+    @property
+    def pending(self) -> int:
+        """The number of runs left."""
+        return sum(not row["done"] for row in self.rows)
+
+
+def forecast(plan: Plan, engine: Engine) -> Forecast:
+    """Return what is left of ``plan`` and how long it takes, from training each kind of model for a moment.
+
+    The timings run on ``engine``, so that a worker has the cores that it will have in the study. Raises ``StudyError``
+    where one fails: the run would as well.
+    """
+    pending = {job.name for job in pending_jobs(plan).runs}
+    outcomes = engine(plan.timing_jobs(), lambda event: None) if pending else {}
     for outcome in outcomes.values():
         if outcome.status == "failed":
             raise StudyError(f"study {plan.study.name} could not be timed: {outcome.message}")
-    planned, expected = plan.run_jobs(), {}
-    for job in left.runs:
-        _, recipe = planned[job.name]
-        timing = outcomes[timed_by(recipe, job.backend)].found
-        per_split = timing["scored_images"]
-        trained = recipe.training.epochs * timing["train_images"] / timing["train_images_per_second"]
-        # Validation in every epoch costs about a third of training on as many images: a forward pass of three.
-        validated = recipe.training.epochs * per_split["validation"] / (3 * timing["train_images_per_second"])
-        noises = 1 + bool(recipe.noise.sigma)
-        scored = noises * (per_split["validation"] + per_split["test"])
-        scored += per_split[job.split] * max(0, len(job.sigmas) - noises)
-        seconds = trained + validated + scored / timing["score_images_per_second"]
-        expected[job.name] = round(seconds + timing["compile_seconds"] + _SECONDS_BESIDE, 1)
-    return expected
+    rows = [
+        {
+            "run": name,
+            "backend": job.backend,
+            "done": name not in pending,
+            "seconds": _expected_seconds(job, recipe, outcomes[timing_name(recipe, job.backend)].result)
+            if name in pending
+            else None,
+        }
+        for name, (job, recipe) in plan.run_jobs().items()
+    ]
+    workers = engine.workers
+    return Forecast(rows, workers, round(sum(row["seconds"] or 0.0 for row in rows) / workers, 1))
+
+
+# Loading images and saving what a run leaves; measured about 2 s on 2 CPU cores, and of no weight beside training.
+_LOAD_AND_SAVE_SECONDS = 2.0
+
+
+def _expected_seconds(job: Job, recipe: Recipe, timing: dict[str, Any]) -> float:
+    per_split = timing["scored_images"]
+    # Validation in every epoch costs about a third of training on as many images: a forward pass of three.
+    trained = recipe.training.epochs * (timing["train_images"] + per_split["validation"] / 3)
+    noises = 1 + bool(recipe.noise.sigma)
+    scored = noises * (per_split["validation"] + per_split["test"])
+    scored += per_split[job.split] * max(0, len(job.sigmas) - noises)
+    seconds = trained / timing["train_images_per_second"] + scored / timing["score_images_per_second"]
+    return round(seconds + timing["compile_seconds"] + _LOAD_AND_SAVE_SECONDS, 1)

@@ -18,6 +18,7 @@ from kerasae.errors import RunError
 from kerasae.files import replacing, write_json
 from kerasae.recipes import Recipe, fingerprint, read_toml, recipe_from
 from kerasae.records import Example, ImageScores, LatentRecord, RunRecord, Score
+from kerasae.runtime import load_tensorflow_quietly
 
 if TYPE_CHECKING:
     from kerasae.models import Autoencoder
@@ -171,6 +172,7 @@ class Run:
                 f"{self.name} has no trained model yet (it is {self.record.status}); go on with: "
                 f"kerasae train --resume {self.folder}"
             )
+        load_tensorflow_quietly()
         return load_model(path, code=self.record.extra.get("code", ()))
 
     def history(self) -> list[dict[str, float]]:

@@ -23,7 +23,7 @@ from kerasae.models.checks import check_sides
 from kerasae.recipes import ArrayData, Recipe, fingerprint, to_toml
 from kerasae.recipes.kinds import CodeModel
 from kerasae.records import RunRecord
-from kerasae.runtime import versions
+from kerasae.runtime import load_tensorflow_quietly, versions
 from kerasae.training.callbacks import (
     CheckpointCallback,
     EpochScalars,
@@ -239,6 +239,7 @@ def _leave(run: Run, trainer, progress: Progress, status: str, message: str) -> 
     if progress.best_weights is not None and status != "stopped":
         trainer.autoencoder.set_weights(progress.best_weights)
         trainer.autoencoder.finalize()
+        load_tensorflow_quietly()
         with replacing(run.folder / "model.keras") as partial:
             trainer.autoencoder.save(partial)
         with replacing(run.folder / "best.weights.h5") as partial:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kerasae.bench.compressai import CompressaiResult, compressai_table, read_result, train_compressai
+from kerasae.bench.compressai import CompressaiResult, compressai_table, measure_compressai, read_result
 from kerasae.errors import BackendError, DataError
 from tests.conftest import smooth_images
 
@@ -46,7 +46,7 @@ def pretend_python(tmp_path, probe, work):
 def launch(python, train=None, test=None, **settings):
     train = smooth_images(4) if train is None else train
     test = smooth_images(2) if test is None else test
-    return train_compressai(python, train, test, **{"lmbda": 0.02, "seconds": 1.0} | settings)
+    return measure_compressai(python, train, test, **{"lmbda": 0.02, "seconds": 1.0} | settings)
 
 
 def test_an_interpreter_that_is_not_there(tmp_path):
@@ -75,7 +75,7 @@ def test_what_the_worker_is_told_and_what_it_says(tmp_path):
     saved = tmp_path / "saved.json"
     saved.write_text(json.dumps(asdict(RESULT)))
     # $1 -I, $2 the worker, $3 images, $4 result, $5 settings.
-    work = f'cp "$3" {tmp_path}/images.npz; cp {saved} "$4"; echo "$1 $OMP_NUM_THREADS"; echo "$5"'
+    work = f'cp "$3" {tmp_path}/images.npz; cp {saved} "$4"; test -f "$2" && echo "$1 $OMP_NUM_THREADS"; echo "$5"'
     said = []
     train, test = smooth_images(4), smooth_images(2, seed=1)
     found = launch(pretend_python(tmp_path, 0, work), train, test, seed=3, threads=2, on_progress=said.append)

@@ -1,20 +1,35 @@
 import csv
 import json
+import re
+import shutil
 
 import pytest
 
-from kerasae.training import load_run
+from kerasae.cli.train import train_and_score
+from kerasae.recipes import load_recipe
+from kerasae.training import list_runs, load_run
+from tests.conftest import once, smooth_images, write_images
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Train ``ae_noise`` once for all tests here; return the folders of images and of runs."""
+    folder = tmp_path_factory.mktemp("commands")
+    images, runs = write_images(folder / "images", smooth_images(24)), folder / "runs"
+    recipe = load_recipe("ae_noise", data=f"folder:{images}", epochs=2, set=["data.image_size=32"])
+    train_and_score(recipe, runs=str(runs), force=False, as_json=False)
+    return images, runs
 
 
 @pytest.fixture
-def options(image_folder):
-    return ["--data", f"folder:{image_folder}", "--epochs", 2, "--set", "data.image_size=32"]
+def options(made):
+    return ["--data", f"folder:{made[0]}", "--epochs", 2, "--set", "data.image_size=32"]
 
 
 @pytest.fixture
-def trained(kerasae, options, tmp_path):
-    code, _, err = kerasae("train", "ae_noise", *options)
-    assert code == 0, err
+def trained(made, tmp_path):
+    """A copy of the trained run, where the commands look for runs."""
+    shutil.copytree(made[1], tmp_path / "runs")
     return load_run("latest", tmp_path / "runs")
 
 
@@ -53,10 +68,11 @@ def test_scores_csv_holds_what_scores_json_averages(trained):
 
 def test_training_again_shows_the_scores_and_trains_nothing(kerasae, trained, options):
     written = (trained.folder / "model.keras").stat().st_mtime_ns
-    code, out, err = kerasae("train", "ae_noise", *options)
-    assert code == 0
-    assert "is trained already; --force trains it again" in err
-    assert "PSNR" in out
+    for arguments in (["ae_noise", *options], ["--resume", "latest"]):
+        code, out, err = kerasae("train", *arguments)
+        assert code == 0
+        assert "is trained already; --force trains it again" in err
+        assert "PSNR" in out
     assert (trained.folder / "model.keras").stat().st_mtime_ns == written
 
 
@@ -72,8 +88,8 @@ def test_evaluate_repeats_the_stored_scores_and_has_the_agreed_keys(kerasae, tra
         assert set(row["mse"]) == {"mean", "std", "low", "high"}
 
 
-def test_evaluate_on_another_source_takes_all_of_it(kerasae, trained, image_folder):
-    code, out, _ = kerasae("evaluate", trained.name, "--data", f"folder:{image_folder}", "--sigma", 0.2, "--json")
+def test_evaluate_on_another_source_takes_all_of_it(kerasae, trained, options):
+    code, out, _ = kerasae("evaluate", trained.name, *options[:2], "--sigma", 0.2, "--json")
     assert code == 0
     [row] = json.loads(out)
     assert (row["split"], row["sigma"], row["count"]) == ("all", 0.2, 24)
@@ -102,12 +118,6 @@ def test_noise_sweep_scores_runs_recipes_and_doing_nothing(kerasae, trained, opt
     assert set(nothing) == {0.1, 0.3}
 
 
-def test_resume_of_a_finished_run_shows_it(kerasae, trained):
-    code, out, _ = kerasae("train", "--resume", "latest")
-    assert code == 0
-    assert "PSNR" in out
-
-
 def test_resume_on_another_backend_is_refused(kerasae, trained, monkeypatch):
     other = "jax" if trained.record.backend != "jax" else "torch"
     monkeypatch.setenv("KERAS_BACKEND", other)
@@ -128,6 +138,7 @@ def test_runs_lists_and_shows(kerasae, trained):
     assert json.loads(out)[0]["name"] == trained.name
 
 
+@once
 def test_recipes_data_and_doctor_answer(kerasae):
     code, out, _ = kerasae("recipes")
     assert code == 0
@@ -135,9 +146,20 @@ def test_recipes_data_and_doctor_answer(kerasae):
     code, out, _ = kerasae("recipes", "show", "ae_l2")
     assert "l2 = 1e-5" in out
     code, out, _ = kerasae("data")
-    assert "ffhq:PATH" in out
+    assert {"photos", "folder:PATH", "ffhq:PATH", "tfds:NAME"} <= {*out.split()}
     code, out, _ = kerasae("data", "show", "ethics")
     assert "scars" in out
     code, out, _ = kerasae("doctor")
     assert code == 0
     assert "yes" in out
+
+
+def test_a_diverging_training_names_the_step_and_keeps_the_best_weights(kerasae, options, tmp_path):
+    code, _, err = kerasae(
+        "train", "ae_baseline", *options, "--set", "training.batch_size=4", "--set", "training.learning_rate=1e30"
+    )
+    assert code == 2
+    assert re.search(r"the loss stopped being a finite number at step \d+ of epoch 1; no epoch was finished", err)
+    [run] = list_runs(tmp_path / "runs")
+    assert run.record.status == "failed"
+    assert not run.is_finished

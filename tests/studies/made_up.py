@@ -1,9 +1,12 @@
-"""A tiny study, and what its workers would do if they were other than they are."""
+"""A tiny study, jobs that take seconds, and a worker that does what a job's name says."""
 
 import os
 import signal
 
+from kerasae.recipes import load_recipe
 from kerasae.studies.plan import Event, Job, Outcome
+from kerasae.training.run import run_name
+from tests.conftest import BACKEND
 
 STUDY = """
 [study]
@@ -39,7 +42,7 @@ def job(name, backend="jax"):
 
 
 def serve_by_name(connection, environment, cores, parent):
-    """Do what a job's name says: ``die``, ``die once`` (a file remembers), ``fail``, or finish; tell of the backend."""
+    """Do what a job's name says: ``die``, ``die once`` (a file remembers), ``fail``, or finish; report the backend."""
     while True:
         try:
             asked = Job.from_dict(connection.recv())
@@ -53,5 +56,22 @@ def serve_by_name(connection, environment, cores, parent):
             os.kill(os.getpid(), signal.SIGKILL)
         connection.send(Event("progress", asked.name, done=1, total=2))
         status = "failed" if asked.name.startswith("fail") else "finished"
-        found = {"backend": environment["KERAS_BACKEND"], "cores": list(cores), "process": os.getpid()}
-        connection.send(Event("ended", asked.name, outcome=Outcome(status, "as asked", 0.0, found)))
+        result = {"backend": environment["KERAS_BACKEND"], "cores": list(cores), "process": os.getpid()}
+        connection.send(Event("ended", asked.name, outcome=Outcome(status, "as asked", 0.0, result)))
+
+
+def tiny_job(images, runs, *, seed=0, epochs=2, sigmas=(0.0, 0.1), changes=(), **job):
+    """Return a job that trains a small autoencoder on the folder ``images``."""
+    changes = ["data.image_size=32", f"training.seed={seed}", "training.batch_size=8", *changes]
+    recipe = load_recipe("ae_baseline", data=f"folder:{images}", epochs=epochs, set=changes)
+    plain = {
+        "kind": "run",
+        "name": run_name(recipe, BACKEND),
+        "backend": BACKEND,
+        "recipe": recipe.as_dict(),
+        "runs": str(runs),
+        "folder": str(runs / "study-tiny"),
+        "split": "test",
+        "sigmas": sigmas,
+    }
+    return Job(**plain | job)

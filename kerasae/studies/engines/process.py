@@ -1,4 +1,4 @@
-"""Who gets which cores and which GPU."""
+"""Jobs in processes on this machine: ``ProcessEngine``, what its workers run, and who gets which cores and GPU."""
 
 import contextlib
 import ctypes
@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from kerasae.studies.plan import Event, Job, Outcome
+from kerasae.studies.run import run_job
 
 
 def available_cores() -> list[int]:
@@ -28,36 +29,33 @@ def visible_gpus() -> list[str]:
 
 
 def default_workers() -> int:
-    """Return a worker per GPU where there are any, else one per core: small models use one core best."""
+    """Return one worker per GPU where there are any, else one per core: small models use one core best."""
     return len(visible_gpus()) or len(available_cores()) or os.cpu_count() or 1
 
 
-def cores_of(place: int, workers: int) -> list[int]:
-    """Return the cores of worker ``place`` of ``workers``: equal shares, the same number for each.
+def worker_cores(place: int, workers: int) -> list[int]:
+    """Return the cores of worker ``place`` of ``workers``, the same number for each.
 
-    Equal shares even where some cores stay idle: how many threads a run has decides its last bits. Nothing where there
-    are more workers than cores, which then share them as the system sees fit.
+    The same number even where some cores stay idle: how many threads a run has decides its last bits. No core where
+    there are more workers than cores, which then share them as the system sees fit.
     """
     cores = available_cores()
     share = len(cores) // workers
     return cores[place * share : (place + 1) * share]
 
 
-def gpu_of(place: int) -> dict[str, str]:
-    """Return the environment that shows worker ``place`` one GPU; nothing where there is none."""
+def _worker_gpu(place: int) -> dict[str, str]:
+    """Return the environment in which worker ``place`` sees one GPU; empty where there is none."""
     gpus = visible_gpus()
     return {"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} if gpus else {}
 
 
 def serve(connection: Connection, environment: Mapping[str, str], cores: Sequence[int], parent: int) -> None:
-    """Do jobs that arrive as dictionaries on ``connection``, and send ``Event``s back, until it is closed.
+    """Run jobs that arrive as dictionaries on ``connection``, and send ``Event``s back, until it is closed.
 
-    ``environment`` and ``cores`` are settled before any backend loads; ``parent`` is the process to die with.
+    ``environment`` and ``cores`` are set before any backend loads; the process ends with ``parent``.
     """
-    # With Keras and a backend behind it, which whoever only plans a study need not load.
-    from kerasae.studies.perform import perform
-
-    _die_with(parent)
+    _end_with(parent)
     # Ctrl-C reaches the whole group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(environment)
@@ -70,63 +68,64 @@ def serve(connection: Connection, environment: Mapping[str, str], cores: Sequenc
             job = Job.from_dict(connection.recv())
         except EOFError:
             return
-        outcome = perform(
-            job, lambda done, total, name=job.name: connection.send(Event("progress", name, done=done, total=total))
-        )
+
+        def report(done: int, total: int, name: str = job.name) -> None:
+            connection.send(Event("progress", name, done=done, total=total))
+
+        outcome = run_job(job, report)
         connection.send(Event("ended", job.name, outcome=outcome))
 
 
-def _die_with(parent: int) -> None:
+def _end_with(parent: int) -> None:
     """Have the system end this process with its parent, so that a killed study leaves nobody training in its runs."""
     if not sys.platform.startswith("linux"):
-        return  # elsewhere the next word to a parent that is gone ends it
-    die_of_signal = 1  # PR_SET_PDEATHSIG
-    ctypes.CDLL(None).prctl(die_of_signal, signal.SIGKILL)
+        return  # elsewhere the next message to a parent that is gone ends it
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
     if os.getppid() != parent:  # it went while this process was starting
         os._exit(1)
 
 
-_TRIES = 2
+_ATTEMPTS = 2
 
 
 class ProcessEngine:
-    """Does jobs in ``workers`` processes, one job each at a time.
+    """Runs jobs in ``workers`` processes, one job each at a time.
 
-    Each worker has its share of the cores for itself, so that the threads of two never fight over one, and a run is the
-    same to the bit whoever its neighbours are. A worker keeps its backend, and is replaced by a new one where the next
-    job wants another. One that dies takes nobody along: its job is tried once more, then counted as failed.
-    ``serve`` is what a worker runs.
+    Each worker has its share of the cores for itself, so that a run is the same to the bit whatever runs beside it. A
+    worker keeps its backend, and a new one takes its place where the next job wants another. The job of a worker that
+    dies is tried once more, then counted as failed. ``serve`` is what a worker runs.
     """
 
     def __init__(self, workers: int | None = None, *, serve: Callable[..., None] = serve):
         self.workers = workers or default_workers()
         self.serve = serve
 
-    def __call__(self, jobs: Sequence[Job], listen: Callable[[Event], None]) -> dict[str, Outcome]:
-        """Do every job; see the package."""
-        # Grouped by backend, a worker seldom changes it.
+    def __call__(self, jobs: Sequence[Job], on_event: Callable[[Event], None]) -> dict[str, Outcome]:
+        """Run every job; see the package."""
+        # By backend, so that workers seldom change it.
         waiting = sorted(jobs, key=lambda job: job.backend)
         outcomes: dict[str, Outcome] = {}
-        tries: dict[str, int] = {}
+        attempts: dict[str, int] = {}
         pool = [_Worker(place, self.workers, self.serve) for place in range(min(self.workers, len(waiting)))]
         try:
             while waiting or any(worker.job for worker in pool):
                 for worker in pool:
                     if worker.job is None and waiting:
                         job = waiting.pop(0)
-                        tries[job.name] = tries.get(job.name, 0) + 1
-                        worker.give(job)
-                        listen(Event("started", job.name))
+                        attempts[job.name] = attempts.get(job.name, 0) + 1
+                        worker.send(job)
+                        on_event(Event("started", job.name))
                 ready = wait([worker.connection for worker in pool if worker.job])
                 for worker in [one for one in pool if one.connection in ready]:
                     job = worker.job
-                    event = worker.hear()
-                    if event is None and tries[job.name] < _TRIES:
+                    event = worker.receive()
+                    if event is None and attempts[job.name] < _ATTEMPTS:
                         waiting.insert(0, job)
                     elif event is None:
-                        event = Event("ended", job.name, outcome=Outcome("failed", worker.epitaph))
+                        event = Event("ended", job.name, outcome=Outcome("failed", worker.exit_message))
                     if event:
-                        listen(event)
+                        on_event(event)
                     if event and event.kind == "ended":
                         outcomes[job.name] = event.outcome
         finally:
@@ -146,20 +145,20 @@ class _Worker:
         self.connection: Connection | None = None
         self.backend: str | None = None
         self.job: Job | None = None
-        self.epitaph = ""
+        self.exit_message = ""
 
-    def give(self, job: Job) -> None:
-        """Hand over ``job``, in a new process where this one has another backend or is none."""
+    def send(self, job: Job) -> None:
+        """Send ``job``, to a new process where this one has another backend or is gone."""
         if self.backend != job.backend or not self.process or not self.process.is_alive():
             self.stop()
             self._start(job.backend)
         self.job = job
-        # A process that has just died is noticed when its word is waited for.
+        # A process that has just died is noticed in ``receive``.
         with contextlib.suppress(OSError):
             self.connection.send(job.as_dict())
 
-    def hear(self) -> Event | None:
-        """Return what the process says of its job; None where it has died, with ``epitaph`` saying how."""
+    def receive(self) -> Event | None:
+        """Return the next event of its job; None where the process has ended, as ``exit_message`` says."""
         try:
             event = self.connection.recv()
         except (EOFError, OSError):
@@ -167,7 +166,7 @@ class _Worker:
             code = self.process.exitcode
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             memory = "; it may have run out of memory (try fewer --workers)" if code == -9 else ""
-            self.epitaph = f"its process {how}{memory}"
+            self.exit_message = f"its process {how}{memory}"
             self.job = self.backend = None
             return None
         if event.kind == "ended":
@@ -185,8 +184,8 @@ class _Worker:
     def _start(self, backend: str) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        environment = {"KERAS_BACKEND": backend} | gpu_of(self.place)
-        arguments = (theirs, environment, cores_of(self.place, self.workers), os.getpid())
+        environment = {"KERAS_BACKEND": backend} | _worker_gpu(self.place)
+        arguments = (theirs, environment, worker_cores(self.place, self.workers), os.getpid())
         self.process = context.Process(
             target=self.serve, args=arguments, daemon=True, name=f"kerasae worker {self.place}"
         )

@@ -9,8 +9,7 @@ import time
 
 import pytest
 
-from kerasae.studies.plan import read_study
-from tests.conftest import once
+from kerasae.studies.results import read_study
 from tests.studies.made_up import write_study
 
 COMMAND = "from kerasae.cli.app import main; main()"
@@ -43,7 +42,6 @@ def workers_of(runs):
     return found
 
 
-@once
 @pytest.mark.parametrize("kills", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_killed_and_started_again_it_gives_identical_tables(tmp_path, image_folder, kills):
     path, undisturbed, disturbed = write_study(tmp_path), tmp_path / "whole", tmp_path / "killed"

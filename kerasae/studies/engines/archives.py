@@ -1,4 +1,8 @@
-"""Results of a run as one file, to be carried between machines."""
+"""A run's files as one tar archive, to be carried between machines, and the storage that keeps it.
+
+``pack`` makes an archive of folders and ``unpack`` brings its files back in an order that a kill cannot spoil;
+``upload`` and ``download`` pass it through a storage that every machine sees.
+"""
 
 import contextlib
 import hashlib
@@ -17,27 +21,27 @@ from kerasae.training.run import equal_run, locked
 
 
 def pack_run(job: Job) -> bytes:
-    """Return what there is of the run of ``job``, finished or not: a worker goes on from there; empty if nothing."""
+    """Return the run of ``job`` as it is here, finished or not, for a worker to go on with; empty if there is none."""
     equal = equal_run(recipe_from(job.recipe, name=job.name, origin=job.name), job.backend, job.runs)
     folder = equal.folder if equal else Path(job.runs) / job.name
     return pack(folder.parent, [folder.name]) if (folder / "run.json").is_file() else b""
 
 
-def unpack_run(parcel: bytes, job: Job, sent: list[str]) -> None:
-    """Bring the run home over what is there of it; files that were ``sent`` and did not come back have served.
+def unpack_run(archive: bytes, job: Job, sent: list[str]) -> None:
+    """Unpack the run over what is there of it, and delete files that were ``sent`` and did not come back.
 
     Raises ``RunError`` where another process is at work in the folder.
     """
     runs = Path(job.runs)
     with contextlib.ExitStack() as locks:
-        for name in {name.split("/")[0] for name in names_in(parcel)}:
+        for name in {name.split("/")[0] for name in archive_names(archive)}:
             if (runs / name).is_dir():
                 locks.enter_context(locked(runs / name))
-        for name in set(sent) - set(unpack(parcel, runs)):
+        for name in set(sent) - set(unpack(archive, runs)):
             (runs / name).unlink(missing_ok=True)
 
 
-# What a reader trusts comes last, and a checkpoint after the record of the run it belongs to.
+# Replaced last: what a reader trusts, and a checkpoint after the record of the run it belongs to.
 _LAST = ("run.json", "scores.json", "state/checkpoint.npz")
 
 
@@ -54,32 +58,32 @@ def pack(root: Path, folders: Iterable[str] | None = None) -> bytes:
     return written.getvalue()
 
 
-def names_in(parcel: bytes) -> list[str]:
-    """Return the names of the files of a parcel; an empty one has none."""
-    if not parcel:
+def archive_names(archive: bytes) -> list[str]:
+    """Return the names of the files of an archive; an empty one has none."""
+    if not archive:
         return []
-    with tarfile.open(fileobj=io.BytesIO(parcel)) as tar:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         return tar.getnames()
 
 
-def unpack(parcel: bytes, root: Path) -> list[str]:
-    """Bring the files of ``parcel`` under ``root``, over those of the same name, and return their names.
+def unpack(archive: bytes, root: Path) -> list[str]:
+    """Unpack the files of ``archive`` under ``root``, over those of the same name, and return their names.
 
-    Whoever is killed in between leaves nothing that a later command would take for more than it is: a folder that is
-    not there yet appears as a whole, and into one that is there the records go after the files they speak of.
+    A kill in between leaves nothing that a later command would take for more than it is: a new folder appears as a
+    whole, and in one that exists the records are replaced after the files they describe.
 
-    Raises ``StudyError`` for anything in it that ``pack`` does not write: what is no file, or would leave ``root``.
+    Raises ``StudyError`` for anything that ``pack`` does not write: what is no file, or would leave ``root``.
     """
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=root) as partial:
         whole = Path(partial)
-        with tarfile.open(fileobj=io.BytesIO(parcel)) as tar:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             for member in tar:
                 _extract(tar, member, whole)
         names = [path.relative_to(whole).as_posix() for path in whole.rglob("*") if path.is_file()]
         for folder in [path for path in whole.iterdir() if path.is_dir() and not (root / path.name).exists()]:
             folder.rename(root / folder.name)
-        for name in sorted(names, key=_trust):
+        for name in sorted(names, key=_replaced_in):
             if (whole / name).exists():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(whole / name, root / name)
@@ -91,7 +95,7 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Non
     place = folder / member.name
     if not member.isfile() or not place.resolve().is_relative_to(folder.resolve()):
         raise StudyError(
-            f"a parcel holds {member.name!r}, which is not a file inside of the results' folder; nothing of it was "
+            f"an archive holds {member.name!r}, which is not a file inside of the results' folder; nothing of it was "
             "unpacked: ask who runs the machine that sent it"
         )
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -100,9 +104,9 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Non
     os.utime(place, (member.mtime, member.mtime))
 
 
-def digest(parcel: bytes) -> str:
-    """Return the SHA-256 of a parcel."""
-    return hashlib.sha256(parcel).hexdigest()
+def digest(archive: bytes) -> str:
+    """Return the SHA-256 of an archive."""
+    return hashlib.sha256(archive).hexdigest()
 
 
 def check_storage(storage: str) -> str:
@@ -120,29 +124,29 @@ def check_storage(storage: str) -> str:
     return storage if "://" in storage else str(Path(storage).expanduser().absolute())
 
 
-def put(parcel: bytes, storage: str, name: str) -> str:
-    """Write ``parcel`` to ``storage`` under ``name`` and return where."""
+def upload(archive: bytes, storage: str, name: str) -> str:
+    """Write ``archive`` to ``storage`` under ``name`` and return where."""
     from fsspec.core import url_to_fs
 
     system, path = url_to_fs(storage)
     system.makedirs(path, exist_ok=True)
-    system.pipe_file(f"{path}/{name}", parcel)
+    system.pipe_file(f"{path}/{name}", archive)
     return f"{storage.rstrip('/')}/{name}"
 
 
-def fetch(place: str, sha256: str) -> bytes:
-    """Return the parcel at ``place``; raises ``StudyError`` where it is not the one meant or cannot be read."""
+def download(place: str, sha256: str) -> bytes:
+    """Return the archive at ``place``; raises ``StudyError`` where it cannot be read or has another digest."""
     from fsspec.core import url_to_fs
 
     system, path = url_to_fs(place)
     try:
-        parcel = system.cat_file(path)
+        archive = system.cat_file(path)
     except OSError as error:
         raise StudyError(f"{place} cannot be read ({error}); the storage must be one that every machine sees") from None
-    if digest(parcel) != sha256:
+    if digest(archive) != sha256:
         raise StudyError(f"{place} is not what the worker wrote; give each study that runs now a storage of its own")
-    return parcel
+    return archive
 
 
-def _trust(name: str) -> int:
+def _replaced_in(name: str) -> int:
     return next((place for place, last in enumerate(_LAST, start=1) if name.endswith(last)), 0)

@@ -7,14 +7,13 @@ import pytest
 
 from kerasae.recipes import load_study
 from kerasae.records import StudyCell
-from kerasae.studies.conclusions import compare_levels, with_verdicts
-from kerasae.studies.gather import CellEvidence
+from kerasae.studies.conclusions import CellResults, compare_levels, with_verdicts
 from tests.studies.made_up import write_study
 
 IMAGES = 60
 
 
-def evidence(level, psnr_by_sigma, *, seeds=3, spread=0.05, main="latents"):
+def cell(level, psnr_by_sigma, *, seeds=3, spread=0.05, main="latents"):
     """Return a cell whose PSNR is as given, each seed off by ``spread`` in turn."""
     random = np.random.default_rng(len(level))
     images = np.random.default_rng(0).normal(0, 2, IMAGES)
@@ -24,7 +23,7 @@ def evidence(level, psnr_by_sigma, *, seeds=3, spread=0.05, main="latents"):
         values = psnr + images + luck + random.normal(0, 0.05, (seeds, IMAGES))
         scores[sigma, main] = {"psnr": values, "ssim": values / 100, "mse": 10 ** (-values / 10)}
     runs = tuple(f"{level}-{seed}" for seed in range(seeds))
-    return CellEvidence(StudyCell({"regularizer": level}, runs, "jax", "ae_baseline"), scores, main)
+    return CellResults(StudyCell({"regularizer": level}, runs, "jax", "ae_baseline"), scores, main)
 
 
 @pytest.fixture
@@ -37,9 +36,7 @@ def verdicts(comparisons, metric="psnr"):
 
 
 def test_what_differs_is_seen_and_what_does_not_is_not(study):
-    found = with_verdicts(
-        compare_levels(study, [evidence("none", {0.0: 30, 0.1: 25}), evidence("L2", {0.0: 30, 0.1: 26})])
-    )
+    found = with_verdicts(compare_levels(study, [cell("none", {0.0: 30, 0.1: 25}), cell("L2", {0.0: 30, 0.1: 26})]))
     assert verdicts(found) == {0.0: "none", 0.1: "higher"}
     noisy = next(one for one in found if one.metric == "psnr" and one.sigma == 0.1)
     assert noisy.difference == pytest.approx(1.0, abs=0.05)
@@ -48,9 +45,7 @@ def test_what_differs_is_seen_and_what_does_not_is_not(study):
 
 
 def test_robustness_is_the_change_on_the_same_images(study):
-    found = with_verdicts(
-        compare_levels(study, [evidence("none", {0.0: 30, 0.1: 25}), evidence("L2", {0.0: 28, 0.1: 27})])
-    )
+    found = with_verdicts(compare_levels(study, [cell("none", {0.0: 30, 0.1: 25}), cell("L2", {0.0: 28, 0.1: 27})]))
     change = [one for one in found if one.metric == "psnr_change"]
     assert [one.sigma for one in change] == [0.1]
     # L2 loses 1 dB where none loses 5.
@@ -61,7 +56,7 @@ def test_robustness_is_the_change_on_the_same_images(study):
 
 
 def test_a_difference_below_the_seeds_spread_is_never_ranked(study):
-    sides = [evidence("none", {0.0: 30, 0.1: 25}, spread=1.0), evidence("L2", {0.0: 30.5, 0.1: 25.5}, spread=1.0)]
+    sides = [cell("none", {0.0: 30, 0.1: 25}, spread=1.0), cell("L2", {0.0: 30.5, 0.1: 25.5}, spread=1.0)]
     found = with_verdicts(compare_levels(study, sides))
     assert set(verdicts(found).values()) == {"none"}
     assert all("no difference that this study can see." in one.sentence for one in found if one.metric == "psnr")
@@ -72,7 +67,7 @@ def test_a_difference_below_the_seeds_spread_is_never_ranked(study):
 
 
 def test_what_does_not_survive_the_correction_is_a_hint(study):
-    found = compare_levels(study, [evidence("none", {0.0: 30, 0.1: 25}), evidence("L2", {0.0: 31, 0.1: 26})])
+    found = compare_levels(study, [cell("none", {0.0: 30, 0.1: 25}), cell("L2", {0.0: 31, 0.1: 26})])
     one = next(one for one in found if one.metric == "psnr")
     family = [replace(one, p=0.04, sigma=place / 10) for place in range(3)]
     assert set(verdicts(with_verdicts(family)).values()) == {"hint"}
@@ -81,7 +76,7 @@ def test_what_does_not_survive_the_correction_is_a_hint(study):
 
 
 def test_questions_are_corrected_apart(study):
-    one = compare_levels(study, [evidence("none", {0.0: 30, 0.1: 25}), evidence("L2", {0.0: 31, 0.1: 26})])[0]
+    one = compare_levels(study, [cell("none", {0.0: 30, 0.1: 25}), cell("L2", {0.0: 31, 0.1: 26})])[0]
     mixed = with_verdicts(
         [replace(one, p=0.03), replace(one, p=0.03, axis="model"), replace(one, p=0.03, metric="ssim")]
     )
@@ -89,16 +84,14 @@ def test_questions_are_corrected_apart(study):
 
 
 def test_one_seed_gives_no_verdict(study):
-    sides = [evidence("none", {0.0: 30, 0.1: 25}, seeds=1), evidence("L2", {0.0: 35, 0.1: 30}, seeds=1)]
+    sides = [cell("none", {0.0: 30, 0.1: 25}, seeds=1), cell("L2", {0.0: 35, 0.1: 30}, seeds=1)]
     found = with_verdicts(compare_levels(study, sides))
     assert set(verdicts(found).values()) == {"one seed"}
     assert "over images; with one seed a side, nothing can be said of another training." in found[0].sentence
 
 
 def test_the_sentence_has_sign_interval_and_digits(study):
-    found = with_verdicts(
-        compare_levels(study, [evidence("none", {0.0: 30, 0.1: 25}), evidence("L2", {0.0: 27, 0.1: 25})])
-    )
+    found = with_verdicts(compare_levels(study, [cell("none", {0.0: 30, 0.1: 25}), cell("L2", {0.0: 27, 0.1: 25})]))
     first = found[0]
     low, high = (f"{value:.2f}".replace("-", "−") for value in (first.low, first.high))
     expected = f"clean: L2 against none in PSNR: −{abs(first.difference):.2f} dB [{low}, {high}], worse (p = "
@@ -106,4 +99,4 @@ def test_the_sentence_has_sign_interval_and_digits(study):
 
 
 def test_a_missing_cell_is_no_comparison(study):
-    assert compare_levels(study, [evidence("L2", {0.0: 30, 0.1: 25})]) == []
+    assert compare_levels(study, [cell("L2", {0.0: 30, 0.1: 25})]) == []

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from kerasae.studies.engines.process import ProcessEngine, cores_of
+from kerasae.studies.engines.process import ProcessEngine, worker_cores
 from tests.studies.made_up import job, serve_by_name
 
 
@@ -20,12 +20,12 @@ def test_every_job_is_done_once_and_told_of():
     assert sorted(outcomes) == names
     for name in names:
         assert [event.kind for event in events if event.job == name] == ["started", "progress", "ended"]
-    assert 1 <= len({outcome.found["process"] for outcome in outcomes.values()}) <= 2
+    assert 1 <= len({outcome.result["process"] for outcome in outcomes.values()}) <= 2
 
 
 def test_each_job_meets_its_backend():
     outcomes, _ = run([job("a", "jax"), job("b", "torch"), job("c", "jax"), job("d", "tensorflow")])
-    backends = {name: outcome.found["backend"] for name, outcome in outcomes.items()}
+    backends = {name: outcome.result["backend"] for name, outcome in outcomes.items()}
     assert backends == {"a": "jax", "b": "torch", "c": "jax", "d": "tensorflow"}
 
 
@@ -53,10 +53,10 @@ def test_a_job_that_fails_is_not_tried_again():
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not say which cores there are")
 def test_workers_have_equal_shares_of_the_cores_and_none_in_common(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(7)))
-    shares = [cores_of(place, 3) for place in range(3)]
+    shares = [worker_cores(place, 3) for place in range(3)]
     assert [len(share) for share in shares] == [2, 2, 2]
     assert len({core for share in shares for core in share}) == 6
-    assert cores_of(0, 9) == []
+    assert worker_cores(0, 9) == []
 
 
 def test_nothing_to_do_starts_nothing():

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from kerasae.records import StudyRecord
-from kerasae.studies.plan import read_study
-from tests.conftest import once
+from kerasae.studies.results import read_study
+from tests.conftest import BACKEND
 from tests.studies.made_up import STUDY, write_study
 
 
@@ -69,7 +69,6 @@ def test_from_a_grid_to_a_page_and_again_from_what_is_there(kerasae, tiny, tmp_p
     assert [row["done"] for row in json.loads(out)["runs"]] == [True] * 4
 
 
-@once
 def test_scores_are_those_of_the_runs_themselves(kerasae, tiny, tmp_path):
     assert kerasae(*tiny, "--seeds", "3")[0] == 0
     (folder,) = (tmp_path / "runs").glob("study-tiny-*")
@@ -84,20 +83,22 @@ def test_scores_are_those_of_the_runs_themselves(kerasae, tiny, tmp_path):
     assert noisy.images == row["count"]
 
 
-@once
-def test_a_run_that_fails_is_named_and_the_others_go_on(kerasae, tiny, tmp_path):
-    write_study(tmp_path, STUDY + "[axes.regularizer.broken]\ntraining.learning_rate = 1e30\nregularizer.l2 = 1.0\n")
+def test_a_run_that_fails_is_named_and_the_others_go_on_each_on_its_backend(kerasae, tiny, tmp_path):
+    pytest.importorskip("jax")
+    pytest.importorskip("tensorflow")
+    text = STUDY + 'backend = "jax"\n[axes.regularizer.L1]\nbackend = "tensorflow"\nregularizer.l1 = 1e-3\n'
+    write_study(tmp_path, text + "[axes.regularizer.broken]\ntraining.learning_rate = 1e30\nregularizer.l2 = 1.0\n")
     code, out, _ = kerasae(*tiny, "--seeds", "0")
     assert code == 1
     assert "the loss stopped being a finite number" in out
     (folder,) = (tmp_path / "runs").glob("study-tiny-*")
     record = read_study(folder)
-    assert [cell.label for cell in record.cells] == ["none", "L2"]
+    backends = {"none": BACKEND, "L2": "jax", "L1": "tensorflow"}
+    assert {cell.label: cell.backend for cell in record.cells} == backends
     assert len(record.failed) == 1
     assert "1 run failed and is missing here." in record.answer
 
 
-@once
 def test_a_dry_run_says_what_and_how_long_and_trains_nothing(kerasae, tiny, tmp_path):
     code, out, err = kerasae(*tiny, "--dry-run", "--workers", "1")
     assert code == 0, err
@@ -106,7 +107,6 @@ def test_a_dry_run_says_what_and_how_long_and_trains_nothing(kerasae, tiny, tmp_
     assert not (tmp_path / "runs").exists()
 
 
-@once
 def test_rates_are_measured_where_they_are_asked_for(kerasae, tiny, tmp_path):
     write_study(tmp_path, STUDY.replace("sigmas =", "rate = true\nsigmas ="))
     code, _, err = kerasae(*tiny, "--seeds", "0")

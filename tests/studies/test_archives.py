@@ -5,8 +5,8 @@ import tarfile
 import pytest
 
 from kerasae.errors import StudyError
-from kerasae.studies.engines import parcels as artifacts
-from kerasae.studies.engines.parcels import check_storage, digest, fetch, names_in, pack, put, unpack
+from kerasae.studies.engines import archives
+from kerasae.studies.engines.archives import archive_names, check_storage, digest, download, pack, unpack, upload
 
 
 def write(root, **files):
@@ -24,9 +24,9 @@ def test_a_folder_comes_back_as_it_was_without_locks_and_partial_files(tmp_path)
     write(tmp_path / "from", run__run_json="record", run__evaluations__a_npz="numbers", other__run_json="another")
     (tmp_path / "from" / "run" / ".lock").touch()
     (tmp_path / "from" / "run" / ".partial-x.json").write_text("half")
-    parcel = pack(tmp_path / "from", ["run"])
-    assert sorted(names_in(parcel)) == ["run/evaluations/a.npz", "run/run.json"]
-    assert sorted(unpack(parcel, tmp_path / "to")) == sorted(names_in(parcel))
+    archive = pack(tmp_path / "from", ["run"])
+    assert sorted(archive_names(archive)) == ["run/evaluations/a.npz", "run/run.json"]
+    assert sorted(unpack(archive, tmp_path / "to")) == sorted(archive_names(archive))
     assert read(tmp_path / "to") == {"run/run.json": "record", "run/evaluations/a.npz": "numbers"}
 
 
@@ -46,7 +46,7 @@ def test_what_is_there_already_stays_or_is_replaced(tmp_path):
 def test_killed_in_between_the_records_never_say_more_than_is_there(tmp_path, monkeypatch, moves):
     new = {"run__a_npz": "new", "run__z_npz": "new", "run__run_json": "new", "run__scores_json": "new"}
     write(tmp_path / "from", **new, run__state__checkpoint_npz="new")
-    parcel = pack(tmp_path / "from")
+    archive = pack(tmp_path / "from")
     write(tmp_path / "to", **dict.fromkeys(new, "old"), run__state__checkpoint_npz="old")
     replace, done = os.replace, []
 
@@ -55,12 +55,12 @@ def test_killed_in_between_the_records_never_say_more_than_is_there(tmp_path, mo
             raise KeyboardInterrupt
         done.append(replace(*paths))
 
-    monkeypatch.setattr(artifacts.os, "replace", killed)
+    monkeypatch.setattr(archives.os, "replace", killed)
     if moves < 5:
         with pytest.raises(KeyboardInterrupt):
-            unpack(parcel, tmp_path / "to")
+            unpack(archive, tmp_path / "to")
     else:
-        unpack(parcel, tmp_path / "to")
+        unpack(archive, tmp_path / "to")
     found = read(tmp_path / "to")
     assert len(found) == 5
     assert list(found.values()).count("new") == moves
@@ -70,7 +70,7 @@ def test_killed_in_between_the_records_never_say_more_than_is_there(tmp_path, mo
 
 def test_a_folder_that_is_not_there_yet_appears_as_a_whole(tmp_path, monkeypatch):
     write(tmp_path / "from", run__run_json="record", run__model_npz="weights")
-    monkeypatch.setattr(artifacts.os, "replace", None)  # no file is moved by itself
+    monkeypatch.setattr(archives.os, "replace", None)  # no file is moved by itself
     unpack(pack(tmp_path / "from"), tmp_path / "to")
     assert read(tmp_path / "to") == {"run/run.json": "record", "run/model.npz": "weights"}
 
@@ -79,7 +79,7 @@ def test_a_folder_that_is_not_there_yet_appears_as_a_whole(tmp_path, monkeypatch
     ("name", "kind"),
     [("../outside", tarfile.REGTYPE), ("run/link", tarfile.SYMTYPE), ("run/../../outside", tarfile.REGTYPE)],
 )
-def test_a_parcel_cannot_write_elsewhere(name, kind, tmp_path):
+def test_an_archive_cannot_write_elsewhere(name, kind, tmp_path):
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w") as tar:
         tar.addfile(tarfile.TarInfo("run/run.json"), io.BytesIO())
@@ -93,16 +93,16 @@ def test_a_parcel_cannot_write_elsewhere(name, kind, tmp_path):
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
-def test_storage_keeps_parcels(tmp_path, scheme):
+def test_storage_keeps_archives(tmp_path, scheme):
     pytest.importorskip("fsspec")
     storage = check_storage(f"{scheme}{tmp_path}/deep/storage")
-    place = put(b"parcel", storage, "run.tar")
-    assert (tmp_path / "deep" / "storage" / "run.tar").read_bytes() == b"parcel"
-    assert fetch(place, digest(b"parcel")) == b"parcel"
+    place = upload(b"archive", storage, "run.tar")
+    assert (tmp_path / "deep" / "storage" / "run.tar").read_bytes() == b"archive"
+    assert download(place, digest(b"archive")) == b"archive"
     with pytest.raises(StudyError, match="is not what the worker wrote"):
-        fetch(place, digest(b"another"))
+        download(place, digest(b"another"))
     with pytest.raises(StudyError, match="one that every machine sees"):
-        fetch(f"{place}.gone", digest(b"parcel"))
+        download(f"{place}.gone", digest(b"archive"))
 
 
 def test_a_relative_storage_is_meant_from_here(tmp_path, monkeypatch):

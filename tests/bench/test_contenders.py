@@ -6,18 +6,16 @@ from inspect import signature
 import numpy as np
 import pytest
 
-from kerasae.bench import run as run_module
-from kerasae.bench import run_bench
-from kerasae.bench.contenders import EVALUATION_BATCH_SIZE, KerasContender, answer
-from kerasae.bench.run import Session
-from kerasae.errors import BackendError, ModelError
+from kerasae.bench import measure_speed
+from kerasae.bench.contenders import EVALUATION_BATCH_SIZE, PlainTorch, answer
+from kerasae.bench.keras_contender import KerasContender
 from kerasae.evaluation.scorer import measure
 from tests.conftest import BACKEND, smooth_images
 
 
 def test_this_backend_against_the_plain_loop():
     said = []
-    result = run_bench(
+    result = measure_speed(
         models=["ae"],
         backends=[BACKEND],
         rounds=2,
@@ -58,8 +56,6 @@ def test_training_trains_and_counts_whole_epochs():
 
 def test_the_plain_vae_is_the_reference_studys():
     pytest.importorskip("torch")
-    from kerasae.bench.contenders import PlainTorch
-
     images = smooth_images(6)
     plain = PlainTorch(images, batch_size=4)
     theirs = KerasContender(images, batch_size=4)
@@ -72,35 +68,11 @@ def test_the_plain_vae_is_the_reference_studys():
 
 def test_the_plain_autoencoder_learns():
     torch = pytest.importorskip("torch")
-    from kerasae.bench.contenders import PlainTorch
-
     torch.manual_seed(0)
     plain = PlainTorch(smooth_images(24), batch_size=8)
     plain.build("ae")
-    losses = [float(plain._loss(plain.images))]
+    losses = [float(plain.loss(plain.images))]
     for _ in range(10):
         plain.train(1e-9)
-    losses.append(float(plain._loss(plain.images)))
+    losses.append(float(plain.loss(plain.images)))
     assert losses[1] < losses[0]
-
-
-def test_what_is_missing_is_named(monkeypatch):
-    monkeypatch.setattr(run_module, "installed_backends", lambda: ["jax"])
-    monkeypatch.setattr(run_module.importlib.util, "find_spec", lambda name: None)
-    names, left_out = run_module._contenders(None)
-    assert names == ["jax"]
-    assert set(left_out) == {"tensorflow", "torch", "plain"}
-    with pytest.raises(BackendError, match=r"of torch, none is installed"):
-        run_module._contenders(["torch"])
-
-
-def test_unknown_names_are_refused():
-    with pytest.raises(ModelError, match="'cnn' is not a model of the bench; it is one of ae, vae"):
-        run_bench(models=["cnn"])
-    with pytest.raises(BackendError, match="'theano' is not a backend; it is one of tensorflow, jax, torch"):
-        run_bench(backends=["theano"])
-
-
-def test_a_contender_that_dies_says_why(tmp_path):
-    with Session("plain", tmp_path / "missing.npy", 4) as session, pytest.raises(BackendError, match="No such file"):
-        session.ask(do="prepare", model="ae")

@@ -1,0 +1,191 @@
+"""A study's runs → its record.
+
+``collect_results`` takes a ``Plan`` and reads the scores that its finished runs left; it returns a ``StudyRecord`` with
+means over seeds, comparisons and an answer. ``find_study`` and ``read_study`` get a stored record back. No Keras.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from kerasae.errors import StudyError
+from kerasae.evaluation.statistics import seed_interval
+from kerasae.metrics.registry import psnr_of_mse, scored_metrics
+from kerasae.recipes import Recipe
+from kerasae.records import CellScore, StudyCell, StudyRecord
+from kerasae.studies.conclusions import CellResults, answer, compare_levels, with_verdicts
+from kerasae.studies.plan import Job, Plan, PlannedCell, is_done
+from kerasae.training import Run, runs_folder
+from kerasae.training.run import equal_run, image_scores_path, load_image_scores, run_name
+
+STUDY_FILE = "study.json"
+
+
+def find_study(study: str | Path, runs: str | Path | None = None) -> Path | None:
+    """Return the folder meant by ``study``: a folder, its name, the study's name or the beginning of either.
+
+    Of several that match, the one written last. None where there is none.
+    """
+    folder = Path(study).expanduser()
+    if (folder / STUDY_FILE).is_file():
+        return folder
+    found = [path for path in runs_folder(runs).glob("study-*") if (path / STUDY_FILE).is_file()]
+    matches = [path for path in found if path.name.startswith((str(study), f"study-{study}"))]
+    return max(matches, key=lambda path: (path / STUDY_FILE).stat().st_mtime, default=None)
+
+
+def read_study(folder: Path) -> StudyRecord:
+    """Return the record of a study's folder; raises ``StudyError`` where it is missing or not readable."""
+    path = folder / STUDY_FILE
+    try:
+        return StudyRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except OSError:
+        raise StudyError(f"{folder} is no study: it has no {STUDY_FILE}; run one with: kerasae study quick") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StudyError(f"{path} is no record this version of kerasae reads: {error}; run the study again") from None
+
+
+# Each metric's own range.
+
+
+def collect_results(
+    plan: Plan, *, command: str = "", failed: Mapping[str, str] | None = None, seconds: float = 0.0
+) -> StudyRecord:
+    """Return the record of the finished runs of ``plan``; cells without a finished run are left out.
+
+    Raises ``StudyError`` where nothing is finished, or where runs were trained or scored on different images.
+    """
+    settings = plan.study.settings
+    results, runs, names = [], [], None
+    jobs = plan.run_jobs()
+    for cell in plan.cells:
+        finished = _finished_runs(plan, cell, jobs)
+        if finished:
+            names = names or _names(finished[0], plan)
+            results.append(_cell_results(cell, finished, plan, names))
+            runs += finished
+    if not results:
+        raise StudyError(f"study {plan.study.name} has no finished run yet" + _first_failure(failed))
+    _refuse_other_images(runs)
+    comparisons = with_verdicts(compare_levels(plan.study, results))
+    record = StudyRecord(
+        name=plan.study.name,
+        question=settings.question,
+        fingerprint=plan.fingerprint,
+        command=command,
+        axes={axis: tuple(levels) for axis, levels in plan.study.axes.items()},
+        seeds=settings.seeds,
+        sigmas=settings.sigmas,
+        split=settings.split,
+        data=runs[0].scores()[0].data,
+        card=runs[0].recipe.data.source,
+        data_fingerprint=runs[0].record.data_fingerprint,
+        comparisons_along=", ".join(settings.compare),
+        family=max(Counter((one.metric, one.axis) for one in comparisons).values(), default=0),
+        cells=tuple(one.cell for one in results),
+        scores=tuple(score for one in results for score in _cell_scores(one)),
+        do_nothing=tuple(_do_nothing(plan, names)),
+        comparisons=tuple(comparisons),
+        answer=(),
+        noise_seed=settings.noise_seed,
+        failed=dict(failed or {}),
+        seconds=round(seconds, 1),
+    )
+    return replace(record, answer=tuple(answer(record)))
+
+
+def _finished_runs(plan: Plan, cell: PlannedCell, jobs: Mapping[str, tuple[Job, Recipe]]) -> list[Run]:
+    found = []
+    for recipe in cell.recipes:
+        run = equal_run(recipe, cell.backend, plan.runs)
+        if is_done(jobs[run_name(recipe, cell.backend)][0], run):
+            found.append(run)
+    return found
+
+
+def _names(run: Run, plan: Plan) -> tuple[str, ...]:
+    settings = plan.study.settings
+    return run.image_scores(split=settings.split, sigma=settings.sigmas[0], seed=settings.noise_seed)[0].names
+
+
+def _cell_results(cell: PlannedCell, runs: Sequence[Run], plan: Plan, names: tuple[str, ...]) -> CellResults:
+    settings = plan.study.settings
+    by_key: dict[tuple[float, str], dict[str, list[np.ndarray]]] = {}
+    for run in runs:
+        for sigma in settings.sigmas:
+            for scores in run.image_scores(split=settings.split, sigma=sigma, seed=settings.noise_seed):
+                if scores.names != names:
+                    raise StudyError(
+                        f"{run.name} was scored on other images than the study's first run; score it again: delete "
+                        f"{run.folder / 'evaluations'} and run the study once more"
+                    )
+                for metric, values in scores.metrics.items():
+                    columns = by_key.setdefault((sigma, scores.decoded_from), {})
+                    columns.setdefault(metric, []).append(values)
+    stacked = {key: {metric: np.stack(rows) for metric, rows in columns.items()} for key, columns in by_key.items()}
+    recipe = cell.recipes[0]
+    main = "latents"
+    if recipe.model.is_variational:
+        main = "sample" if recipe.training.best_by == "val_mse_sample" else "mean"
+    return CellResults(
+        StudyCell(cell.levels, tuple(run.name for run in runs), cell.backend, recipe.name), stacked, main
+    )
+
+
+def _cell_scores(results: CellResults) -> list[CellScore]:
+    # The way of decoding that the cell is compared by comes first.
+    keys = sorted(results.scores, key=lambda key: (key[1] != results.main, key[1], key[0]))
+    return [_cell_score(results.cell.levels, *key, results.scores[key]) for key in keys]
+
+
+def _cell_score(levels, sigma: float, decoded_from: str, scores: Mapping[str, np.ndarray]) -> CellScore:
+    seeds, images = scores["mse"].shape
+    return CellScore(
+        levels=dict(levels),
+        sigma=sigma,
+        decoded_from=decoded_from,
+        seeds=seeds,
+        images=images,
+        metrics={
+            name: seed_interval(scores[name], within=(metric.low, metric.high))
+            for name, metric in scored_metrics().items()
+            if name in scores
+        },
+        psnr_of_mean_mse=float(psnr_of_mse(scores["mse"].mean())),
+    )
+
+
+def _do_nothing(plan: Plan, names: tuple[str, ...]) -> list[CellScore]:
+    settings = plan.study.settings
+    rows = []
+    for sigma in settings.sigmas:
+        path = image_scores_path(Path(plan.folder), split=settings.split, sigma=sigma, seed=settings.noise_seed)
+        if sigma and path.is_file():
+            scores = load_image_scores(path, split=settings.split, sigma=sigma)[0]
+            if scores.names != names:
+                raise StudyError(f"{path} is of other images than the study's runs; delete it and run the study again")
+            rows.append(
+                _cell_score({}, sigma, "input", {metric: values[None] for metric, values in scores.metrics.items()})
+            )
+    return rows
+
+
+def _refuse_other_images(runs: Sequence[Run]) -> None:
+    first = runs[0].record
+    for run in runs[1:]:
+        if run.record.data_fingerprint != first.data_fingerprint:
+            raise StudyError(
+                f"{run.name} was trained on images with fingerprint {run.record.data_fingerprint}, {first.name} with "
+                f"{first.data_fingerprint}: the images have changed in between; train all on the same, with --force"
+            )
+
+
+def _first_failure(failed: Mapping[str, str] | None) -> str:
+    if not failed:
+        return ""
+    name, message = next(iter(failed.items()))
+    return f"; {len(failed)} failed, the first {name}: {message}"

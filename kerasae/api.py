@@ -6,10 +6,7 @@ a run, which every other function and command takes.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +15,9 @@ import numpy as np
 from kerasae.console import TrainingProgress, err, out, waiting
 from kerasae.errors import DataError, KerasaeError, RunError
 from kerasae.files import write_text
-from kerasae.recipes import Recipe, load_recipe, recipe_from
+from kerasae.recipes import Recipe, recipe_from
 from kerasae.training import Run, load_run
+from kerasae.training.given import changed_recipe, image_set, recipe_of_model
 
 if TYPE_CHECKING:
     import keras
@@ -88,7 +86,7 @@ def train(
     training = {key: value for key, value in changes.items() if value is not None}
     given = None
     if images is not None:
-        given = _image_set(images, validation_images, test_images, groups)
+        given = image_set(images, validation_images, test_images, groups)
     elif validation_images is not None or test_images is not None or groups is not None:
         raise DataError("validation_images, test_images and groups go with images, which are missing")
     model = what if isinstance(what, Autoencoder) else None
@@ -99,11 +97,11 @@ def train(
             )
         if loss is not None:
             model.compile(model.optimizer if model.compiled else "adam", loss=loss)
-        recipe = _recipe_of(model, given, data, training, noise, set, name)
+        recipe = recipe_of_model(model, given, data, training, noise, set, name)
     else:
         if loss is not None:
             raise KerasaeError("loss= goes with a model; a recipe says what it minimises in [objective]")
-        recipe = _changed(what, given, data, training, noise, set, name)
+        recipe = changed_recipe(what, given, data, training, noise, set, name)
     return train_run(
         recipe,
         runs=runs,
@@ -243,7 +241,7 @@ def evaluate(
     found = run if isinstance(run, Run) else load_run(run, runs)
     own = images is None and data is None and not set
     if images is not None:
-        images = _image_set(images, None, None, None)
+        images = image_set(images, None, None, None)
     elif not own:
         images = load_images(changed_data(found, data, set))
         # Another size or part of the run's own source has the splits of its recipe.
@@ -372,133 +370,6 @@ def show(run: Run) -> None:
     )
     out.print(f"objective: {record.objective}", highlight=False)
     out.print(f"run: {run.folder}", highlight=False, soft_wrap=True)
-
-
-# === Images and recipes that were given in Python ===
-
-
-def _image_set(images: Any, validation: Any, test: Any, groups: Sequence | None) -> ImageSet:
-    from kerasae.data import ImageSet
-
-    if isinstance(images, ImageSet):
-        return images
-    if validation is None and test is None:
-        return ImageSet.from_array(_array(images, "images"), groups=groups)
-    if groups is not None:
-        raise DataError("groups decide who is held out; with validation_images or test_images that is decided already")
-    named = {"train": images, "validation": validation, "test": test}
-    arrays = {split: _array(part, split) for split, part in named.items() if part is not None}
-    if "validation" not in arrays:
-        raise DataError("test_images arrived without validation_images, by which the best epoch is chosen; give both")
-    shapes = {split: part.shape[1:] for split, part in arrays.items()}
-    kinds = {split: part.dtype for split, part in arrays.items()}
-    if len({*shapes.values()}) > 1 or len({*kinds.values()}) > 1:
-        raise DataError(f"images of train, validation and test differ in shape or type: {shapes}, {kinds}")
-    starts = np.cumsum([0, *(len(part) for part in arrays.values())])
-    splits = {split: np.arange(*starts[place : place + 2]) for place, split in enumerate(arrays)}
-    return ImageSet.from_array(np.concatenate(list(arrays.values())), splits=splits)
-
-
-def _array(images: Any, what: str) -> np.ndarray:
-    """Return an array of what may also be a data set that yields batches of images."""
-    if isinstance(images, np.ndarray) or hasattr(images, "__array__"):
-        return np.asarray(images)
-    if not isinstance(images, Iterable) and not hasattr(images, "__getitem__"):
-        raise DataError(f"{what}: a {type(images).__name__} arrived; give an array, or a data set of batches of images")
-    batches = []
-    # A PyDataset has a length and no end of its own.
-    source = (images[place] for place in range(len(images))) if hasattr(images, "num_batches") else images
-    for batch in source:
-        batch = batch[0] if isinstance(batch, tuple | list) else batch
-        batches.append(np.asarray(batch))
-    if not batches:
-        raise DataError(f"{what}: the data set yields no batches")
-    return np.concatenate(batches)
-
-
-def _changed(what, given, data, training: dict, noise, set: Sequence[str], name) -> Recipe:
-    """Return the recipe that ``what`` names or is, with the changes asked for."""
-    changes = [f"training.{key}={json.dumps(value)}" for key, value in training.items()]
-    if noise is not None:
-        changes.append(f"noise.sigma={noise}")
-    if isinstance(what, str | Path):
-        recipe = load_recipe(what, data=data, set=[*changes, *set])
-    elif isinstance(what, Recipe):
-        from kerasae.recipes.load import replace_data, set_key
-
-        plain = what.as_dict()
-        plain = plain if data is None else replace_data(plain, data)
-        for change in [*changes, *set]:
-            plain = set_key(plain, change)
-        recipe = recipe_from(plain, name=what.name, origin=f"recipe {what.name}")
-    else:
-        raise KerasaeError(
-            f"kerasae.train takes a recipe (its name, its path, a Recipe) or a kerasae.Autoencoder; got a "
-            f"{type(what).__name__}. Two keras.Model make one: kerasae.Autoencoder(encoder, decoder)"
-        )
-    plain = recipe.as_dict()
-    if given is not None:
-        plain["data"] = _array_section(given, plain["data"])
-    return recipe_from(plain | {"name": name or recipe.name}, name=recipe.name, origin=f"recipe {recipe.name}")
-
-
-def _recipe_of(model: Autoencoder, given, data, training: dict, noise, set: Sequence[str], name) -> Recipe:
-    """Return the recipe by which a model of one's own is trained and recorded."""
-    from kerasae.recipes.load import replace_data, set_key
-
-    optimizer = getattr(model, "optimizer", None) if model.compiled else None
-    if optimizer is not None:
-        training = training | {"learning_rate": float(np.asarray(optimizer.learning_rate))}
-    plain: dict[str, Any] = {
-        "name": re.sub(r"[^A-Za-z0-9_.-]+", "_", name or model.name).lstrip("_.-") or "model",
-        "data": _array_section(given, {}) if given is not None else {},
-        "model": {
-            "kind": "given",
-            "network": type(model).__name__,
-            "digest": _digest(model, optimizer),
-            "variational": model.is_variational,
-            "entropy_model": model.has_entropy_model,
-        },
-        "training": training,
-        "noise": {"sigma": float(noise or 0.0)},
-    }
-    if data is not None:
-        plain = replace_data(plain, data)
-        height, _, channels = model.image_shape
-        plain["data"] |= {"channels": channels} | ({"image_size": height} if height else {})
-    for change in set:
-        plain = set_key(plain, change)
-    return recipe_from(plain, name=plain["name"], origin=f"kerasae.train({type(model).__name__})")
-
-
-def _array_section(images: ImageSet, old: dict[str, Any]) -> dict[str, Any]:
-    height, width, channels = images.images.shape[1:]
-    kept = {key: old[key] for key in ("split", "split_seed") if key in old}
-    return kept | {"source": "array", "height": height, "width": width, "channels": channels}
-
-
-def _digest(model: Autoencoder, optimizer) -> str:
-    """Return what stands for a model in the name of its run: its architecture, its training, and a start it had.
-
-    Weights that were never trained are left out: a script that makes its networks anew then finds the run again.
-    """
-    import keras
-
-    parts = [_without_names(model.get_config()), model.objective_in_words()]
-    hasher = hashlib.sha256()
-    if optimizer is not None:
-        parts.append(_without_names(keras.optimizers.serialize(optimizer)))
-        if int(np.asarray(optimizer.iterations)):
-            for weights in model.get_weights():
-                hasher.update(np.ascontiguousarray(weights))
-    hasher.update(json.dumps(parts, sort_keys=True, default=str).encode())
-    return hasher.hexdigest()[:12]
-
-
-def _without_names(config: Any) -> Any:
-    """Return a configuration without what depends on how many layers the process has made before."""
-    text = json.dumps(config, sort_keys=True, default=str)
-    return re.sub(r"(?<=[A-Za-z])_\d+(?=\")", "", text)
 
 
 def changed_data(run: Run, data: str | None, set: Sequence[str]):

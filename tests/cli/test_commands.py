@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from kerasae.cli.train import train_and_score
+from kerasae.api import train_run
 from kerasae.recipes import load_recipe
 from kerasae.training import list_runs, load_run
 from tests.conftest import once, smooth_images, write_images
@@ -17,7 +17,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("commands")
     images, runs = write_images(folder / "images", smooth_images(24)), folder / "runs"
     recipe = load_recipe("ae_noise", data=f"folder:{images}", epochs=2, set=["data.image_size=32"])
-    train_and_score(recipe, runs=str(runs), force=False, as_json=False)
+    train_run(recipe, runs=str(runs))
     return images, runs
 
 

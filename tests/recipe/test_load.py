@@ -104,7 +104,7 @@ def test_what_cannot_be_run_is_refused_in_one_sentence(assignment, tmp_path):
 
 
 FILES = {
-    "": r"model is missing; a recipe needs a \[model\] section with kind = one of conv_autoencoder",
+    "": r"model is missing; a recipe needs a \[model\] section with a kind, such as kind",
     "[model]\n": "model.kind is missing; it is one of conv_autoencoder, mlp_vae, conv_vae",
     "[model\n": r"mine.toml is not valid TOML: .*line 1",
     "model = 3\n": r"model",

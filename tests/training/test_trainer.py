@@ -1,13 +1,13 @@
-"""The objective of learned codecs against NumPy, and what is drawn when."""
+"""The trainer, and the objective of learned codecs against NumPy: its terms, and what is drawn when."""
 
 import numpy as np
 import pytest
 from keras import ops
 
-from kerasae.models import initialize
+from kerasae.models import build_model, initialize
 from kerasae.recipes import recipe_from
 from kerasae.training import build_trainer
-from kerasae.training.trainer import RateDistortionTrainer, best_by, objective_sentence
+from kerasae.training.trainer import Trainer, best_by, objective_sentence
 from tests.conftest import smooth_images
 from tests.small_models import factorized_prior
 
@@ -16,7 +16,8 @@ IMAGES = smooth_images(6)
 
 
 def trainer_of(distortion="mse", lambdas=LAMBDAS, sigma=0.0, l2=0.0, **more):
-    model = factorized_prior(image_size=32, widths=(4, 6), latent_channels=5, levels=len(lambdas), span=5.0, l2=l2)
+    sizes = {"image_size": 32, "widths": (4, 6), "latent_channels": 5, "l2": l2}
+    model = factorized_prior(lambdas=lambdas, distortion=distortion, **sizes)
     initialize(model, 1)
     # Pictures that leave [0, 1].
     kernel = model.decoder.get_layer("stem_conv").kernel
@@ -28,7 +29,11 @@ def trainer_of(distortion="mse", lambdas=LAMBDAS, sigma=0.0, l2=0.0, **more):
     random = np.random.default_rng(0)
     for weight in model.bottleneck.gains.weights:
         weight.assign(ops.convert_to_numpy(weight) + random.normal(scale=0.2, size=weight.shape))
-    return RateDistortionTrainer(model, lambdas=lambdas, distortion_of=distortion, sigma=sigma, seed=3, **more)
+    return Trainer(model, sigma=sigma, seed=3, **more)
+
+
+def terms_of(trainer, images=IMAGES, weights=None, *, training=False):
+    return trainer.objective(images, None, weights, training=training)[1]
 
 
 def plain(terms):
@@ -67,7 +72,7 @@ def test_validation_terms_are_those_by_hand(distortion, lambdas):
     trainer = trainer_of(distortion, lambdas)
     # The middles of six equal parts of [1, levels].
     qualities = 1 + (np.arange(6) + 0.5) / 6 * (len(lambdas) - 1)
-    found = plain(trainer.validate(IMAGES))
+    found = plain(terms_of(trainer))
     model = trainer.autoencoder
     encoded = model.encoder(IMAGES.astype("float32") / 255)
     latents, rate = model.bottleneck(encoded, quality=qualities.astype("float32"))
@@ -79,17 +84,17 @@ def test_validation_terms_are_those_by_hand(distortion, lambdas):
 
 def test_validation_draws_nothing_and_rounds():
     trainer = trainer_of()
-    first, again = plain(trainer.validate(IMAGES)), plain(trainer.validate(IMAGES))
+    first, again = plain(terms_of(trainer)), plain(terms_of(trainer))
     for name, value in first.items():
         np.testing.assert_array_equal(value, again[name])
     states = [variable for variable in trainer.variables if variable.name == "seed_generator_state"]
     # Noise of both kinds, that of the bottleneck, and the qualities.
     assert len(states) == 4
     before = [ops.convert_to_numpy(state).copy() for state in states]
-    trainer.validate(IMAGES)
+    terms_of(trainer)
     for state, value in zip(states, before, strict=True):
         np.testing.assert_array_equal(ops.convert_to_numpy(state), value)
-    trainer.forward(IMAGES)
+    terms_of(trainer, training=True)
     assert any((ops.convert_to_numpy(state) != value).any() for state, value in zip(states, before, strict=True))
 
 
@@ -97,9 +102,9 @@ def watched(trainer):
     """Return the list that the qualities, the noisy latents and the rate of every call of the bottleneck go to."""
     seen, bottleneck = [], trainer.autoencoder.bottleneck
 
-    def call(encoded, sample=False, quality=None):
-        latents, rate = bottleneck(encoded, sample=sample, quality=quality)
-        seen.append((ops.convert_to_numpy(quality), latents, rate, sample))
+    def call(encoded, training=False, quality=None):
+        latents, rate = bottleneck(encoded, training=training, quality=quality)
+        seen.append((ops.convert_to_numpy(quality), latents, rate, training))
         return latents, rate
 
     object.__setattr__(trainer.autoencoder, "bottleneck", call)
@@ -111,9 +116,9 @@ def watched(trainer):
 def test_training_terms_are_those_by_hand_at_the_qualities_that_were_drawn(distortion):
     trainer = trainer_of(distortion)
     seen = watched(trainer)
-    loss, terms = trainer.forward(IMAGES)
-    [(qualities, latents, rate, sample)] = seen
-    assert sample
+    loss, terms, _ = trainer.objective(IMAGES, None, training=True)
+    [(qualities, latents, rate, training)] = seen
+    assert training
     # In training the decoder's own numbers count, outside of [0, 1] too: clipped, they would have no gradient there.
     expected = by_hand(trainer, latents, rate, qualities, distortion, clipped=False)
     found = plain(terms)
@@ -127,7 +132,7 @@ def test_qualities_are_drawn_anew_one_in_each_part_of_the_range(count):
     trainer = trainer_of()
     seen = watched(trainer)
     for _ in range(12):
-        trainer.forward(IMAGES[:count])
+        terms_of(trainer, IMAGES[:count], training=True)
     drawn = np.stack([qualities for qualities, *_ in seen])
     parts = (drawn - 1) / 2 * count
     np.testing.assert_array_equal(np.floor(np.clip(parts, 0, count - 1e-6)), np.tile(np.arange(count), (12, 1)))
@@ -139,7 +144,7 @@ def test_qualities_are_drawn_anew_one_in_each_part_of_the_range(count):
 
 
 def test_the_penalty_counts_once_and_beside_the_weights_of_images():
-    found, without = (plain(trainer_of(l2=l2).validate(IMAGES)) for l2 in (1e-3, 0.0))
+    found, without = (plain(terms_of(trainer_of(l2=l2))) for l2 in (1e-3, 0.0))
     kernels = [weight for weight in trainer_of().autoencoder.trainable_variables if weight.name == "kernel"]
     squares = sum((ops.convert_to_numpy(kernel).astype("float64") ** 2).sum() for kernel in kernels)
     np.testing.assert_allclose(found["penalty"], 1e-3 * squares, rtol=1e-5)
@@ -151,14 +156,14 @@ def test_what_fills_a_batch_up_with_weight_0_changes_no_loss():
     trainer = trainer_of(lambdas=(0.01,))
     spoiled = np.concatenate([IMAGES, 255 - IMAGES[:2]])
     weights = ops.convert_to_tensor(np.array([1] * 6 + [0] * 2, "float32"))
-    filled, alone = plain(trainer.validate(spoiled, weights)), plain(trainer.validate(IMAGES))
+    filled, alone = plain(terms_of(trainer, spoiled, weights)), plain(terms_of(trainer))
     np.testing.assert_allclose(filled["loss"], alone["loss"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("distortion", ["mse", "ssim"])
 def test_every_weight_has_a_finite_gradient(distortion):
     trainer = trainer_of(distortion)
-    gradients, _ = trainer.gradients(ops.convert_to_tensor(IMAGES))
+    gradients, _ = trainer.gradients(ops.convert_to_tensor(IMAGES), None)
     for variable, gradient in zip(trainer.trainable_variables, gradients, strict=True):
         gradient = ops.convert_to_numpy(gradient)
         assert np.isfinite(gradient).all(), variable.path
@@ -182,8 +187,7 @@ def recipe_of(**objective):
 @pytest.mark.parametrize("distortion", ["mse", "ssim"])
 def test_fitting_lowers_the_loss_and_logs_rate_and_distortion(distortion):
     trainer = build_trainer(recipe_of(distortion=distortion), steps_per_epoch=6)
-    assert isinstance(trainer, RateDistortionTrainer)
-    assert trainer.distortion_of == distortion
+    assert trainer.autoencoder.rate_distortion == distortion
     assert trainer.flip is not None
     assert trainer.shift.most == 2
     assert trainer.stretch.most == 0.1
@@ -201,7 +205,7 @@ def test_fitting_lowers_the_loss_and_logs_rate_and_distortion(distortion):
 
 def test_the_sentence_names_units_levels_and_penalty():
     many, one, structure = (
-        objective_sentence(recipe_of(**change))
+        objective_sentence(recipe_of(**change), build_model(recipe_of(**change)))
         for change in ({"lambdas": [0.001, 0.01]}, {"lambdas": [0.01]}, {"lambdas": [5.0], "distortion": "ssim"})
     )
     assert many == (
@@ -213,6 +217,6 @@ def test_the_sentence_names_units_levels_and_penalty():
 
 
 def test_the_best_epoch_is_that_of_the_least_validation_loss():
-    assert best_by(recipe_of()) == "val_loss"
+    assert best_by(recipe_of(), build_model(recipe_of())) == "val_loss"
     other = recipe_from({"model": {"kind": "conv_autoencoder"}}, name="ae", origin="here")
-    assert best_by(other) == "val_mse"
+    assert best_by(other, build_model(other)) == "val_mse"

@@ -16,9 +16,9 @@ from kerasae.codec.latent_coder import LatentCoder
 from kerasae.data import ImageSet, data_card, load_images
 from kerasae.errors import RecipeError
 from kerasae.metrics.registry import METRICS, Metric
-from kerasae.models import build_model
+from kerasae.models import Autoencoder, build_model
 from kerasae.rate_distortion.classical import CLASSICAL, Classical
-from kerasae.recipes import load_recipe, to_toml
+from kerasae.recipes import KINDS, ModelSettings, load_recipe, to_toml
 from kerasae.training import load_run
 from tests.conftest import smooth_images
 
@@ -190,3 +190,33 @@ def test_a_latent_coder(monkeypatch, tmp_path):
     assert type(again.frozen.levels[0]) is DeflateCoder
     np.testing.assert_array_equal(again.decode(data), codec.decode(data))
     assert again.encode(images[0]) == data
+
+
+class OneConvolution(ModelSettings):
+    """A convolution down and one up."""
+
+    kind: Literal["one_convolution"] = "one_convolution"
+    width: int = 4
+
+    @property
+    def stride(self):
+        return 4
+
+    def build(self, image_shape, *, regularizer, objective, seed):
+        images = keras.Input(image_shape)
+        encoder = keras.Model(images, keras.layers.Conv2D(self.width, 4, strides=4)(images))
+        latents = keras.Input(encoder.output_shape[1:])
+        up = keras.layers.Conv2DTranspose(image_shape[-1], 4, strides=4, activation="sigmoid")
+        return Autoencoder(encoder, keras.Model(latents, up(latents)))
+
+
+def test_a_model_kind(monkeypatch, image_folder, kerasae, tmp_path):
+    monkeypatch.setitem(KINDS, "one_convolution", f"{__name__}:OneConvolution")
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('[model]\nkind = "one_convolution"\nwidth = 3\n', encoding="utf-8")
+    options = ["--data", f"folder:{image_folder}", "--epochs", 1, "--set", "data.image_size=16"]
+    code, _, error = kerasae("train", recipe, *options)
+    assert code == 0, error
+    assert "did you mean 'width'? allowed: kind, width" in kerasae("train", recipe, "--set", "model.widht=3")[2]
+    assert kerasae("evaluate", "mine", "--sigma", "0.1")[0] == 0
+    assert kerasae("compress", "mine", image_folder, "-o", tmp_path / "small")[0] == 0

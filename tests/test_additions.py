@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import keras
@@ -19,8 +19,12 @@ from kerasae.metrics.registry import METRICS, Metric
 from kerasae.models import build_model
 from kerasae.rate_distortion.classical import CLASSICAL, Classical
 from kerasae.recipes import load_recipe, to_toml
+from kerasae.reports import page
+from kerasae.reports.blocks import Paragraph, Section
+from kerasae.reports.sections import SECTIONS
 from kerasae.training import load_run
 from tests.conftest import smooth_images
+from tests.reports.made_up_report import single_run
 
 
 class StripesData(recipes.ImageSource):
@@ -190,3 +194,19 @@ def test_a_latent_coder(monkeypatch, tmp_path):
     assert type(again.frozen.levels[0]) is DeflateCoder
     np.testing.assert_array_equal(again.decode(data), codec.decode(data))
     assert again.encode(images[0]) == data
+
+
+def best_image(content):
+    """Name the best image of each run."""
+    return [Paragraph(f"{run.record.name} is best at {run.examples[0].name}") for run in content.runs if run.examples]
+
+
+def test_a_section_of_the_page(monkeypatch):
+    monkeypatch.setitem(SECTIONS, "made-up", Section("The best image", best_image, "Best"))
+    content = single_run(hostile=False)
+    document = page(content)
+    assert '<section id="made-up"' in document
+    assert '<li><a href="#made-up">Best</a></li>' in document
+    run = content.runs[0]
+    assert f"<p>{run.record.name} is best at" in document
+    assert "made-up" not in page(replace(content, runs=(replace(run, examples=()),)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from markupsafe import Markup
 
@@ -11,7 +11,6 @@ from markupsafe import Markup
 class Paragraph:
     """Plain words; ``quiet`` ones are remarks."""
 
-    kind: ClassVar[str] = "paragraph"
     text: str
     quiet: bool = False
 
@@ -20,7 +19,6 @@ class Paragraph:
 class Sentences:
     """A list of sentences; ``(finding, text)``, where ``finding`` is a verdict in a word or empty."""
 
-    kind: ClassVar[str] = "sentences"
     items: Sequence[tuple[str, str]]
 
 
@@ -28,7 +26,6 @@ class Sentences:
 class Pictures:
     """``rows`` hold (title, words, pictures); ``pixels`` shows each pixel."""
 
-    kind: ClassVar[str] = "pictures"
     ident: str
     caption: str
     rows: Sequence[tuple[str, str, Sequence[Any]]]
@@ -39,7 +36,6 @@ class Pictures:
 class Definitions:
     """Terms and what is to be said of each."""
 
-    kind: ClassVar[str] = "definitions"
     items: Sequence[tuple[str, str]]
 
 
@@ -47,7 +43,6 @@ class Definitions:
 class Code:
     """Text with its line breaks; ``label`` says what it is."""
 
-    kind: ClassVar[str] = "code"
     text: str
     label: str
 
@@ -56,7 +51,6 @@ class Code:
 class Rich:
     """HTML that was made safe."""
 
-    kind: ClassVar[str] = "rich"
     html: Markup
 
 
@@ -64,7 +58,6 @@ class Rich:
 class Details:
     """Blocks that show when ``summary`` is opened."""
 
-    kind: ClassVar[str] = "details"
     summary: str
     blocks: Sequence[Any]
     open: bool = False

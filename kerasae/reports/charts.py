@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -219,7 +218,6 @@ class Figure:
     Where a figure is a file, lines have their names at their ends if ``names_at_ends``, else above each panel.
     """
 
-    kind: ClassVar[str] = "figure"
     ident: str
     caption: str
     panels: Sequence[Panel]

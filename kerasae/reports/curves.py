@@ -112,11 +112,7 @@ def _best(history: History, epoch: float | None) -> tuple[float, float] | None:
 
 
 def noise_figure(
-    metrics: Sequence[str],
-    series: Sequence[Series],
-    nothing: Sequence[Score | CellScore],
-    *,
-    ident: str = "noise-both",
+    metrics: Sequence[str], series: Sequence[Series], nothing: Sequence[Score | CellScore], *, ident: str = "noise-both"
 ) -> Figure:
     """Return each of ``metrics`` over the noise on the input, a panel for each of the panels of ``series``.
 

@@ -146,7 +146,7 @@ def _draw_line(axes: Any, line: Line) -> None:
         ys,
         color=colour_of(line.look),
         label=line.label,
-        linewidth={"thin": 1.3, "thick": 2.2}.get(line.weight, 1.7),
+        linewidth={"thin": 1.3, "thick": 2.2}.get(line.weight, 1.7 if line.look else 1.3),
         linestyle=(0, (4, 2)) if quiet else "-",
         marker="o" if line.symbols or len(xs) == 1 else "",
         markersize={"thin": 2.5, "thick": 4}.get(line.weight, 3.5),

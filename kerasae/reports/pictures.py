@@ -5,6 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from markupsafe import Markup, escape
@@ -31,6 +32,11 @@ class Tile:
     image: np.ndarray
     heading: str
     alt: str
+
+    @cached_property
+    def uri(self) -> str:
+        """The image as a data URI, shrunk to sides of ``LONGEST_SIDE`` at most."""
+        return png_uri(self.image)
 
 
 def tiles_of(example: Example, factor: int) -> list[Tile]:
@@ -98,7 +104,7 @@ def heat_palette() -> np.ndarray:
 
 
 def png_uri(image: np.ndarray) -> str:
-    """Return the image of a tile as a data URI, shrunk to sides of ``LONGEST_SIDE`` at most."""
+    """Return what a ``Tile`` shows as a data URI."""
     from PIL import Image
 
     heat = image.ndim == 2
@@ -115,42 +121,27 @@ def png_uri(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-@dataclass(frozen=True)
-class Picture:
-    """One showing of an image, ``width`` by ``height`` pixels; ``heading`` stands beneath, ``alt`` says it all."""
-
-    uri: str
-    heading: str
-    alt: str
-    width: int
-    height: int
-
-
 _AROUND = 320  # characters of the elements around one showing, at most
 
 
 class Album:
-    """Hands out pictures as long as they stay within ``limit`` characters: PNG files once, the rest each time."""
+    """Shows tiles as long as they stay within ``limit`` characters: PNG files once, the rest each time."""
 
     def __init__(self, limit: int):
         self._room = limit
         self._uses: Counter[str] = Counter()
         self.left_out = 0
 
-    def take(self, tiles: Sequence[Tile]) -> list[Picture] | None:
-        """Return a picture for each tile, or None where they do not all fit."""
-        pictures = []
-        for tile in tiles:
-            height, width = tile.image.shape[:2]
-            pictures.append(Picture(png_uri(tile.image), tile.heading, tile.alt, width, height))
-        new = {picture.uri for picture in pictures if picture.uri not in self._uses}
-        needed = sum(map(len, new)) + sum(_AROUND + len(escape(picture.alt)) for picture in pictures)
+    def take(self, tiles: Sequence[Tile]) -> bool:
+        """Return whether all of ``tiles`` fit, and keep room for them if so."""
+        new = {tile.uri for tile in tiles if tile.uri not in self._uses}
+        needed = sum(map(len, new)) + sum(_AROUND + len(escape(tile.alt)) for tile in tiles)
         if needed > self._room:
             self.left_out += 1
-            return None
+            return False
         self._room -= needed
-        self._uses.update(picture.uri for picture in pictures)
-        return pictures
+        self._uses.update(tile.uri for tile in tiles)
+        return True
 
     def shared(self) -> Markup:
         """Return the images that are shown more than once, out of sight."""
@@ -163,22 +154,15 @@ class Album:
             return Markup("")
         return element("svg", element("defs", *images), width=0, height=0, class_="store", aria_hidden="true")
 
-    def html(self, picture: Picture) -> Markup:
-        """Return the element that shows ``picture``."""
-        if self._uses[picture.uri] == 1:
+    def html(self, tile: Tile) -> Markup:
+        """Return the element that shows ``tile``."""
+        height, width = tile.image.shape[:2]
+        if self._uses[tile.uri] == 1:
             # Not an SVG of its own: this one can be saved and opened by itself.
-            return element("img", src=picture.uri, alt=picture.alt, width=picture.width, height=picture.height)
-        scale = f"scale({picture.width} {picture.height})"
-        return element(
-            "svg",
-            element("title", picture.alt),
-            element("use", href=f"#{self._ident(picture.uri)}", transform=scale),
-            viewBox=f"0 0 {picture.width} {picture.height}",
-            width=picture.width,
-            height=picture.height,
-            role="img",
-            class_="picture",
-        )
+            return element("img", src=tile.uri, alt=tile.alt, width=width, height=height)
+        use = element("use", href=f"#{self._ident(tile.uri)}", transform=f"scale({width} {height})")
+        title, size = element("title", tile.alt), {"width": width, "height": height}
+        return element("svg", title, use, viewBox=f"0 0 {width} {height}", **size, role="img", class_="picture")
 
     def _ident(self, uri):
         return f"image-{list(self._uses).index(uri)}"

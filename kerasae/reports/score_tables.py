@@ -6,7 +6,7 @@ from dataclasses import replace
 from string import ascii_uppercase
 from typing import Any
 
-from kerasae.metrics.registry import METRICS, Metric
+from kerasae.metrics.registry import METRICS, Metric, compared_metrics
 from kerasae.records import (
     CellScore,
     ComparedScore,
@@ -18,7 +18,7 @@ from kerasae.records import (
     StudyRecord,
     Summary,
 )
-from kerasae.reports.tables import MISSING, Cell, Column, Table
+from kerasae.reports.tables import MISSING, Cell, Column, Field, Table, number, table_of
 from kerasae.reports.wording import (
     DECODINGS,
     at_sigma,
@@ -33,8 +33,9 @@ from kerasae.reports.wording import (
 AnyScore = Score | CellScore
 
 
-def measured(metric: Metric, summary: Summary | SeedSummary | None) -> Cell:
+def measured(metric: Metric, score: AnyScore | None) -> Cell:
     """Return mean ± standard deviation (over images or seeds) and 95 % interval, to be sorted by the mean."""
+    summary = None if score is None or is_exact(score) else score.metrics.get(metric.name)
     if summary is None:
         return MISSING
     std = summary.std_over_seeds if isinstance(summary, SeedSummary) else summary.std
@@ -42,14 +43,14 @@ def measured(metric: Metric, summary: Summary | SeedSummary | None) -> Cell:
     return Cell(metric.format(summary.mean), summary.mean, "" if std is None else f"± {metric.format(std)}", interval)
 
 
-def number(value: float | None, form: str) -> Cell:
-    """Return ``value`` as ``form`` writes it, a dash where there is none."""
-    return MISSING if value is None else Cell(format(value, form).replace("-", "−"), value)
+def _run(score: Score) -> Cell:
+    """Return the name of a run; doing nothing is the same for all."""
+    return Cell(score.run, name="" if is_reference(score) else None)
 
 
-def decoding(decoded_from: str) -> Cell:
+def _decoding(score: Score) -> Cell:
     """Return how images were decoded; in names only where a model has several ways."""
-    return Cell(decoded_from, decoded_from, name=DECODINGS.get(decoded_from, ""))
+    return Cell(score.decoded_from, name="do nothing" if is_reference(score) else DECODINGS.get(score.decoded_from, ""))
 
 
 def score_table(scores: Sequence[Score], *, title: str = "") -> Table:
@@ -59,38 +60,24 @@ def score_table(scores: Sequence[Score], *, title: str = "") -> Table:
     divergence and active units appear where a score has them.
     """
     metrics = [METRICS[name] for name in measured_metrics(scores)]
-    several = len({score.run for score in scores if not is_reference(score)}) > 1
-    # heading, how it stands on a narrow terminal, format, value
-    more = (
-        ("bits per pixel, estimated", "{} bpp", ".3f", "bits_per_pixel"),
-        ("KL, nats", "KL {}", ".1f", "kl_nats"),
-        ("active units", "AU {}", "", "active_units"),
-    )
-    more = [one for one in more if any(getattr(score, one[3]) is not None for score in scores)]
-    columns = [
-        *([Column("run", False, wrap=True, label=True, line=0)] if several else []),
-        Column("split", False, label=True, line=1),
-        Column("noise", False, label=True, line=2),
-        Column("decoded from", False, label=True, line=2),
-        *(Column(metric.heading) for metric in metrics),
-        Column(metric_named("psnr_of_mean_mse").heading),
-        *(Column(heading, line=3, brief=brief) for heading, brief, _, _ in more),
-        Column("images", line=1),
+    more: list[Field] = [
+        (Column("bits per pixel, estimated", line=3, brief="{} bpp"), lambda one: number(one.bits_per_pixel, ".3f")),
+        (Column("KL, nats", line=3, brief="KL {}"), lambda score: number(score.kl_nats, ".1f")),
+        (Column("active units", line=3, brief="AU {}"), lambda score: number(score.active_units, "")),
     ]
-    rows = []
-    for score in scores:
-        nothing = is_reference(score)
-        row = [
-            *([Cell(score.run, name="" if nothing else None)] if several else []),
-            Cell(score.split),
-            Cell(at_sigma(score.sigma), score.sigma),
-            Cell("input", name="do nothing") if nothing else decoding(score.decoded_from),
-            *(measured(metric, score.metrics.get(metric.name)) for metric in metrics),
-            number(score.psnr_of_mean_mse, ".2f"),
-            *(number(getattr(score, key), form) for _, _, form, key in more),
-            Cell(f"{score.count:,}", score.count),
-        ]
-        rows.append(row)
+    more = [field for field in more if any(field[1](score) is not MISSING for score in scores)]
+    fields: list[Field] = [
+        (Column("run", False, wrap=True, label=True, line=0), _run),
+        (Column("split", False, label=True, line=1), lambda score: Cell(score.split)),
+        (Column("noise", False, label=True, line=2), lambda score: Cell(at_sigma(score.sigma), score.sigma)),
+        (Column("decoded from", False, label=True, line=2), _decoding),
+        *((Column(metric.heading), lambda score, metric=metric: measured(metric, score)) for metric in metrics),
+        (Column(metric_named("psnr_of_mean_mse").heading), lambda score: number(score.psnr_of_mean_mse, ".2f")),
+        *more,
+        (Column("images", line=1), lambda score: number(score.count, ",")),
+    ]
+    if len({score.run for score in scores if not is_reference(score)}) < 2:
+        del fields[0]
     splits = in_order(score.split for score in scores)
     data = scores[0].data if scores else "no images"
     caption = (
@@ -99,11 +86,16 @@ def score_table(scores: Sequence[Score], *, title: str = "") -> Table:
     )
     if any(map(is_reference, scores)):
         caption += " “Do nothing” is the noisy image itself."
-    if any(one[3] == "bits_per_pixel" for one in more):
+    if any(score.bits_per_pixel is not None for score in scores):
         caption += " Bits (bpp) as the entropy model estimates them, at the middle quality."
-    if any(one[3] == "kl_nats" for one in more):
+    if any(score.kl_nats is not None for score in scores):
         caption += " KL in nats per image; AU: active units."
-    return Table(caption, columns, rows, title)
+    return table_of(scores, fields, caption, title=title)
+
+
+def compared(scores: Iterable[AnyScore]) -> list[str]:
+    """Return the metrics of ``scores`` by which models are compared."""
+    return [name for name in measured_metrics(scores) if name in compared_metrics()]
 
 
 NoiseRow = tuple[str, str, Mapping[float, AnyScore]]  # label, what it was decoded from, scores by sigma
@@ -125,11 +117,10 @@ def noise_table(
     one = len(metrics) == 1
     columns = [Column("noise →", False, wrap=True, label=True, line=0)]
     columns.append(Column("decoded from", False, label=True, line=1))
-    columns += [
-        Column(at_sigma(sigma)) if one else Column(METRICS[metric].heading, group=at_sigma(sigma))
-        for sigma in sigmas
-        for metric in metrics
-    ]
+    for sigma, about in ((sigma, METRICS[metric]) for sigma in sigmas for metric in metrics):
+        columns.append(
+            Column(at_sigma(sigma)) if one else Column(about.heading, group=at_sigma(sigma), brief=about.label)
+        )
     body = []
     for label, way, scores in rows:
         nothing = way == "input"
@@ -138,22 +129,19 @@ def noise_table(
         for sigma in sigmas:
             score = scores.get(sigma)
             for metric in metrics:
-                summary = None if score is None or is_exact(score) else score.metrics.get(metric)
-                cell = measured(METRICS[metric], summary)
+                cell = measured(METRICS[metric], score)
                 cells.append(cell if spread else Cell(cell.text, cell.value, style=cell.style))
         body.append(cells)
     return Table("", columns, body)
 
 
-def sweep_table(
-    scores: Sequence[Score], *, title: str = "Noise sweep", metrics: Sequence[str] = ("psnr", "ssim")
-) -> Table:
+def sweep_table(scores: Sequence[Score], *, title: str = "Noise sweep") -> Table:
     """Return one row per run and way of decoding, one column per sigma; the do-nothing row comes last.
 
     The best of each column in the first metric is bold; where that is the do-nothing row, decoding the image only
     harmed it.
     """
-    sigmas = sorted({score.sigma for score in scores})
+    sigmas, metrics = sorted({score.sigma for score in scores}), compared(scores)
     table = noise_table(noise_rows(scores), sigmas, metrics, spread=False)
     first, best = METRICS[metrics[0]], max if METRICS[metrics[0]].higher_is_better else min
     rows = [list(row) for row in table.rows]
@@ -162,7 +150,8 @@ def sweep_table(
         for row in rows:
             if values and row[place].value == best(values):
                 row[place] = replace(row[place], style="bold")
-    caption = f"{first.heading} and the like, mean over images, against the clean image; bold: best of the column"
+    headings = "; ".join(METRICS[name].heading for name in metrics)
+    caption = f"{headings}: means over images, against the clean image; bold: the best {first.label} of a column"
     return replace(table, rows=rows, title=title, caption=caption)
 
 
@@ -170,7 +159,7 @@ def study_table(record: StudyRecord, *, sigmas: Sequence[float] | None = None) -
     """Return the metrics of every cell of a study at ``sigmas`` (all if None), with spread over seeds and interval."""
     scores = [*record.scores, *record.do_nothing]
     sigmas = record.sigmas if sigmas is None else sigmas
-    metrics = [name for name in measured_metrics(record.scores) if METRICS[name].in_rates]
+    metrics = compared(record.scores)
     rows = [row for row in noise_rows(scores) if set(row[2]) & set(sigmas)]
     table = noise_table(rows, sigmas, metrics)
     seeds = [max(score.seeds for score in row.values()) for _, _, row in rows]
@@ -178,7 +167,7 @@ def study_table(record: StudyRecord, *, sigmas: Sequence[float] | None = None) -
     images = max((score.images for score in record.scores), default=0)
     caption = (
         f"Mean over seeds and {images:,} {record.split} images of {record.data}, [95 % interval that counts both]; "
-        "± the standard deviation of the seeds’ means. “Do nothing” is the noisy image itself."
+        "± the standard deviation of the seeds’ means. PSNR in dB. “Do nothing” is the noisy image itself."
     )
     names = replace(table.columns[0], heading=", ".join(record.axes))
     columns = [names, *table.columns[1:], Column("seeds", wide=True)]

@@ -3,10 +3,10 @@
 import csv
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import Any
 
 WIDE = 110  # columns of a terminal from which every quantity has a column of its own
 
@@ -45,10 +45,11 @@ class Column:
     """A heading, and what becomes of the column where there is little room.
 
     ``numeric`` ones stand to the right; ``wrap`` ones may break lines. Columns with ``label`` name the row together, in
-    one column everywhere but on a wide terminal; those that say the same of all rows are left out of the name. On a
-    terminal, columns of one ``group`` are lines of one cell; a column with a ``line`` moves, ``brief``, into that line
-    of the first column where the terminal is narrow, and ``wide`` ones are left out there. A value of a column written
-    ``once`` is not repeated in the rows that follow.
+    one column everywhere but on a wide terminal; those that say the same of all rows are left out of the name.
+
+    On a terminal, columns of one ``group`` are lines of one cell, each named ``brief``. Where it is narrow, ``wide``
+    columns are left out, and those with a ``line`` move into that line of the first column, written as ``brief`` says.
+    A value of a column written ``once`` is not repeated in the rows that follow.
     """
 
     heading: str
@@ -72,7 +73,6 @@ class Table:
     rich prints it as wide as the console; ``ident`` is its anchor on the page.
     """
 
-    kind: ClassVar[str] = "table"
     caption: str
     columns: Sequence[Column]
     rows: Rows
@@ -102,6 +102,31 @@ class Table:
         yield on_terminal(self, options.max_width)
 
 
+Field = tuple[Column, Callable[[Any], Cell]]
+
+
+def table_of(
+    items: Sequence[Any],
+    fields: Sequence[Field],
+    caption: str = "",
+    *,
+    title: str = "",
+    ident: str = "",
+    bold: Callable[[Any], Any] = lambda item: False,
+) -> Table:
+    """Return a row for each of ``items``, by fields: a column and what makes its cell; ``bold`` ones stand out."""
+    rows = [[cell(item) for _, cell in fields] for item in items]
+    for place, item in enumerate(items):
+        if bold(item):
+            rows[place] = [replace(cell, style="bold") for cell in rows[place]]
+    return Table(caption, [column for column, _ in fields], rows, title, ident)
+
+
+def number(value: float | None, form: str) -> Cell:
+    """Return ``value`` as ``form`` writes it, with a typographic minus, or a dash where there is none."""
+    return MISSING if value is None else Cell(format(value, form).replace("-", "−"), value)
+
+
 # === For a terminal ===
 
 
@@ -124,61 +149,54 @@ def plain_table(title: str) -> Any:
 
 def on_terminal(table: Table, width: int) -> Any:
     """Return ``table`` as a rich table that fits ``width`` columns."""
-    wide = width >= WIDE
-    grouped = any(column.group for column in table.columns)
-    shown = [column for column in table.columns if wide or not column.wide]
-    rows = [[cell for cell, column in zip(row, table.columns, strict=True) if column in shown] for row in table.rows]
-    folded = [column for column in shown if column.line is not None and (grouped or not wide)]
+    wide, many = width >= WIDE, len({column.group for column in table.columns} - {""})
+    # Of stacked cells: whether intervals have room, and whether deviations need a line of their own.
+    layout = (width >= max(WIDE, 44 + 17 * many), width < 34 + 13 * many)
+    shown = [place for place, column in enumerate(table.columns) if wide or not column.wide]
+    folded = [place for place in shown if table.columns[place].line is not None and (many or not wide)]
+    columns: list[tuple[Column, list[Any]]] = []
+    if folded:
+        first = replace(table.columns[folded[0]], wrap=True)
+        columns.append(
+            (first, [_folded([(table.columns[place], row[place]) for place in folded]) for row in table.rows])
+        )
+    kept = [place for place in shown if place not in folded]
+    for group, members in groupby(kept, key=lambda place: table.columns[place].group):
+        places = list(members)
+        if group:
+            stacks = [[row[place] for place in places] for row in table.rows]
+            if len(columns) == bool(folded):
+                names = [table.columns[place].brief for place in places]
+                whole = [[cell for place, cell in enumerate(row) if table.columns[place].group] for row in table.rows]
+                columns.append((Column("", False), [_line_names(names, row, layout) for row in whole]))
+            columns.append((Column(group), [_stacked(stack, layout) for stack in stacks]))
+        else:
+            columns += [(table.columns[place], [_written(row[place], wide) for row in table.rows]) for place in places]
+    return _printed(table, columns, wide)
+
+
+def _printed(table: Table, columns: Sequence[tuple[Column, list[Any]]], wide: bool) -> Any:
     printed = plain_table(table.title)
     printed.caption = table.caption
-    columns: list[Column] = []
-    if folded:
-        columns.append(Column(folded[0].heading, False, wrap=True, once=folded[0].once))
-    kept = [column for column in shown if column not in folded]
-    groups = [(key, list(part)) for key, part in groupby(kept, key=lambda column: column.group)]
-    many = sum(1 for key, _ in groups if key)
-    layout = (width >= max(WIDE, 44 + 17 * many), width < 34 + 13 * many) if grouped else (True, False)
-    lines = None
-    for key, part in groups:
-        if key and lines is None:
-            lines = part
-            columns.append(Column("", False))
-        columns += [Column(key)] if key else part
-    cells = []
-    for row in rows:
-        pairs = list(zip(shown, row, strict=True))
-        written = [_folded([pair for pair in pairs if pair[0] in folded])] if folded else []
-        rest = [pair for pair in pairs if pair[0] not in folded]
-        for key, part in groupby(rest, key=lambda pair: pair[0].group):
-            stack = [cell for _, cell in part]
-            if key and len(written) == bool(folded):
-                written.append(_line_names(lines, rest, layout))
-            written += [_stacked(stack, layout)] if key else [_written(cell, wide) for cell in stack]
-        cells.append(written)
-    _fill(printed, columns, cells, wide)
-    return printed
-
-
-def _fill(printed: Any, columns: list[Column], rows: list[list[Any]], wide: bool) -> None:
-    for place, column in enumerate(columns):
-        longest = max((len(line) for row in rows for line in row[place].plain.split("\n")), default=0)
-        # As narrow as the numbers beneath: no word of a heading is broken.
-        words = column.heading.split()
-        heading = textwrap.fill(column.heading, max([longest, *map(len, words)])) if words else ""
-        printed.add_column(
-            heading,
-            justify="right" if column.numeric else "left",
-            no_wrap=not column.wrap or (wide and column.numeric),
-            overflow="fold",
-        )
+    for column, cells in columns:
+        heading, justify = column.heading, "left"
+        if column.numeric:  # about as narrow as the numbers beneath
+            longest = max((len(line) for cell in cells for line in cell.plain.split("\n")), default=0)
+            heading = textwrap.fill(heading, max(longest, 8), break_long_words=False, break_on_hyphens=False)
+            justify = "right"
+        no_wrap = not column.wrap or (wide and column.numeric)
+        printed.add_column(heading, justify=justify, no_wrap=no_wrap, overflow="fold")
     before = None
-    for row in rows:
-        once = [cell.plain for column, cell in zip(columns, row, strict=True) if column.once]
+    for row in zip(*(cells for _, cells in columns), strict=True):
+        once = [cell.plain for (column, _), cell in zip(columns, row, strict=True) if column.once]
         if once and before not in (None, once):
             printed.add_section()
-        cells = ["" if column.once and once == before else cell for column, cell in zip(columns, row, strict=True)]
-        printed.add_row(*cells)
+        again = once == before
+        printed.add_row(
+            *("" if column.once and again else cell for (column, _), cell in zip(columns, row, strict=True))
+        )
         before = once
+    return printed
 
 
 def _written(cell: Cell, wide: bool) -> Any:
@@ -191,9 +209,10 @@ def _written(cell: Cell, wide: bool) -> Any:
 
 
 def _folded(pairs: Sequence[tuple[Column, Cell]]) -> Any:
+    """Return cells of several columns beneath each other."""
     from rich.text import Text
 
-    lines: dict[int, list[str]] = {}
+    lines: dict[int | None, list[str]] = {}
     for column, cell in pairs:
         if cell.text not in ("", MISSING.text):
             lines.setdefault(column.line, []).append(column.brief.format(cell.text))
@@ -205,25 +224,21 @@ def _stacked(cells: Sequence[Cell], layout: tuple[bool, bool]) -> Any:
     """Return cells beneath each other; spread and interval of the first, as there is room."""
     from rich.text import Text
 
-    intervals, stacked = layout
-    text = Text(justify="right")
-    for place, cell in enumerate(cells):
-        text.append("\n" * bool(place) + cell.text, style=cell.style or ("dim" if place else ""))
-        if not place:
-            text.append(f"{chr(10) if stacked else ' '}{cell.spread}" if cell.spread else "")
-            text.append(f"\n{cell.interval}" if cell.interval and intervals else "", style="dim")
-    return text
+    (first, *others), (intervals, stacked) = cells, layout
+    text = Text(justify="right").append(first.text, style=first.style)
+    text.append(f"{chr(10) if stacked else ' '}{first.spread}" if first.spread else "")
+    text.append(f"\n{first.interval}" if first.interval and intervals else "", style="dim")
+    return text.append("".join(f"\n{cell.text}" for cell in others), style="dim")
 
 
-def _line_names(lines: Sequence[Column], row: Sequence[tuple[Column, Cell]], layout: tuple[bool, bool]) -> Any:
+def _line_names(names: Sequence[str], row: Sequence[Cell], layout: tuple[bool, bool]) -> Any:
     """Return what stands in each line of the stacked cells of ``row``."""
     from rich.text import Text
 
-    intervals, stacked = layout
-    first = [cell for column, cell in row if column.group and column.heading == lines[0].heading]
-    more = ["± std"] * (stacked and any(cell.spread for cell in first))
-    more += ["95 %"] * (intervals and any(cell.interval for cell in first))
-    return Text("\n".join([lines[0].heading, *more, *(column.heading for column in lines[1:])]), style="dim")
+    (first, *others), (intervals, stacked) = names, layout
+    more = ["± std"] * (stacked and any(cell.spread for cell in row))
+    more += ["95 %"] * (intervals and any(cell.interval for cell in row))
+    return Text("\n".join([first, *more, *others]), style="dim")
 
 
 # === As text ===

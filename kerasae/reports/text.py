@@ -3,7 +3,7 @@
 from typing import Any, Literal, get_args
 
 from kerasae.errors import ReportError
-from kerasae.records import CellScore, ReportContent, Score, StudyRecord
+from kerasae.records import ReportContent
 from kerasae.reports.score_tables import score_table, study_table
 from kerasae.reports.tables import Table, as_latex, as_markdown, csv_of, markdown_escaped
 from kerasae.reports.wording import answer, chosen_sigmas, in_order, is_exact, is_reference, measured_metrics
@@ -54,10 +54,11 @@ def _markdown(content: ReportContent) -> str:
     return "\n".join(parts)
 
 
-_RUN = ("run", "data", "split", "sigma", "decoded_from", "images", "metric", "mean", "std_over_images", "low", "high",
+_RUN = ("run", "data", "split", "sigma", "decoded_from", "count", "metric", "mean", "std", "low", "high",
         "psnr_of_mean_mse", "kl_nats", "active_units", "bits_per_pixel")  # fmt: skip
 _STUDY = ("sigma", "decoded_from", "seeds", "images", "metric", "mean", "std_over_seeds", "std_over_images", "low",
           "high", "per_seed", "psnr_of_mean_mse")  # fmt: skip
+_HEADINGS = {"count": "images", "std": "std_over_images"}
 
 
 def tidy_csv(content: ReportContent) -> str:
@@ -67,52 +68,20 @@ def tidy_csv(content: ReportContent) -> str:
     """
     study = content.study
     if study:
-        head, scores = ["cell", *study.axes, *_STUDY], [*study.scores, *study.do_nothing]
+        axes, keys, scores = list(study.axes), _STUDY, [*study.scores, *study.do_nothing]
     else:
-        head, scores = [*_RUN], [*(score for run in content.runs for score in run.scores), *content.do_nothing]
-    metrics = measured_metrics(scores)
-    lines = [
-        _cell_line(score, metric, study) if study else _score_line(score, metric)
-        for score in scores
-        for metric in metrics
-        if metric in score.metrics
-    ]
-    return csv_of([head, *lines])
+        axes, keys, scores = [], _RUN, [*(score for run in content.runs for score in run.scores), *content.do_nothing]
+    lines: list[list[object]] = [["cell"] * bool(study) + axes + [_HEADINGS.get(key, key) for key in keys]]
+    for score in scores:
+        for metric in (name for name in measured_metrics(scores) if name in score.metrics):
+            known = vars(score) | vars(score.metrics[metric]) | {"metric": metric}
+            levels = [] if not study else [score.levels.get(axis, "") for axis in axes]
+            cell = [] if not study else ["do nothing" if is_reference(score) else score.label]
+            lines.append([*cell, *levels, *(_exact(known[key]) for key in keys)])
+    return csv_of(lines)
 
 
-def _cell_line(score: CellScore, metric: str, study: StudyRecord) -> list[Any]:
-    summary, nothing = score.metrics[metric], is_reference(score)
-    return [
-        "do nothing" if nothing else score.label,
-        *("" if nothing else score.levels.get(axis, "") for axis in study.axes),
-        _exact(score.sigma),
-        score.decoded_from,
-        score.seeds,
-        score.images,
-        metric,
-        *(_exact(getattr(summary, key)) for key in ("mean", "std_over_seeds", "std_over_images", "low", "high")),
-        ";".join(_exact(value) for value in summary.per_seed),
-        _exact(score.psnr_of_mean_mse),
-    ]
-
-
-def _score_line(score: Score, metric: str) -> list[Any]:
-    summary = score.metrics[metric]
-    return [
-        score.run,
-        score.data,
-        score.split,
-        _exact(score.sigma),
-        score.decoded_from,
-        score.count,
-        metric,
-        *(_exact(getattr(summary, key)) for key in ("mean", "std", "low", "high")),
-        _exact(score.psnr_of_mean_mse),
-        _exact(score.kl_nats),
-        "" if score.active_units is None else score.active_units,
-        _exact(score.bits_per_pixel),
-    ]
-
-
-def _exact(value: float | None) -> str:
-    return "" if value is None else repr(float(value))
+def _exact(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return ";".join(map(_exact, value))
+    return "" if value is None else repr(float(value)) if isinstance(value, float) else value

@@ -81,7 +81,7 @@ def is_reference(score: Score | CellScore) -> bool:
 
 def is_exact(score: Score | CellScore) -> bool:
     """Return whether a score is of the clean image against itself, which says nothing."""
-    return score.metrics["mse"].mean == 0
+    return is_reference(score) and not score.sigma
 
 
 def duration(seconds: float) -> str:

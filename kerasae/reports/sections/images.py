@@ -5,7 +5,7 @@ from typing import Any
 
 from kerasae.records import Example, ReportContent, RunContent
 from kerasae.reports.blocks import Details, Paragraph, Pictures
-from kerasae.reports.pictures import SIDE, Album, Picture, amplification, error_of, tiles_of, zoom_of
+from kerasae.reports.pictures import SIDE, Album, Tile, amplification, error_of, tiles_of, zoom_of
 from kerasae.reports.series import one_per_cell, series_of
 from kerasae.reports.wording import at_sigma, chosen_sigmas, quality, with_decoding
 
@@ -14,11 +14,12 @@ _STUDY_RANKS = ("worst", "median", "best")
 
 @dataclass(frozen=True)
 class _Shown:
-    """An example with its pictures: whole, and the zoom where it is one of the worst."""
+    """An example with its tiles: whole, and the zoom (with where that is) where it is one of the worst."""
 
     example: Example
-    whole: list[Picture]
-    zoom: list[Picture]
+    whole: list[Tile]
+    where: str
+    zoom: list[Tile]
 
 
 def examples(content: ReportContent, album: Album) -> list[Any]:
@@ -58,10 +59,9 @@ def _taken(content: ReportContent, owners: list[tuple[str, RunContent]], album: 
         for place, phases in enumerate(wanted):
             for example in phases[phase] if phase < len(phases) else ():
                 tiles = tiles_of(example, factors[place][_condition(example)])
-                zoom = zoom_of(example)[1] if "worst" in example.rank else []
-                pictures = album.take(tiles + zoom)
-                if pictures:
-                    shown[place].append(_Shown(example, pictures[: len(tiles)], pictures[len(tiles) :]))
+                where, zoom = zoom_of(example) if "worst" in example.rank else ("", [])
+                if album.take(tiles + zoom):
+                    shown[place].append(_Shown(example, tiles, where, zoom))
     return shown
 
 
@@ -85,7 +85,7 @@ def _blocks(shown: list[_Shown], ident: str) -> list[Pictures]:
         caption = f"Images, {under}: by PSNR the best, the median and the worst of the {split} images."
         name = f"{ident}-{sigma:g}-{decoded_from}".replace(".", "_")
         blocks.append(Pictures(name, caption, rows))
-        rows = [(one.example.rank, zoom_of(one.example)[0], one.zoom) for one in members if one.zoom]
+        rows = [(one.example.rank, one.where, one.zoom) for one in members if one.zoom]
         if rows:
             caption = (
                 f"Where the worst images went most wrong, {under}: the {SIDE} × {SIDE} pixels with the largest squared "

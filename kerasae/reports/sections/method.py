@@ -13,10 +13,7 @@ DEFINITIONS = (
     ("PSNR", "10·log₁₀(1 / MSE) in dB of each image, intensities in [0, 1]; then the mean over images."),
     ("PSNR of mean MSE", "The same of the mean squared error over all images; never above the mean PSNR."),
     ("SSIM", "Structural similarity of each image with the clean one; then the mean over images."),
-    (
-        "Noise",
-        "Gaussian, σ its standard deviation in [0, 1] intensity, on the input only; metrics see the clean one.",
-    ),
+    ("Noise", "Gaussian, σ its standard deviation in [0, 1] intensity, on the input only; metrics see the clean one."),
     ("Do nothing", "The noisy image itself, scored like a reconstruction."),
 )
 _RUN_INTERVAL = ("Interval", "95 % bootstrap interval of the mean over images: other images, this very model.")

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from kerasae.metrics.registry import METRICS, compared_metrics
+from kerasae.metrics.registry import METRICS
 from kerasae.records import ReportContent
 from kerasae.reports.blocks import Details
 from kerasae.reports.curves import noise_figure
-from kerasae.reports.score_tables import noise_rows, noise_table
+from kerasae.reports.score_tables import compared, noise_rows, noise_table
 from kerasae.reports.series import Series, panels_of, references_of, series_of
 from kerasae.reports.tables import MISSING, Cell, Column, Table
 from kerasae.reports.theme import SHADES
-from kerasae.reports.wording import at_sigma, in_order, is_reference, measured_metrics, sigmas_of, training_sigma
+from kerasae.reports.wording import at_sigma, in_order, is_reference, sigmas_of, training_sigma
 
 _LEAST = 3  # levels of training noise: with fewer the curves say it all
 
@@ -24,7 +24,7 @@ def noise(content: ReportContent) -> list[Any]:
     if len(sigmas) < 2 or not scored:
         return []
     scores = [score for one in scored for score in one.scores]
-    metrics = [name for name in measured_metrics(scores) if name in compared_metrics()]
+    metrics = compared(scores)
     # A figure for each metric; one for all where each has but a single panel.
     groups = [metrics] if len(panels_of(scored)) == 1 else [[metric] for metric in metrics]
     idents = ["noise-both"] if len(groups) == 1 else [f"noise-{metric}" for metric in metrics]

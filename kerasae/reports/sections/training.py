@@ -10,6 +10,8 @@ from kerasae.reports.run_tables import latents_table, training_table
 from kerasae.reports.series import one_per_cell, series_of
 from kerasae.reports.wording import duration, in_order
 
+_RATIO = "Latent ratio: input numbers per latent."
+
 
 def training(content: ReportContent) -> list[Any]:
     """Return the validation MSE over epochs, a line per run; of a single run the terms of its loss as well."""
@@ -29,11 +31,11 @@ def cost(content: ReportContent) -> list[Any]:
         return []
     runs = [(run.record.name, [run.record]) for run in content.runs]
     if not content.study:
-        return [training_table(runs, first="run", caption="What training took", ident="cost-table")]
+        return [training_table(runs, first="run", caption=f"What training took. {_RATIO}", ident="cost-table")]
     records = {run.record.name: run.record for run in content.runs}
     cells = [(cell.label, [records[name] for name in cell.runs if name in records]) for cell in content.study.cells]
     cells = [(label, own) for label, own in cells if own]
-    caption = "What training took, mean over the seeds of a cell"
+    caption = f"What training took, mean over the seeds of a cell. {_RATIO}"
     total = duration(sum(run.record.training_seconds for run in content.runs))
     whole = f"All {len(runs)} trainings together: {total}; the whole study: {duration(content.study.seconds)}."
     by_run = training_table(runs, first="run", caption="What training took, run by run", ident="cost-runs-table")

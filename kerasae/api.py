@@ -238,6 +238,7 @@ def evaluate(
     """
     from kerasae.data import load_images
     from kerasae.evaluation import evaluate as score_images
+    from kerasae.evaluation.score import own_splits
 
     found = run if isinstance(run, Run) else load_run(run, runs)
     own = images is None and data is None and not set
@@ -245,7 +246,8 @@ def evaluate(
         images = _image_set(images, None, None, None)
     elif not own:
         images = load_images(changed_data(found, data, set))
-        splits = splits or (("all",) if data else None)
+        # Another size or part of the run's own source has the splits of its recipe.
+        splits = splits or (("all",) if data else own_splits(images, found.recipe.data))
     evaluation = score_images(found, images=images, splits=splits, sigmas=sigmas, seed=seed)
     if own and splits is None and sigmas is None and seed == 0:
         evaluation.save(found.folder)

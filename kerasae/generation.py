@@ -89,7 +89,7 @@ def points_between(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndar
 
 @dataclass(frozen=True, eq=False)
 class Aggregate:
-    """The aggregate posterior, latent by latent: the mixture of the posteriors of ``images`` images.
+    """The aggregate posterior, latent by latent: the mixture of the posteriors of ``images`` images of ``split``.
 
     ``mean`` and ``std`` are those of the mixture, ``kl_nats`` the mean KL divergence to N(0, 1), ``mean_variance`` the
     variance over images of the posterior mean; each ``(latents,)`` float64.
@@ -100,13 +100,16 @@ class Aggregate:
     std: np.ndarray
     kl_nats: np.ndarray
     mean_variance: np.ndarray
+    split: str
 
     @classmethod
-    def of(cls, mean: np.ndarray, variance: np.ndarray, kl: np.ndarray) -> "Aggregate":
+    def of(cls, mean: np.ndarray, variance: np.ndarray, kl: np.ndarray, split: str) -> "Aggregate":
         """Return the aggregate of posteriors, each argument ``(images, latents)``."""
         spread = mean.var(axis=0)
         # Law of total variance: between the images' means, and within each image's posterior.
-        return cls(len(mean), mean.mean(axis=0), np.sqrt(spread + variance.mean(axis=0)), kl.mean(axis=0), spread)
+        return cls(
+            len(mean), mean.mean(axis=0), np.sqrt(spread + variance.mean(axis=0)), kl.mean(axis=0), spread, split
+        )
 
     def most_active(self, count: int) -> np.ndarray:
         """Return the indexes of the ``count`` latents with the largest KL divergence, the largest first."""
@@ -143,8 +146,9 @@ def generate(
         run: a finished run of a variational model.
         images: what the run was trained and tested on, where its recipe does not say where they are.
         count: how many samples of the prior.
-        seed: decides those samples and which test images the rest begins with, the same on every backend.
-        between: two image files to interpolate between, and of which the first is traversed; else test images.
+        seed: decides those samples and which images the rest begins with, the same on every backend.
+        between: two image files to interpolate between, and of which the first is traversed; else test images, or
+            validation images of a run without.
         dimensions: how many latents to traverse, or all where there are fewer.
 
     Raises ``ModelError`` for other models, ``RunError`` where there is no trained model, ``DataError`` for images that
@@ -152,13 +156,15 @@ def generate(
     """
     refuse_without_prior(run)
     model, images = run.load_model(), images if images is not None else load_images(run.recipe.data)
-    test = split_indices(images, run.recipe.data)["test"]
-    aggregate = Aggregate.of(*posteriors(model, images.images[test]))
+    splits = split_indices(images, run.recipe.data)
+    # A run that was given validation images and no others has no test images.
+    split = "test" if len(splits["test"]) else "validation"
+    aggregate = Aggregate.of(*posteriors(model, images.images[splits[split]]), split)
     if between:
         names = tuple(Path(path).name for path in between)
         chosen = np.stack([_read(path, run, images.images.shape[1:]) for path in between])
     else:
-        picked = _pick(test, seed, run)
+        picked = _pick(splits[split], seed, run, split)
         names, chosen = tuple(images.names[index] for index in picked), np.asarray(images.images[picked])
     means, _, _ = posteriors(model, chosen)
     about = f"{run.record.recipe_name} on {images.label}"
@@ -169,12 +175,12 @@ def generate(
     )
 
 
-def _pick(test: np.ndarray, seed: int, run: Run) -> np.ndarray:
-    """Return up to eight test images, an even number."""
-    count = min(2 * _PAIRS, len(test) // 2 * 2)
+def _pick(indexes: np.ndarray, seed: int, run: Run, split: str) -> np.ndarray:
+    """Return up to eight of ``indexes``, an even number."""
+    count = min(2 * _PAIRS, len(indexes) // 2 * 2)
     if count == 0:
-        raise DataError(f"{run.name} has a single test image; name two files with --between IMAGE IMAGE")
-    return np.random.Generator(np.random.PCG64([seed, 1])).choice(test, count, replace=False)
+        raise DataError(f"{run.name} has a single {split} image; name two files with --between IMAGE IMAGE")
+    return np.random.Generator(np.random.PCG64([seed, 1])).choice(indexes, count, replace=False)
 
 
 def _read(path: str | Path, run: Run, shape: tuple[int, ...]) -> np.ndarray:
@@ -222,9 +228,9 @@ def _traversals(
         idle = "" if aggregate.mean_variance[latent] > ACTIVE_VARIANCE else ", inactive"
         labels.append(f"latent {latent}{idle}\nKL {aggregate.kl_nats[latent]:.2f} nats")
     note = (
-        f"one latent moved, in standard deviations of its aggregate posterior over {aggregate.images:,} test images; "
-        f"the others stay at the posterior mean of {name}; change: the last image less the first, red brighter, blue "
-        "darker"
+        f"one latent moved, in standard deviations of its aggregate posterior over {aggregate.images:,} "
+        f"{aggregate.split} images; the others stay at the posterior mean of {name}; change: the last image less the "
+        "first, red brighter, blue darker"
     )
     changes, factor = _amplified(decoded[:, -1] - decoded[:, 0])
     steps = [f"{deviation:+d} std".replace("-", "−") if deviation else "0 std" for deviation in DEVIATIONS]

@@ -51,7 +51,7 @@ def test_points_between_are_evenly_on_the_line():
 def test_the_aggregate_is_the_mixture_of_the_posteriors():
     random = np.random.default_rng(0)
     mean, variance = random.normal(size=(40, 3)), random.uniform(0.1, 2, size=(40, 3))
-    aggregate = Aggregate.of(mean, variance, np.tile([1.0, 3.0, 2.0], (40, 1)))
+    aggregate = Aggregate.of(mean, variance, np.tile([1.0, 3.0, 2.0], (40, 1)), "test")
     drawn = mean[:, None] + np.sqrt(variance)[:, None] * random.normal(size=(40, 20_000, 3))
     np.testing.assert_allclose(aggregate.std, drawn.reshape(-1, 3).std(axis=0), rtol=0.01)
     np.testing.assert_allclose(aggregate.mean, mean.mean(axis=0))

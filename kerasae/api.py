@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kerasae.console import TrainingProgress, err, out, waiting
 from kerasae.errors import DataError, KerasaeError, RunError
 from kerasae.files import write_text
@@ -321,7 +319,7 @@ def draw_figures(run: Run) -> None:
 
     From what its folder holds alone: no Keras, no images. Figures that are there already are drawn anew.
     """
-    from kerasae.reports import loss_curves, metric_histograms
+    from kerasae.reports import loss_curves, metric_histograms, reconstruction_grid
 
     folder, name = run.folder / "figures", run.record.recipe_name
     loss_curves(run.history(), folder / "loss_curves.png", name, best_epoch=run.record.best_epoch)
@@ -337,23 +335,7 @@ def draw_figures(run: Run) -> None:
             metric_histograms(scores.metrics, folder / f"histograms{tail}.png", title)
             shown = [one for one in examples if (one.sigma, one.decoded_from) == (sigma, how)]
             if shown:
-                _grid(folder / f"reconstructions{tail}.png", title, shown)
-
-
-def _grid(path, title, examples) -> None:
-    from kerasae.reports import reconstruction_grid
-
-    def pixels(what):
-        return np.stack([getattr(example, what) for example in examples]) / 255.0
-
-    reconstruction_grid(
-        path,
-        originals=pixels("original"),
-        inputs=pixels("given") if examples[0].sigma else None,
-        reconstructions=pixels("reconstruction"),
-        captions=[f"{one.rank}\n{one.psnr:.2f} dB, SSIM {one.ssim:.3f}" for one in examples],
-        title=title,
-    )
+                reconstruction_grid(folder / f"reconstructions{tail}.png", shown, title)
 
 
 def show(run: Run) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import keras
@@ -19,8 +19,12 @@ from kerasae.metrics.registry import METRICS, Metric
 from kerasae.models import Autoencoder, build_model
 from kerasae.rate_distortion.classical import CLASSICAL, Classical
 from kerasae.recipes import KINDS, ModelSettings, load_recipe, to_toml
+from kerasae.reports import page
+from kerasae.reports.blocks import Paragraph, Section
+from kerasae.reports.sections import SECTIONS
 from kerasae.training import load_run
 from tests.conftest import smooth_images
+from tests.reports.made_up_report import single_run
 
 
 class StripesData(recipes.ImageSource):
@@ -220,3 +224,19 @@ def test_a_model_kind(monkeypatch, image_folder, kerasae, tmp_path):
     assert "did you mean 'width'? allowed: kind, width" in kerasae("train", recipe, "--set", "model.widht=3")[2]
     assert kerasae("evaluate", "mine", "--sigma", "0.1")[0] == 0
     assert kerasae("compress", "mine", image_folder, "-o", tmp_path / "small")[0] == 0
+
+
+def best_image(content):
+    """Name the best image of each run."""
+    return [Paragraph(f"{run.record.name} is best at {run.examples[0].name}") for run in content.runs if run.examples]
+
+
+def test_a_section_of_the_page(monkeypatch):
+    monkeypatch.setitem(SECTIONS, "made-up", Section("The best image", best_image, "Best"))
+    content = single_run(hostile=False)
+    document = page(content)
+    assert '<section id="made-up"' in document
+    assert '<li><a href="#made-up">Best</a></li>' in document
+    run = content.runs[0]
+    assert f"<p>{run.record.name} is best at" in document
+    assert "made-up" not in page(replace(content, runs=(replace(run, examples=()),)))

@@ -55,7 +55,7 @@ HOMES = {
     "jax": {"training/devices_jax.py", "models/steps/jax.py", "runtime.py"},
     "torch": {"models/steps/torch.py", "runtime.py", "bench"},
     "PIL": {"data/images.py", "rate_distortion/classical.py", "reports/pictures.py"},
-    "jinja2": {"reports/page.py"},
+    "jinja2": {"reports/html.py"},
     "markdown_it": {"reports/sections/method.py"},
     "constriction": {"codec/entropy_coder.py"},
     "bjontegaard": {"rate_distortion/bd_rate.py"},

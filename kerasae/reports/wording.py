@@ -1,16 +1,35 @@
 """How runs, noise, numbers and verdicts are put into words."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from kerasae.records import (
-    CellScore,
-    RateContent,
-    ReportContent,
-    Score,
-)
+from kerasae.metrics.registry import METRICS, Metric, compared_metrics
+from kerasae.records import CellScore, RateContent, ReportContent, Score, Summary
 
-METRICS = {"psnr": "PSNR, dB", "ssim": "SSIM", "mse": "MSE"}
+# Not measured of an image, but made of what was.
+_DERIVED = {
+    "psnr_of_mean_mse": replace(METRICS["psnr"], name="psnr_of_mean_mse", label="PSNR of mean MSE"),
+    "psnr_change": replace(METRICS["psnr"], name="psnr_change", label="PSNR lost to noise"),
+}
 DECODINGS = {"mean": "from the mean", "sample": "from a sample"}
+
+
+def metric_named(name: str) -> Metric:
+    """Return what the registry, or the list of what is derived from it, says of a metric."""
+    return METRICS.get(name) or _DERIVED.get(name) or Metric(name, name, "", 4, True, -math.inf, math.inf, "")
+
+
+def measured_metrics(records: Iterable) -> list[str]:
+    """Return the metrics that any of ``records`` has: those by which models are compared first, then the rest."""
+    found = {name for record in records for name, value in record.metrics.items() if value is not None}
+    return sorted(found & set(METRICS), key=lambda name: (name not in compared_metrics(), list(METRICS).index(name)))
+
+
+def quality(metrics: Mapping[str, float]) -> str:
+    """Return ``PSNR 23.99 dB, SSIM 0.612``: the metrics by which models are compared."""
+    known = [about for name, about in compared_metrics().items() if name in metrics]
+    return ", ".join(f"{about.label} {about.format(metrics[about.name])} {about.unit}".rstrip() for about in known)
 
 
 def with_decoding(label: str, decoded_from: str) -> str:
@@ -27,11 +46,6 @@ def signed(value: float, digits: int) -> str:
     """Return a number with its sign, a typographic minus, and none before a rounded 0."""
     text = f"{value:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "−")
-
-
-def minus(text: str) -> str:
-    """Return ``text`` with a typographic minus."""
-    return text.replace("-", "−")
 
 
 def sigmas_of(content: ReportContent) -> list[float]:
@@ -65,6 +79,21 @@ def is_reference(score: Score | CellScore) -> bool:
     return score.decoded_from == "input"
 
 
+def is_exact(score: Score | CellScore) -> bool:
+    """Return whether a score is of the clean image against itself, which says nothing."""
+    return is_reference(score) and not score.sigma
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as ``42 s``, ``3 min 07 s`` or ``2 h 05 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
 def in_order(items: Iterable) -> list:
     """Return each item once, in the order of its first appearance."""
     return list(dict.fromkeys(items))
@@ -85,11 +114,13 @@ def answer(content: ReportContent) -> tuple[str, ...]:
 
 
 def _words(score: Score) -> str:
-    psnr, ssim = (
-        f"{written(metric, one.mean)}{unit} [{written(metric, one.low)}, {written(metric, one.high)}]"
-        for metric, one, unit in (("psnr", score.psnr, " dB"), ("ssim", score.ssim, ""))
-    )
-    return f"PSNR {psnr} and SSIM {ssim}"
+    named = [(METRICS[name], score.metrics[name]) for name in ("psnr", "ssim")]
+    return " and ".join(f"{about.label} {_with_interval(about, one)}" for about, one in named)
+
+
+def _with_interval(about: Metric, summary: Summary) -> str:
+    unit = f" {about.unit}" if about.unit else ""
+    return f"{about.format(summary.mean)}{unit} [{about.format(summary.low)}, {about.format(summary.high)}]"
 
 
 def _quality(scores: Sequence[Score]) -> str:
@@ -110,19 +141,19 @@ def _noise(scores: Sequence[Score], nothing: Sequence[Score], sigmas: Sequence[f
     noisy = [score for score in scores if score.sigma == sigma]
     if not sigma or not noisy:
         return []
-    best = max(noisy, key=lambda score: score.psnr.mean)
+    best = max(noisy, key=lambda score: score.metrics["psnr"].mean)
     start = f"Under noise of σ {sigma:g} it reaches {_words(best)}"
     against = [score for score in nothing if score.sigma == sigma and score.split == best.split]
     if not against:
         return [start + "."]
-    other = against[0].psnr
-    if best.psnr.low > other.high:
+    own, other = best.metrics["psnr"], against[0].metrics["psnr"]
+    if own.low > other.high:
         verdict = "the model takes away more noise than it takes from the image"
-    elif best.psnr.high < other.low:
+    elif own.high < other.low:
         verdict = "the noisy image itself is the better one"
     else:
         verdict = "the two intervals overlap"
-    return [f"{start}, where doing nothing gives {written('psnr', other.mean)} dB: {verdict}."]
+    return [f"{start}, where doing nothing gives {other.mean:.2f} dB: {verdict}."]
 
 
 def _rate(rates: Sequence[RateContent]) -> list[str]:
@@ -131,7 +162,7 @@ def _rate(rates: Sequence[RateContent]) -> list[str]:
         chosen = [point for point in own if point.settings.get("default")] or own
         if chosen:
             point = chosen[0]
-            sentence = f"Its files take {point.bits_per_pixel:.3f} bits per pixel at {point.psnr:.2f} dB"
+            sentence = f"Its files take {point.bits_per_pixel:.3f} bits per pixel at {point.metrics['psnr']:.2f} dB"
             return [sentence + _bd(rate, point.codec) + "."]
     return []
 
@@ -145,11 +176,3 @@ def _bd(rate: RateContent, codec: str) -> str:
         for row in found
     ]
     return f"; at equal PSNR {', '.join(parts)}" if parts else ""
-
-
-DIGITS = {"mse": 5, "psnr": 2, "ssim": 3}
-
-
-def written(metric: str, value: float) -> str:
-    """Return ``value`` with the digits of ``mse``, ``psnr`` (dB) or ``ssim``."""
-    return f"{value:.{DIGITS[metric]}f}"

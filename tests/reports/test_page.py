@@ -163,7 +163,7 @@ def test_the_main_table_holds_the_means_and_intervals(pages):
         for cell, (metric, sigma) in zip(
             row.children[1:-1], [("psnr", 0.0), ("ssim", 0.0), ("psnr", 0.1), ("ssim", 0.1)], strict=True
         ):
-            summary = getattr(found[label, sigma], metric)
+            summary = found[label, sigma].metrics[metric]
             assert float(cell.attributes["data-v"]) == summary.mean
             mean, _, std, low, high = (float(n) if n != "±" else n for n in re.findall(r"±|[\d.]+", cell.text))
             digits = 0.5 * 10 ** (-2 if metric == "psnr" else -3) + 1e-12

@@ -8,7 +8,8 @@ import pytest
 
 from kerasae.errors import ReportError
 from kerasae.reports import report_text
-from kerasae.reports.grids import Cell, Column, Grid, as_csv, as_latex, as_markdown, latex_escaped, main_grid
+from kerasae.reports.tables import Cell, Column, Table, as_csv, as_latex, as_markdown, latex_escaped
+from kerasae.reports.text import main_table
 from kerasae.reports.wording import answer
 from tests.reports.made_up_report import HOSTILE, SIGMAS, single_run, study
 
@@ -26,7 +27,7 @@ def test_csv_of_a_study_reads_back_to_equal_numbers():
     assert len(rows) == 3 * (len(scores) + len(content.study.do_nothing))
     for place, score in enumerate(scores):
         for row, metric in zip(rows[3 * place : 3 * place + 3], ("psnr", "ssim", "mse"), strict=True):
-            summary = getattr(score, metric)
+            summary = score.metrics[metric]
             assert {axis: row[axis] for axis in AXES} == score.levels
             assert (row["cell"], row["metric"], row["decoded_from"]) == (score.label, metric, score.decoded_from)
             assert (float(row["sigma"]), int(row["seeds"]), int(row["images"])) == (score.sigma, 3, 60)
@@ -43,7 +44,7 @@ def test_csv_of_a_run_reads_back_to_equal_numbers():
     assert len(rows) == 3 * len(scores)
     for place, score in enumerate(scores):
         for row, metric in zip(rows[3 * place : 3 * place + 3], ("psnr", "ssim", "mse"), strict=True):
-            summary = getattr(score, metric)
+            summary = score.metrics[metric]
             assert row["run"] == score.run
             assert [float(row[key]) for key in ("mean", "std_over_images", "low", "high")] == [
                 summary.mean, summary.std, summary.low, summary.high,
@@ -64,7 +65,7 @@ def markdown_table(text):
 def test_markdown_has_the_answer_the_table_and_the_sentences():
     content = study(AXES)
     text = report_text(content, "markdown")
-    grid = main_grid(content)
+    grid = main_table(content).named()
     head, rule, *body = markdown_table(text)
     assert head == [column.heading for column in grid.columns]
     assert rule == ["---:" if column.numeric else "---" for column in grid.columns]
@@ -93,7 +94,7 @@ def latex_rows(text):
 def test_latex_is_a_booktabs_table_with_everything_escaped():
     content = study(AXES)
     text = report_text(content, "latex")
-    grid = main_grid(content)
+    grid = main_table(content).named()
     rows = latex_rows(text)
     assert len(rows) == len(grid.rows)
     assert all(len(row) == len(grid.columns) for row in rows)
@@ -115,14 +116,14 @@ def test_latex_escapes_each_character_once():
 
 
 def test_a_spreadsheet_gets_no_formula():
-    grid = Grid(
+    grid = Table(
         "c", (Column("name", False), Column("number")), ((Cell("=cmd()"), Cell("-1.5")), (Cell("@x"), Cell("+2")))
     )
     assert list(csv.reader(io.StringIO(as_csv(grid)))) == [["name", "number"], ["'=cmd()", "-1.5"], ["'@x", "+2"]]
 
 
 def test_a_bar_in_a_cell_does_not_end_it():
-    grid = Grid("c", (Column("a|b", False),), ((Cell("c|d\ne"),),))
+    grid = Table("c", (Column("a|b", False),), ((Cell("c|d\ne"),),))
     assert as_markdown(grid) == "| a\\|b |\n| --- |\n| c\\|d e |\n"
     assert "c\\textbar{}d e" in as_latex(grid)
 
@@ -158,7 +159,7 @@ def test_a_run_without_scores_says_so():
 
 
 def test_the_table_of_a_run_stands_by_noise_with_doing_nothing_last():
-    names = [row[0].whole for row in main_grid(single_run()).rows]
+    names = [row[0].whole for row in main_table(single_run()).named().rows]
     assert names[:2] == ["clean (from the mean)", "clean (from a sample)"]
-    assert names[2:5] == ["σ 0.05 (from the mean)", "σ 0.05 (from a sample)", "σ 0.05, do nothing"]
+    assert names[2:5] == ["σ 0.05 (from the mean)", "σ 0.05 (from a sample)", "σ 0.05 (do nothing)"]
     assert len(names) == 3 * len(SIGMAS) - 1

@@ -1,1 +1,23 @@
-"""The parts of the page, each from the records it is about; None where there is nothing to show."""
+"""The sections of the page, in their order: a new one is a function and a line here."""
+
+from kerasae.reports.blocks import Section
+from kerasae.reports.sections.comparisons import comparisons
+from kerasae.reports.sections.images import examples
+from kerasae.reports.sections.method import limits, measured
+from kerasae.reports.sections.noise import noise
+from kerasae.reports.sections.scores import rates, scores, spread
+from kerasae.reports.sections.training import cost, latents, training
+
+SECTIONS: dict[str, Section] = {
+    "scores": Section("Scores", scores),
+    "comparisons": Section("Compared, all else equal", comparisons, "Comparisons"),
+    "noise": Section("Under noise", noise, "Noise"),
+    "rates": Section("Quality against bits", rates, "Bits"),
+    "training": Section("Training", training),
+    "spread": Section("Spread over images", spread, "Spread"),
+    "examples": Section("Images", examples, pictures=True),
+    "latents": Section("Latents of the variational models", latents, "Latents"),
+    "cost": Section("Training cost", cost, "Cost"),
+    "measured": Section("How it was measured", measured, "Method"),
+    "limits": Section("Limits", limits),
+}

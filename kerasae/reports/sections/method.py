@@ -6,17 +6,14 @@ from typing import Any
 from markupsafe import Markup
 
 from kerasae.records import ReportContent
-from kerasae.reports.blocks import Code, Definitions, Details, Paragraph, Rich, Section
+from kerasae.reports.blocks import Code, Definitions, Details, Paragraph, Rich
 from kerasae.reports.wording import in_order
 
 DEFINITIONS = (
     ("PSNR", "10·log₁₀(1 / MSE) in dB of each image, intensities in [0, 1]; then the mean over images."),
     ("PSNR of mean MSE", "The same of the mean squared error over all images; never above the mean PSNR."),
     ("SSIM", "Structural similarity of each image with the clean one; then the mean over images."),
-    (
-        "Noise",
-        "Gaussian, σ its standard deviation in [0, 1] intensity, on the input only; metrics see the clean one.",
-    ),
+    ("Noise", "Gaussian, σ its standard deviation in [0, 1] intensity, on the input only; metrics see the clean one."),
     ("Do nothing", "The noisy image itself, scored like a reconstruction."),
 )
 _RUN_INTERVAL = ("Interval", "95 % bootstrap interval of the mean over images: other images, this very model.")
@@ -30,7 +27,7 @@ _STUDY_INTERVALS = (
 )
 
 
-def measured_section(content: ReportContent) -> Section:
+def measured(content: ReportContent) -> list[Any]:
     """Return versions, seeds, data, definitions, recipes and the command."""
     definitions = [*DEFINITIONS, *(_STUDY_INTERVALS if content.study else (_RUN_INTERVAL,))]
     recipes = in_order((run.record.recipe_name, as_toml(run.recipe)) for run in content.runs)
@@ -42,7 +39,7 @@ def measured_section(content: ReportContent) -> Section:
     if recipes[1:]:
         rest = [Details(f"Recipe {name}", [Code(text, f"recipe {name}")]) for name, text in recipes[1:]]
         blocks.append(Details(f"The other {len(rest)} recipes", rest))
-    return Section("measured", "How it was measured", "Method", blocks)
+    return blocks
 
 
 def as_toml(recipe: dict[str, Any]) -> str:
@@ -98,13 +95,13 @@ MARKS = (
 )
 
 
-def limits_section(content: ReportContent) -> Section:
+def limits(content: ReportContent) -> list[Any]:
     """Return what the models may do to faces and marks, and the cards, folded."""
     blocks = [Paragraph(FACES), Paragraph(MARKS)]
     for name, markdown in sorted(content.cards.items(), key=lambda item: item[0] == "ethics"):
         title = "What to check before relying on a compressed face" if name == "ethics" else f"Data card: {name}"
         blocks.append(Details(title, [Rich(safe_html(markdown))]))
-    return Section("limits", "Limits", "Limits", blocks)
+    return blocks
 
 
 def safe_html(markdown: str) -> Markup:

@@ -11,7 +11,7 @@ from kerasae.codec.integer_network import spread
 from kerasae.errors import CodecError
 from kerasae.models import Autoencoder
 from kerasae.models.checks import resized
-from kerasae.runtime import load_tensorflow_quietly, worth_compiling
+from kerasae.runtime import worth_compiling
 
 # What goes through the network at once: 64 thumbnails of 128×128, or one photograph.
 _PIXELS_AT_ONCE = 64 * 128 * 128
@@ -80,8 +80,6 @@ class Network:
         return np.rint(np.clip(self.reconstruct(latents, height, width), 0.0, 1.0) * 255.0).astype(np.uint8)
 
     def _make_parts(self, height: int, width: int):
-        # Keras imports it to copy a model.
-        load_tensorflow_quietly()
         encoder = resized(self.model.encoder, (height, width, self.model.channels))
         decoder = self.model.decoder
         if self.model.takes_any_size:

@@ -15,6 +15,7 @@ from kerasae.errors import ModelError
 from kerasae.layers import GlorotUniform
 from kerasae.models.base import Autoencoder
 from kerasae.recipes.kinds import KINDS, CodeModel, ModelSettings, model_settings, registered_code
+from kerasae.runtime import load_tensorflow_quietly
 
 # Set by --trust-code; handed on to the processes of a study.
 TRUST = "KERASAE_TRUST_CODE"
@@ -151,6 +152,8 @@ _KNOWN_PACKAGES = ("keras", "kerasae", "builtins")
 
 def code_of(model: keras.Model) -> list[str]:
     """Return the modules, other than Keras' and ours, whose classes a saved ``model`` needs."""
+    # Keras imports it to write a configuration down.
+    load_tensorflow_quietly()
     found = set()
     stack = [model.get_config()]
     while stack:

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kerasae.errors import ModelError
+from kerasae.runtime import load_tensorflow_quietly
 
 
 def check_networks(encoder, decoder, image_shape, *, outputs: int, kind: str):
@@ -99,6 +100,8 @@ def resized(part: keras.Model, shape: tuple[int, ...]) -> keras.Model:
         return part
     if tuple(part.inputs[0].shape[1:]) == tuple(shape) or None in part.inputs[0].shape[1:-1]:
         return part
+    # Keras imports it to copy a model.
+    load_tensorflow_quietly()
     try:
         return keras.models.clone_model(
             part,

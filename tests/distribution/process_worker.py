@@ -14,7 +14,7 @@ from kerasae.runtime import choose_backend
 
 choose_backend()
 
-from kerasae.training import train as train_recipe  # noqa: E402
+from kerasae.training import train_run as train_recipe  # noqa: E402
 
 rows, trainers = [], []
 

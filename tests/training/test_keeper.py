@@ -6,6 +6,7 @@ import pytest
 
 from kerasae import recipes as recipes
 from kerasae.data.batches import TrainingFeed, ValidationFeed
+from kerasae.models.conv_autoencoder import ConvAutoencoder
 from kerasae.training import build_trainer
 from kerasae.training.callbacks import CheckpointCallback
 from kerasae.training.checkpoint import Progress
@@ -28,7 +29,7 @@ def test_images_per_second_are_of_steps_that_are_done(tmp_path):
     images = np.zeros((512, 64, 64, 1), "uint8")
     recipe = recipes.Recipe(
         data=recipes.PhotosData(image_size=64, channels=1),
-        model=recipes.ConvAutoencoder(kind="conv_autoencoder"),
+        model=ConvAutoencoder(kind="conv_autoencoder"),
         training=recipes.Training(epochs=1, batch_size=64, checkpoint_seconds=1000),
     )
     feed = TrainingFeed(images, range(512), batch_size=64, seed=0, first_epoch=0, epochs=1)

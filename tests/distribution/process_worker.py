@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 
-from kerasae.cli import train as finish
+from kerasae import api
 from kerasae.cli.app import main
 from kerasae.runtime import choose_backend
 
@@ -19,7 +19,7 @@ from kerasae.training import train_run as train_recipe  # noqa: E402
 rows, trainers = [], []
 
 
-class Recording(finish.TrainingProgress):
+class Recording(api.TrainingProgress):
     """The command line's own progress, written down."""
 
     def epoch(self, row):
@@ -27,7 +27,7 @@ class Recording(finish.TrainingProgress):
         rows.append({key: value for key, value in row.items() if key not in ("seconds", "images_per_second")})
 
 
-finish.TrainingProgress = Recording
+api.TrainingProgress = Recording
 build = train_recipe.build_trainer
 train_recipe.build_trainer = lambda *given, **named: trainers.append(build(*given, **named)) or trainers[-1]
 kept, sys.argv = sys.argv[1], ["kerasae", *sys.argv[2:]]

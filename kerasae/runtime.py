@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kerasae.errors import BackendError
@@ -119,7 +119,6 @@ def _silent_stderr() -> Iterator[None]:
 _TRIAL = """
 import json, warnings
 warnings.simplefilter("ignore")
-from kerasae.runtime import choose_backend, describe_device
 choose_backend()
 import keras
 value = keras.ops.convert_to_numpy(keras.ops.matmul(keras.ops.ones((8, 8)), keras.ops.ones((8, 8))))
@@ -198,3 +197,26 @@ def _configured() -> str | None:
         return json.loads(path.read_text()).get("backend")
     except (OSError, ValueError):
         return None
+
+
+def with_gradient(function: Callable, gradient: Callable) -> Callable:
+    """Return ``function`` with ``gradient`` in the place of what the backend would derive.
+
+    Args:
+        function: tensors → one tensor.
+        gradient: ``(upstream, *tensors)`` → the gradient by each of the tensors, of its shape: one tensor for one
+            argument, a tuple for several. ``upstream`` has the shape of what ``function`` returns.
+
+    TensorFlow takes no variable for an argument of what is returned; hand it ``ops.copy`` of one.
+    """
+    from keras import ops
+
+    @ops.custom_gradient
+    def call(*tensors):
+        def backward(*args, upstream=None):
+            # PyTorch's backend hands the upstream gradient by name, after the arguments; the others hand it alone.
+            return gradient(args[0] if upstream is None else upstream, *tensors)
+
+        return function(*tensors), backward
+
+    return call

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerasae.gradients import with_gradient
+from kerasae.runtime import with_gradient
 from tests.gradients import evaluate, gradients
 
 X = np.array([[1.0, -2.0, 3.0]])

@@ -8,19 +8,7 @@ import typer
 from rich.text import Text
 
 from kerasae import __version__
-from kerasae.cli import (
-    bench,
-    doctor,
-    evaluate,
-    files,
-    generate,
-    lists,
-    noise_sweep,
-    rate_distortion,
-    report,
-    study,
-    train,
-)
+from kerasae.cli import bench, files, lists, noise_sweep, rate_distortion, runs, study
 from kerasae.console import err
 from kerasae.errors import KerasaeError
 
@@ -32,12 +20,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("generate")(generate.generate)
+app.command("train")(runs.train)
+app.command("evaluate")(runs.evaluate)
+app.command("generate")(runs.generate)
 app.command("noise-sweep")(noise_sweep.noise_sweep)
 app.command("study")(study.study)
-app.command("report")(report.report)
+app.command("report")(runs.report)
 app.command("compress")(files.compress)
 app.command("decompress")(files.decompress)
 app.command("inspect")(files.inspect)
@@ -47,7 +35,7 @@ app.add_typer(lists.recipes_app, name="recipes")
 app.add_typer(lists.runs_app, name="runs")
 app.add_typer(lists.data_app, name="data")
 app.command("bench")(bench.bench)
-app.command("doctor")(doctor.doctor)
+app.command("doctor")(lists.doctor)
 
 
 def _version(wanted: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import options
+from kerasae.cli import Data, Json, Runs, Set
 from kerasae.console import err, out
 
 
@@ -26,13 +26,13 @@ def bench(
             metavar="PYTHON",
         ),
     ] = None,
-    data: options.Data = None,
-    set: options.Set = None,
+    data: Data = None,
+    set: Set = None,
     lambdas: Annotated[str, typer.Option(help="Of CompressAI: one model for each, with commas.")] = "0.006,0.02",
     threads: Annotated[int, typer.Option(min=1, help="Of CompressAI.")] = 1,
     learning_rate: Annotated[float, typer.Option(min=1e-6, help="Of CompressAI, at the start.")] = 1e-3,
-    runs: options.Runs = None,
-    json: options.Json = False,
+    runs: Runs = None,
+    json: Json = False,
 ) -> None:
     """Measure training and evaluation speed against a plain PyTorch loop and a scikit-image loop.
 
@@ -69,7 +69,7 @@ def _codec(name: str, runs: str | None, rounds: int):
     run = load_run(name, runs)
     choose_backend()
 
-    from kerasae.bench.codec import codec_speed_table, measure_codec_speed
+    from kerasae.bench.speed import codec_speed_table, measure_codec_speed
     from kerasae.codec import Codec
     from kerasae.data import load_images, split_indices
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import options
+from kerasae.cli import Json, Runs
 
 
 def compress(
@@ -23,8 +23,8 @@ def compress(
     target_psnr: Annotated[float | None, typer.Option(help="Least PSNR of each image in dB; searched too.")] = None,
     gray: Annotated[bool, typer.Option("--gray", help="Let a gray model take the luma of colour images.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
-    runs: options.Runs = None,
-    json: options.Json = False,
+    runs: Runs = None,
+    json: Json = False,
 ) -> None:
     """Compress images with a trained model to real files.
 
@@ -111,7 +111,7 @@ def decompress(
         str | None, typer.Option("--run", help="The run that wrote them; else found by fingerprint.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
-    runs: options.Runs = None,
+    runs: Runs = None,
 ) -> None:
     """Turn .kae files back into images, with the run that wrote them."""
     from functools import lru_cache
@@ -147,8 +147,8 @@ def decompress(
 def inspect(
     file: Annotated[str, typer.Argument(help="A .kae file or archive.")],
     run: Annotated[str | None, typer.Option("--run", help="The run that wrote it; else found by fingerprint.")] = None,
-    runs: options.Runs = None,
-    json: options.Json = False,
+    runs: Runs = None,
+    json: Json = False,
 ) -> None:
     """Show what a .kae file says: model, size, step, bytes, and where its run is at hand, the bits of each channel."""
     from pathlib import Path
@@ -190,8 +190,8 @@ def freeze(
     force: Annotated[
         bool, typer.Option("--force", help="Freeze anew; files written before can then not be read.")
     ] = False,
-    runs: options.Runs = None,
-    json: options.Json = False,
+    runs: Runs = None,
+    json: Json = False,
 ) -> None:
     """Choose steps and freeze probability tables from a run's training images, so that it can write files.
 

@@ -1,14 +1,16 @@
 """``kerasae recipes``, ``runs``, ``data``."""
 
 import json as json_module
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from kerasae.cli import options
-from kerasae.console import out
+from kerasae.cli import Data, Epochs, Json, Runs, Seed, Set
+from kerasae.console import out, waiting
 
 recipes_app = typer.Typer(help="List, show and check recipes.", invoke_without_command=True, no_args_is_help=False)
 
@@ -51,10 +53,10 @@ def show_recipe(recipe: Annotated[str, typer.Argument(help="A recipe's name or f
 @recipes_app.command("check")
 def check(
     recipe: Annotated[str, typer.Argument(help="A recipe's name or file.")],
-    data: options.Data = None,
-    epochs: options.Epochs = None,
-    seed: options.Seed = None,
-    set: options.Set = None,
+    data: Data = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    set: Set = None,
 ) -> None:
     """Check a recipe and print it with every default spelled out; of a study, the runs it would train."""
     from kerasae.recipes import is_noise_sweep, is_study, load_noise_sweep, load_recipe, load_study, to_toml
@@ -92,7 +94,7 @@ runs_app = typer.Typer(help="List runs and show their scores.", invoke_without_c
 
 
 @runs_app.callback()
-def runs(context: typer.Context, runs: options.Runs = None, json: options.Json = False) -> None:
+def runs(context: typer.Context, runs: Runs = None, json: Json = False) -> None:
     """List the runs in a folder, the latest last."""
     if context.invoked_subcommand:
         return
@@ -111,7 +113,7 @@ def runs(context: typer.Context, runs: options.Runs = None, json: options.Json =
 @runs_app.command("show")
 def show_runs(
     run: Annotated[str, typer.Argument(help="A run: its folder, its name, or latest.")] = "latest",
-    runs: options.Runs = None,
+    runs: Runs = None,
 ) -> None:
     """Print the scores of a run as they were when it was trained."""
     from kerasae.api import show as show_run
@@ -127,8 +129,8 @@ def show_runs(
 @runs_app.command("compare")
 def compare(
     run: Annotated[list[str], typer.Argument(help="Two runs or more; the others are compared with the first.")],
-    runs: options.Runs = None,
-    json: options.Json = False,
+    runs: Runs = None,
+    json: Json = False,
 ) -> None:
     """Show runs side by side: what differs in their recipes, and their scores with the difference to the first.
 
@@ -183,3 +185,38 @@ def show_card(name: Annotated[str, typer.Argument(help="A source's name, or ethi
         out.print(Markdown(text))
     else:
         print(text, end="")
+
+
+def doctor() -> None:
+    """Show versions, which backends work here and on what device, and where runs and caches go."""
+    from kerasae.errors import BackendError
+    from kerasae.runtime import BACKENDS, installed_backends, try_backend, versions, wanted_backend
+
+    packages = ("kerasae", "keras", *BACKENDS, "tensorflow-datasets", "numpy", "scikit-image", "pillow")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("package", style="bold")
+    table.add_column("version")
+    for package, version in ({"python": sys.version.split()[0]} | versions(*packages)).items():
+        table.add_row(package, version if version != "not installed" else "[dim]not installed[/]")
+    out.print(table)
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("backend", "works", "computes on"):
+        table.add_column(column, style="bold" if column == "backend" else "")
+    for backend in BACKENDS:
+        if backend not in installed_backends():
+            table.add_row(backend, "[dim]not installed[/]", "")
+            continue
+        with waiting(f"trying {backend}"):
+            works, device = try_backend(backend)
+        table.add_row(backend, "[green]yes[/]" if works else "[red]no[/]", device)
+    out.print()
+    out.print(table)
+    out.print()
+    try:
+        out.print(f"backend of the next command: {wanted_backend()} (set KERAS_BACKEND to change it)", highlight=False)
+    except BackendError as error:
+        out.print(f"[red]{error}[/]", highlight=False)
+    runs = os.environ.get("KERASAE_RUNS", "runs (where the command runs)")
+    cache = os.environ.get("KERASAE_CACHE", "~/.cache/kerasae")
+    out.print(f"runs: {runs} · decoded images: {cache}", highlight=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import options
+from kerasae.cli import Data, Epochs, Json, Runs, Seed, Set
 
 
 def noise_sweep(
@@ -19,12 +19,12 @@ def noise_sweep(
     ] = None,
     sigmas: Annotated[str, typer.Option(help="Noise levels in [0, 1], with commas.")] = "",
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "",
-    data: options.Data = None,
-    epochs: options.Epochs = None,
-    seed: options.Seed = None,
-    set: options.Set = None,
-    runs: options.Runs = None,
-    json: options.Json = False,
+    data: Data = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    set: Set = None,
+    runs: Runs = None,
+    json: Json = False,
 ) -> None:
     """Score models over a range of noise, beside the noisy input itself.
 
@@ -109,7 +109,7 @@ def _checked(schema, plain: dict):
     from pydantic import ValidationError
 
     from kerasae.errors import RecipeError
-    from kerasae.recipes.messages import explain
+    from kerasae.recipes.section import explain
 
     try:
         return schema.model_validate(plain)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import options
+from kerasae.cli import Json, Runs
 from kerasae.rate_distortion.classical import CLASSICAL, installed_codecs
 
 
@@ -34,8 +34,8 @@ def rate_distortion(
     sigma: Annotated[float, typer.Option(help="Noise on the input, 0 to 1; compared with the clean image.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     out: Annotated[str | None, typer.Option("-o", "--out", help="A folder for tables and figures.")] = None,
-    runs: options.Runs = None,
-    json: options.Json = False,
+    runs: Runs = None,
+    json: Json = False,
 ) -> None:
     """Bytes against quality, of trained models and of JPEG, WebP, AVIF, JPEG 2000 and JPEG XL, with BD-rates."""
     from kerasae.errors import CodecError

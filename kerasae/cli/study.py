@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import options
+from kerasae.cli import Data, Epochs, Json, Runs, Set
 from kerasae.console import StudyProgress, err, out, waiting
 
 
@@ -16,10 +16,10 @@ def study(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the runs, what is done already, and about how long the rest takes.")
     ] = False,
-    data: options.Data = None,
-    epochs: options.Epochs = None,
+    data: Data = None,
+    epochs: Epochs = None,
     seeds: Annotated[str, typer.Option(help="Training seeds, with commas, instead of the study's.")] = "",
-    set: options.Set = None,
+    set: Set = None,
     engine: Annotated[str, typer.Option(help="process (on this machine) or ray (a cluster).")] = "process",
     workers: Annotated[
         int | None, typer.Option(help="Processes at a time; default one per GPU, or else one per core.", min=1)
@@ -28,8 +28,8 @@ def study(
     storage: Annotated[
         str | None, typer.Option(help="Ray: where results go, a path or URL all nodes reach; default: to this machine.")
     ] = None,
-    runs: options.Runs = None,
-    json: options.Json = False,
+    runs: Runs = None,
+    json: Json = False,
 ) -> None:
     """Train a grid of recipes over several seeds, score every run on the same images, and compare.
 

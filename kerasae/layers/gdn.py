@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kerasae.gradients import with_gradient
+from kerasae.runtime import with_gradient
 
 
 def lower_bound(x, bound: float):

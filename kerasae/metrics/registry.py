@@ -61,8 +61,10 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric("mse", "MSE", "", 5, False, 0.0, math.inf, "kerasae.metrics.pixel:mse", in_rates=False),
         Metric("psnr", "PSNR", "dB", 2, True, -math.inf, math.inf, "kerasae.metrics.pixel:psnr"),
-        Metric("ssim", "SSIM", "", 3, True, -1.0, 1.0, "kerasae.metrics.uniform_ssim:ssim", 7),
-        Metric("ms_ssim", "MS-SSIM", "", 3, True, 0.0, 1.0, "kerasae.metrics.gaussian_ssim:ms_ssim", 176, False),
+        Metric("ssim", "SSIM", "", 3, True, -1.0, 1.0, "kerasae.metrics.structural_similarity:ssim", 7),
+        Metric(
+            "ms_ssim", "MS-SSIM", "", 3, True, 0.0, 1.0, "kerasae.metrics.structural_similarity:ms_ssim", 176, False
+        ),
     )
 }
 

@@ -13,12 +13,12 @@ from pydantic import ConfigDict
 from kerasae.recipes.section import Section, chosen
 
 KINDS = {
-    "conv_autoencoder": "kerasae.models.conv_autoencoder:ConvAutoencoder",
-    "mlp_vae": "kerasae.models.vaes:MlpVae",
-    "conv_vae": "kerasae.models.vaes:ConvVae",
-    "factorized_prior": "kerasae.models.codecs:FactorizedPrior",
-    "scale_hyperprior": "kerasae.models.codecs:ScaleHyperprior",
-    "mean_scale_hyperprior": "kerasae.models.codecs:MeanScaleHyperprior",
+    "conv_autoencoder": "kerasae.models.kinds:ConvAutoencoder",
+    "mlp_vae": "kerasae.models.kinds:MlpVae",
+    "conv_vae": "kerasae.models.kinds:ConvVae",
+    "factorized_prior": "kerasae.models.kinds:FactorizedPrior",
+    "scale_hyperprior": "kerasae.models.kinds:ScaleHyperprior",
+    "mean_scale_hyperprior": "kerasae.models.kinds:MeanScaleHyperprior",
 }
 ENTRY_POINTS = "kerasae.models"
 

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from kerasae.errors import RecipeError
 from kerasae.files import shipped_folder
-from kerasae.recipes.messages import explain
 from kerasae.recipes.schema import Recipe
+from kerasae.recipes.section import explain
 from kerasae.recipes.sources import SOURCES, ImageSource
 
 

@@ -1,13 +1,116 @@
-"""The base of every part of a recipe, and parts of which there are several kinds."""
+"""The base of every part of a recipe, parts of which there are several kinds, and what is said of a wrong one."""
 
-from collections.abc import Mapping
+import difflib
+import typing
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from kerasae.recipes.messages import choice, explain
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "min_length": "length at least"}
+_TYPES = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text in quotes",
+    "bool_type": "true or false",
+    "tuple_type": "a list such as [8, 4]",
+    "model_type": "a section such as [training]",
+    "model_attributes_type": "a section such as [training]",
+    "finite_number": "a finite number",
+}
+
+
+def explain(error: ValidationError, schema: type[BaseModel], *, prefix: str = "") -> str:
+    """Return one sentence per fault of a ``schema``: key, value received, what is allowed, the nearest spelling.
+
+    ``prefix`` is the section that the schema describes, where it is one of several.
+    """
+    start = [prefix] if prefix else []
+    return "; ".join(_sentence(fault, schema, start) for fault in error.errors(include_url=False))
+
+
+def _sentence(fault: dict[str, Any], schema: type[BaseModel], start: list[str]) -> str:
+    kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
+    if kind == "explained":
+        return context["sentence"]
+    # pydantic names the chosen member of a union in the path (data.folder.path); a recipe's author did not write it.
+    place, members = _walk(schema, fault["loc"])
+    path = start + [str(part) for part in place]
+    key = ".".join(path)
+    if kind == "missing":
+        return f"{key} is missing; {_missing_hint(path)}"
+    if kind == "extra_forbidden":
+        return f"{key} is not a key kerasae knows{nearest(path[-1], members)}"
+    if kind == "union_tag_invalid":
+        name = context["discriminator"].strip("'")
+        return choice(f"{key}.{name}", context["tag"], _listed(context["expected_tags"]))
+    if kind == "union_tag_not_found":
+        return f"{key}.{context['discriminator'].strip(chr(39))} is missing"
+    if kind == "literal_error":
+        return choice(key, value, _listed(context["expected"]))
+    if kind in _TYPES:
+        return f"{key} = {value!r} is a {type(value).__name__}; it must be {_TYPES[kind]}"
+    if kind == "value_error":
+        return f"{key} = {_shown(value)} {context['error']}" if path else str(context["error"])
+    for bound, words in _BOUNDS.items():
+        if bound in context:
+            return f"{key} = {_shown(value)} is out of range; it must be {words} {context[bound]}"
+    return f"{key} = {_shown(value)} is not allowed: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def _walk(schema: type[BaseModel], location: Sequence) -> tuple[list, list[str]]:
+    """Return the path as an author writes it, and the keys of the section that its last part belongs to."""
+    path, sections, members = [], [schema], list(schema.model_fields)
+    for part in location:
+        tagged = [one for one in sections if part in _tags(one)]
+        if tagged:
+            sections, members = tagged, list(tagged[0].model_fields)
+            continue
+        path.append(part)
+        members = [key for one in sections for key in one.model_fields] or members
+        found = [one.model_fields[part].annotation for one in sections if part in one.model_fields]
+        sections = [one for annotation in found for one in _sections_of(annotation)]
+    return path, members
+
+
+def _sections_of(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [one for argument in typing.get_args(annotation) for one in _sections_of(argument)]
+
+
+def _tags(section: type[BaseModel]) -> list:
+    """Return the words by which a union tells this member from the others."""
+    return [word for field in section.model_fields.values() for word in typing.get_args(field.annotation)]
+
+
+def _shown(value: Any) -> str:
+    return str(list(value)) if isinstance(value, tuple) else repr(value)
+
+
+def _missing_hint(path: list[str]) -> str:
+    if path == ["model"]:
+        return 'a recipe needs a [model] section with a kind, such as kind = "conv_autoencoder"; see: kerasae recipes'
+    return f"add it to [{path[0]}]" if len(path) > 1 else f"add a [{path[0]}] section"
+
+
+def _listed(expected: str) -> list[str]:
+    return [part.strip().strip("'") for part in expected.replace(" or ", ", ").split(",")]
+
+
+def choice(key: str, value: Any, choices: Sequence[str]) -> str:
+    """Return the sentence for a value that is none of the ``choices``."""
+    return f"{key} = {value!r} is not a choice{nearest(str(value), choices)}"
+
+
+def nearest(word: str, allowed: Sequence[str]) -> str:
+    """Return the end of a sentence that names the nearest of the ``allowed`` words, and all of them."""
+    close = difflib.get_close_matches(str(word), allowed, n=1, cutoff=0.5)
+    meant = f", did you mean {close[0]!r}?" if close else ";"
+    return f"{meant} allowed: {', '.join(allowed)}"
 
 
 class Section(BaseModel):

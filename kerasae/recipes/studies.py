@@ -8,8 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from kerasae.errors import RecipeError
 from kerasae.recipes.load import find_recipe, read_toml
-from kerasae.recipes.messages import explain, nearest
-from kerasae.recipes.section import Section
+from kerasae.recipes.section import Section, explain, nearest
 
 Texts = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Sigmas = Annotated[tuple[float, ...], Field(strict=False, min_length=1)]

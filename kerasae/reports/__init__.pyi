@@ -3,6 +3,9 @@ from .figures import metric_histograms as metric_histograms
 from .figures import noise_sweep as noise_sweep
 from .figures import rate_distortion as rate_distortion
 from .html import page as page
+from .pictures import crop_sheet as crop_sheet
+from .pictures import labelled_grid as labelled_grid
+from .pictures import reconstruction_grid as reconstruction_grid
 from .run_tables import bd_rate_table as bd_rate_table
 from .run_tables import inspection_table as inspection_table
 from .run_tables import ladder_table as ladder_table
@@ -10,12 +13,9 @@ from .run_tables import plan_table as plan_table
 from .run_tables import rate_table as rate_table
 from .run_tables import runs_table as runs_table
 from .score_tables import comparison_table as comparison_table
+from .score_tables import report_text as report_text
 from .score_tables import run_comparison_table as run_comparison_table
 from .score_tables import run_difference_table as run_difference_table
 from .score_tables import score_table as score_table
 from .score_tables import study_table as study_table
 from .score_tables import sweep_table as sweep_table
-from .sheets import crop_sheet as crop_sheet
-from .sheets import labelled_grid as labelled_grid
-from .sheets import reconstruction_grid as reconstruction_grid
-from .text import report_text as report_text

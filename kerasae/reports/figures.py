@@ -10,10 +10,8 @@ import numpy as np
 from kerasae.files import replacing
 from kerasae.metrics.registry import METRICS
 from kerasae.records import RatePoint, Score
-from kerasae.reports.charts import Chart, Figure, Line, Mark, histogram, tick_label
-from kerasae.reports.curves import History, loss_figure, noise_figure, rate_figure
-from kerasae.reports.series import reference_scores, series_of_scores
-from kerasae.reports.theme import LIGHT
+from kerasae.reports.charts import LIGHT, Chart, Figure, Line, Mark, histogram, tick_label
+from kerasae.reports.curves import History, loss_figure, noise_figure, rate_figure, reference_scores, series_of_scores
 from kerasae.reports.wording import measured_metrics
 
 INK, QUIET = LIGHT["ink"], LIGHT["quiet"]

@@ -12,10 +12,10 @@ from markupsafe import Markup
 
 from kerasae.records import ReportContent
 from kerasae.reports import svg
+from kerasae.reports.charts import theme_css
 from kerasae.reports.pictures import Album
 from kerasae.reports.sections import SECTIONS
 from kerasae.reports.tables import Table, as_csv, as_latex, as_markdown
-from kerasae.reports.theme import theme_css
 from kerasae.reports.wording import answer
 
 _LIMIT = 2_950_000  # bytes of a page; the words around rows of images, some 300 bytes each, are not foreseen in it

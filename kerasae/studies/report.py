@@ -8,7 +8,7 @@ from typing import Any
 
 from kerasae.data import data_card
 from kerasae.errors import RunError, StudyError
-from kerasae.rate_distortion.bd_rate import bd_rate, bd_rate_metrics
+from kerasae.rate_distortion.compare import bd_rate, bd_rate_metrics
 from kerasae.records import BdRate, RateContent, RatePoint, ReportContent, RunContent, Score, StudyRecord
 from kerasae.studies.plan import codecs_path, rate_path
 from kerasae.studies.results import find_study, read_study

@@ -27,11 +27,12 @@ from kerasae.runtime import load_tensorflow_quietly, versions
 from kerasae.training.callbacks import (
     CheckpointCallback,
     EpochScalars,
+    Progress,
     ProgressCallback,
     Reporter,
+    load_checkpoint,
     refuse_without_tensorboard,
 )
-from kerasae.training.checkpoint import Progress, load_checkpoint
 from kerasae.training.devices import OneDevice, choose_devices
 from kerasae.training.run import IMAGES, Run, locked, run_name, runs_folder
 from kerasae.training.trainer import best_by, build_trainer, objective_sentence

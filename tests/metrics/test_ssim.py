@@ -10,7 +10,7 @@ from skimage.metrics import structural_similarity
 
 from kerasae.errors import MetricError
 from kerasae.metrics import ms_ssim, ssim, ssim_gaussian
-from kerasae.metrics.uniform_ssim import ssim_by_boxes, ssim_by_rows
+from kerasae.metrics.structural_similarity import ssim_by_boxes, ssim_by_rows
 from tests.gradients import gradients
 
 GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}

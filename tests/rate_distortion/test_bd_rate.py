@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasae.rate_distortion.bd_rate import bd_rate
+from kerasae.rate_distortion.compare import bd_rate
 from kerasae.records import RatePoint
 
 

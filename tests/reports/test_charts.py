@@ -21,9 +21,8 @@ from kerasae.reports.charts import (
     spanning,
     tick_label,
 )
-from kerasae.reports.curves import loss_figure, noise_figure, rate_figure
+from kerasae.reports.curves import loss_figure, noise_figure, rate_figure, reference_scores, series_of_scores
 from kerasae.reports.pictures import HEAT_LEVELS, amplification, heat_palette, worst_region
-from kerasae.reports.series import reference_scores, series_of_scores
 from kerasae.reports.wording import measured_metrics
 from tests.reports.made_up import sweep
 from tests.reports.made_up_report import HOSTILE, history, rate_content

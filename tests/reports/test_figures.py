@@ -15,9 +15,9 @@ from kerasae.reports import (
     loss_curves,
     metric_histograms,
     noise_sweep,
+    pictures,
     rate_distortion,
     reconstruction_grid,
-    sheets,
 )
 from kerasae.reports.figures import spread
 from kerasae.reports.pictures import error_of, heat_levels, heat_palette
@@ -38,7 +38,7 @@ def written(monkeypatch, tmp_path):
             figure.savefig(partial, format="png")
 
     monkeypatch.setattr(figures, "write", keep)
-    monkeypatch.setattr(sheets, "write", keep)
+    monkeypatch.setattr(pictures, "write", keep)
 
     def call(function, *arguments, **more):
         path = tmp_path / "figure.png"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kerasae.reports import page
-from kerasae.reports.text import tidy_csv
+from kerasae.reports.score_tables import tidy_csv
 from tests.reports.made_up_report import single_run, study
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

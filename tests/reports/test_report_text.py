@@ -8,8 +8,8 @@ import pytest
 
 from kerasae.errors import ReportError
 from kerasae.reports import report_text
+from kerasae.reports.score_tables import main_table
 from kerasae.reports.tables import Cell, Column, Table, as_csv, as_latex, as_markdown, latex_escaped
-from kerasae.reports.text import main_table
 from kerasae.reports.wording import answer
 from tests.reports.made_up_report import HOSTILE, SIGMAS, single_run, study
 

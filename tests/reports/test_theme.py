@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from kerasae.reports.theme import DARK, LIGHT, LOOKS, MARKS, SHADES, TEXT, theme_css
+from kerasae.reports.charts import DARK, LIGHT, LOOKS, MARKS, SHADES, TEXT, theme_css
 
 THEMES = {"light": LIGHT, "dark": DARK}
 

@@ -6,10 +6,9 @@ import pytest
 
 from kerasae import recipes as recipes
 from kerasae.data.batches import TrainingFeed, ValidationFeed
-from kerasae.models.conv_autoencoder import ConvAutoencoder
+from kerasae.models.kinds import ConvAutoencoder
 from kerasae.training import build_trainer
-from kerasae.training.callbacks import CheckpointCallback
-from kerasae.training.checkpoint import Progress
+from kerasae.training.callbacks import CheckpointCallback, Progress
 
 
 class Watched(CheckpointCallback):

@@ -4,8 +4,7 @@ from kerasae.reports.blocks import Section
 from kerasae.reports.sections.comparisons import comparisons
 from kerasae.reports.sections.images import examples
 from kerasae.reports.sections.method import limits, measured
-from kerasae.reports.sections.noise import noise
-from kerasae.reports.sections.scores import rates, scores, spread
+from kerasae.reports.sections.scores import noise, rates, scores, spread
 from kerasae.reports.sections.training import cost, latents, training
 
 SECTIONS: dict[str, Section] = {

@@ -5,8 +5,8 @@ from typing import Any
 
 from kerasae.records import Example, ReportContent, RunContent
 from kerasae.reports.blocks import Details, Paragraph, Pictures
+from kerasae.reports.curves import one_per_cell, series_of
 from kerasae.reports.pictures import SIDE, Album, Tile, amplification, error_of, tiles_of, zoom_of
-from kerasae.reports.series import one_per_cell, series_of
 from kerasae.reports.wording import at_sigma, chosen_sigmas, quality, with_decoding
 
 _STUDY_RANKS = ("worst", "median", "best")

@@ -5,9 +5,8 @@ from typing import Any
 from kerasae.records import LatentRecord, ReportContent
 from kerasae.reports.blocks import Details, Paragraph
 from kerasae.reports.charts import Axis, Chart, Figure, Mark, Panel
-from kerasae.reports.curves import loss_figure, validation_figure
+from kerasae.reports.curves import loss_figure, one_per_cell, series_of, validation_figure
 from kerasae.reports.run_tables import latents_table, training_table
-from kerasae.reports.series import one_per_cell, series_of
 from kerasae.reports.wording import duration, in_order
 
 _RATIO = "Latent ratio: input numbers per latent."

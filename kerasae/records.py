@@ -4,10 +4,16 @@ Records hold what was measured by the name of the metric, ``metrics["psnr"]``; `
 metrics there are. In JSON each metric is a key beside the others: ``{"count": 9, "psnr": {…}, "ssim": {…}}``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
+
+from kerasae.errors import RunError
 
 
 def _plain(value: Any) -> Any:
@@ -23,17 +29,58 @@ def _plain(value: Any) -> Any:
     return type(value)(_plain(item) for item in value) if isinstance(value, list | tuple) else value
 
 
-def _record(kind: type, plain: dict[str, Any], read=lambda value: value) -> Any:
-    """Return the record that ``_plain`` wrote: what is no field of ``kind`` is a metric, which ``read`` makes."""
-    known = {one.name for one in fields(kind)}
-    metrics = {key: read(value) for key, value in plain.items() if key not in known}
-    return kind(**{key: value for key, value in plain.items() if key in known}, metrics=metrics)
+@lru_cache
+def _adapter(kind: Any) -> TypeAdapter:
+    return TypeAdapter(kind)
 
 
-class _Measured:
+def read_json(path: Path, kind: Any, *, cure: str) -> Any:
+    """Return what a JSON file holds, as ``kind``: a record, or a list of one, such as ``list[Score]``.
+
+    Raises ``RunError`` where the file is damaged or of another version: it names file, place and ``cure``, what to do.
+    """
+    try:
+        return _adapter(kind).validate_json(path.read_bytes())
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise RunError(
+            f"{path} cannot be read, it is damaged or of another version of kerasae: "
+            f"{f'{place}: ' if place else ''}{fault['msg']}; {cure}"
+        ) from None
+
+
+class Record:
+    """What is stored as JSON and read back; keys that a later version may have added are passed over."""
+
+    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return nested dictionaries fit for JSON."""
+        return _plain(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Return the record that ``as_dict`` wrote, also after a trip through JSON."""
+        return _adapter(cls).validate_python(plain)
+
+
+class _Measured(Record):
     """Metrics by name, and for now as attributes too."""
 
     metrics: dict[str, Any]
+
+    def __init_subclass__(cls):
+        """Let pydantic gather what is no field as the metrics, which ``_plain`` laid beside the fields."""
+
+        def gathered(cls, plain):
+            if not isinstance(plain, Mapping):
+                return plain
+            names = {one.name for one in fields(cls)}
+            metrics = {key: value for key, value in plain.items() if key not in names}
+            return {key: value for key, value in plain.items() if key in names} | {"metrics": metrics}
+
+        cls._gathered = model_validator(mode="before")(classmethod(gathered))
 
     @property
     def mse(self):
@@ -86,12 +133,7 @@ class Score(_Measured):
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested dictionaries fit for JSON, without the keys that do not apply."""
-        return {key: value for key, value in _plain(self).items() if value is not None}
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> "Score":
-        """Return the score that ``as_dict`` wrote."""
-        return _record(cls, plain, lambda summary: Summary(**summary))
+        return {key: value for key, value in super().as_dict().items() if value is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,22 +169,13 @@ class Example(_Measured):
     given: np.ndarray
     reconstruction: np.ndarray
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return a dictionary of texts, numbers and the three images."""
-        return _plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> "Example":
-        """Return the example that ``as_dict`` wrote."""
-        return _record(cls, plain)
-
 
 # A latent is active if its posterior mean varies over images by more than this (Burda, Grosse & Salakhutdinov 2016).
 ACTIVE_VARIANCE = 0.01
 
 
 @dataclass(frozen=True)
-class LatentRecord:
+class LatentRecord(Record):
     """The latents of a variational run over the clean images of a split.
 
     ``kl_nats`` is the mean KL divergence to N(0, 1) of each latent, in nats per image; ``mean_variance`` the variance
@@ -160,15 +193,6 @@ class LatentRecord:
     log_likelihood_nats: float
     elbo_nats: float
     likelihood: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return a dictionary fit for JSON."""
-        return _plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> "LatentRecord":
-        """Return the record that ``as_dict`` wrote."""
-        return cls(**plain | {key: tuple(plain[key]) for key in ("kl_nats", "mean_variance")})
 
 
 @dataclass(frozen=True)
@@ -205,18 +229,9 @@ class RatePoint(_Measured):
         """``metrics["ms_ssim"]``."""
         return self.metrics.get("ms_ssim")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return a dictionary fit for JSON."""
-        return _plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> "RatePoint":
-        """Return the point that ``as_dict`` wrote."""
-        return _record(cls, plain)
-
 
 @dataclass(frozen=True)
-class BdRate:
+class BdRate(Record):
     """Difference in rate of ``codec`` at equal ``metric``, in percent of ``against``; negative is better.
 
     ``overlap`` is the range of the metric that both reach. ``bd_rate_percent`` is None where ``message`` says why.
@@ -229,13 +244,9 @@ class BdRate:
     overlap: tuple[float, float] | None
     message: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return a dictionary fit for JSON."""
-        return _plain(self)
-
 
 @dataclass(frozen=True)
-class RunRecord:
+class RunRecord(Record):
     """What ``run.json`` says of a run. ``status`` is ``training``, ``stopped``, ``failed`` or ``finished``."""
 
     name: str
@@ -257,15 +268,6 @@ class RunRecord:
     images_per_second: float = 0.0
     message: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return a dictionary fit for JSON."""
-        return _plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> "RunRecord":
-        """Return the record that ``as_dict`` wrote."""
-        return cls(**plain)
 
 
 @dataclass(frozen=True)
@@ -296,7 +298,7 @@ class ComparedScore(_Measured):
 
 
 @dataclass(frozen=True)
-class RunComparison:
+class RunComparison(Record):
     """Two or more runs, the first of which the others are compared with.
 
     ``differs`` maps ``section.key`` of the recipe, or ``run.…`` of its record, to one value per run, None where a run
@@ -307,10 +309,6 @@ class RunComparison:
     differs: dict[str, tuple[Any, ...]]
     scores: tuple[ComparedScore, ...]
     sentences: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return nested dictionaries fit for JSON."""
-        return _plain(self)
 
 
 @dataclass(frozen=True)
@@ -398,7 +396,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class StudyRecord:
+class StudyRecord(Record):
     """A study: its grid, what became of it, and what it found.
 
     ``axes`` maps each axis to its levels, the reference first; ``answer`` holds the sentences that a reader wants
@@ -429,31 +427,6 @@ class StudyRecord:
     seconds: float = 0.0
     noise_seed: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return nested dictionaries fit for JSON."""
-        return _plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> "StudyRecord":
-        """Return the record that ``as_dict`` wrote, also after a trip through JSON."""
-        return cls(
-            **plain
-            | {key: tuple(plain[key]) for key in ("seeds", "sigmas", "answer")}
-            | {
-                "axes": {axis: tuple(levels) for axis, levels in plain["axes"].items()},
-                "cells": tuple(StudyCell(**cell | {"runs": tuple(cell["runs"])}) for cell in plain["cells"]),
-                "scores": tuple(_cell_score(row) for row in plain["scores"]),
-                "do_nothing": tuple(_cell_score(row) for row in plain["do_nothing"]),
-                "comparisons": tuple(
-                    Comparison(**row | {"decoded_from": tuple(row["decoded_from"])}) for row in plain["comparisons"]
-                ),
-            }
-        )
-
-
-def _cell_score(row: dict[str, Any]) -> CellScore:
-    return _record(CellScore, row, lambda one: SeedSummary(**one | {"per_seed": tuple(one["per_seed"])}))
-
 
 @dataclass(frozen=True)
 class RunContent:
@@ -469,12 +442,13 @@ class RunContent:
 
 
 @dataclass(frozen=True)
-class RateContent:
-    """Rate–distortion points of models and classical codecs over the same images; ``title`` says which."""
+class RateContent(Record):
+    """Rate–distortion points of models (``runs``) and classical codecs over the same images; ``title`` says which."""
 
     title: str
     points: tuple[RatePoint, ...]
     bd_rates: tuple[BdRate, ...]
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from kerasae.records import Example, RatePoint, Score, StudyRecord, Summary
+from kerasae.errors import RunError
+from kerasae.records import Example, RatePoint, Score, StudyRecord, Summary, read_json
 from kerasae.training.run import load_examples, save_examples
 from tests.reports.made_up import score
 from tests.reports.made_up_report import example, rate_content, study
@@ -62,3 +63,20 @@ def test_examples_come_back_and_those_of_the_first_version_are_read(tmp_path):
     }
     images = dict.fromkeys(("original", "given", "reconstruction"), np.zeros((2, 2, 1), "uint8"))
     assert Example.from_dict(first | images).metrics == {"psnr": 20, "ssim": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "Invalid JSON"),
+        ("[" * 6000, "recursion limit"),
+        ("{}", "valid array"),
+        ('[{"run": 3}]', "0.run: Input should be a valid string"),
+        ('[{"psnr": 20}]', "0.run: Field required"),
+    ],
+)
+def test_a_damaged_record_is_named(text, fault, tmp_path):
+    path = tmp_path / "scores.json"
+    path.write_text(text)
+    with pytest.raises(RunError, match=rf"scores\.json cannot be read, .*{fault}.*; evaluate again$"):
+        read_json(path, list[Score], cure="evaluate again")

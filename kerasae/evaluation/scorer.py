@@ -22,7 +22,7 @@ from kerasae.runtime import worth_compiling
 
 
 def fast_ssim(x, y):
-    """Return ``kerasae.metrics.structural_similarity(x, y)``, ``(batch,)``; gradients are not to be had from it.
+    """Return ``kerasae.metrics.ssim(x, y)``, ``(batch,)``; gradients are not to be had from it.
 
     On a CPU TensorFlow is twice as slow with XLA where it convolves, and several times as fast where it walks the rows
     of SSIM. Of batches whose size is not known when the graph is made it cannot compile that walk.

@@ -9,7 +9,7 @@ from kerasae.metrics.pixel import as_images, image_mean
 from kerasae.runtime import with_gradient, xla_on_cpu
 
 SIGMA, RADIUS = 1.5, 5
-WINDOW = 2 * RADIUS + 1
+GAUSSIAN_WINDOW = 2 * RADIUS + 1
 
 
 @saving.register_keras_serializable(package="kerasae")
@@ -31,7 +31,9 @@ def ssim_gaussian(x, y):
 
     Source: Wang, Bovik, Sheikh, Simoncelli 2004.
     """
-    x, y = as_images("ssim_gaussian", x, y, minimum_side=WINDOW, hint="Use ssim, whose window is 7×7, or psnr.")
+    x, y = as_images(
+        "ssim_gaussian", x, y, minimum_side=GAUSSIAN_WINDOW, hint="Use ssim, whose window is 7×7, or psnr."
+    )
     mean_x, mean_y, variances, covariance = gaussian_moments(x, y)
     return image_mean(luminance(mean_x, mean_y) * contrast_structure(variances, covariance))
 
@@ -53,13 +55,13 @@ def gaussian_moments(x, y):
 
 
 def _along_height(*moments):
-    last = WINDOW - 1
-    return _merge([tuple(a[:, i : i - last or None] for a in moments) for i in range(WINDOW)])
+    last = GAUSSIAN_WINDOW - 1
+    return _merge([tuple(a[:, i : i - last or None] for a in moments) for i in range(GAUSSIAN_WINDOW)])
 
 
 def _along_width(*moments):
-    last = WINDOW - 1
-    return _merge([tuple(a[:, :, i : i - last or None] for a in moments) for i in range(WINDOW)])
+    last = GAUSSIAN_WINDOW - 1
+    return _merge([tuple(a[:, :, i : i - last or None] for a in moments) for i in range(GAUSSIAN_WINDOW)])
 
 
 def _merge(neighbours):
@@ -75,7 +77,7 @@ def _merge(neighbours):
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 # Four halvings, each dropping an odd last row or column, must leave the 11 pixels of one window: 11 · 2⁴.
-MINIMUM_SIDE = WINDOW * 2 ** (len(WEIGHTS) - 1)
+MINIMUM_SIDE = GAUSSIAN_WINDOW * 2 ** (len(WEIGHTS) - 1)
 
 
 @saving.register_keras_serializable(package="kerasae")
@@ -100,7 +102,7 @@ def ms_ssim(x, y):
     Source: Wang, Simoncelli, Bovik 2003.
     """
     hint = (
-        f"Its fifth scale is 16 times smaller and must still hold a window of {WINDOW}×{WINDOW}. "
+        f"Its fifth scale is 16 times smaller and must still hold a window of {GAUSSIAN_WINDOW}×{GAUSSIAN_WINDOW}. "
         "Use ssim_gaussian, the same at one scale, or larger images."
     )
     x, y = as_images("ms_ssim", x, y, minimum_side=MINIMUM_SIDE, hint=hint)

@@ -1,6 +1,5 @@
 """What a report shows: the folder of a run or of a study → ``ReportContent``. Loads no Keras."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from kerasae.data import data_card
 from kerasae.errors import RunError, StudyError
 from kerasae.rate_distortion.compare import bd_rate, bd_rate_metrics
-from kerasae.records import BdRate, RateContent, RatePoint, ReportContent, RunContent, Score, StudyRecord
+from kerasae.records import RateContent, RatePoint, ReportContent, RunContent, Score, StudyRecord, read_json
 from kerasae.studies.plan import codecs_path, rate_path
 from kerasae.studies.results import find_study, read_study
 from kerasae.training import Run, load_run, runs_folder
@@ -89,16 +88,15 @@ def _cards(source: str) -> dict[str, str]:
     return {name: data_card(name) for name in (source, "ethics")}
 
 
-def _newest_first(runs: Path, pattern: str) -> Iterator[Any]:
+def _newest_first(runs: Path, pattern: str, kind: Any) -> Iterator[Any]:
     """Yield what the JSON files of earlier commands in the folder ``runs`` hold, the latest first."""
     for path in sorted(runs.glob(pattern), key=lambda path: -path.stat().st_mtime):
-        yield json.loads(path.read_text(encoding="utf-8"))
+        yield read_json(path, kind, cure="delete it, or measure it again")
 
 
 def _swept_scores(run: str, runs: Path) -> list[Score]:
     """Return the scores of the latest noise sweep that ``run`` took part in, with other runs' and do-nothing's."""
-    for rows in _newest_first(runs, "noise_sweep-*/scores.json"):
-        scores = [Score.from_dict(row) for row in rows]
+    for scores in _newest_first(runs, "noise_sweep-*/scores.json", list[Score]):
         if any(score.run == run for score in scores):
             return scores
     return []
@@ -106,15 +104,8 @@ def _swept_scores(run: str, runs: Path) -> list[Score]:
 
 def _rates_of_run(run: Run, runs: Path) -> list[RateContent]:
     """Return what ``kerasae rate-distortion`` measured of ``run``, the latest first."""
-    return [
-        RateContent(
-            plain["title"],
-            tuple(RatePoint.from_dict(point) for point in plain["points"]),
-            tuple(BdRate(**one) for one in plain["bd_rates"]),
-        )
-        for plain in _newest_first(runs, "rate_distortion-*/rate_distortion.json")
-        if run.name in plain.get("runs", [])
-    ]
+    found = _newest_first(runs, "rate_distortion-*/rate_distortion.json", RateContent)
+    return [rates for rates in found if run.name in rates.runs]
 
 
 def _rates_of_study(record: StudyRecord, folder: Path, runs: dict[str, Run]) -> list[RateContent]:
@@ -140,6 +131,4 @@ def _rates_of_study(record: StudyRecord, folder: Path, runs: dict[str, Run]) -> 
 
 
 def _read_points(path: Path) -> list[RatePoint]:
-    if not path.is_file():
-        return []
-    return [RatePoint.from_dict(point) for point in json.loads(path.read_text(encoding="utf-8"))]
+    return read_json(path, list[RatePoint], cure="delete it and run the study again") if path.is_file() else []

@@ -4,7 +4,6 @@
 means over seeds, comparisons and an answer. ``find_study`` and ``read_study`` get a stored record back. No Keras.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from kerasae.errors import StudyError
 from kerasae.evaluation.statistics import seed_interval
 from kerasae.metrics.registry import psnr_of_mse, scored_metrics
 from kerasae.recipes import Recipe
-from kerasae.records import CellScore, StudyCell, StudyRecord
+from kerasae.records import CellScore, StudyCell, StudyRecord, read_json
 from kerasae.studies.conclusions import CellResults, answer, compare_levels, with_verdicts
 from kerasae.studies.plan import Job, Plan, PlannedCell, is_done
 from kerasae.training import Run, runs_folder
@@ -41,12 +40,9 @@ def find_study(study: str | Path, runs: str | Path | None = None) -> Path | None
 def read_study(folder: Path) -> StudyRecord:
     """Return the record of a study's folder; raises ``StudyError`` where it is missing or not readable."""
     path = folder / STUDY_FILE
-    try:
-        return StudyRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except OSError:
-        raise StudyError(f"{folder} is no study: it has no {STUDY_FILE}; run one with: kerasae study quick") from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StudyError(f"{path} is no record this version of kerasae reads: {error}; run the study again") from None
+    if not path.is_file():
+        raise StudyError(f"{folder} is no study: it has no {STUDY_FILE}; run one with: kerasae study quick")
+    return read_json(path, StudyRecord, cure="run the study again")
 
 
 # Each metric's own range.

@@ -17,7 +17,7 @@ import numpy as np
 from kerasae.errors import RunError
 from kerasae.files import replacing, write_json
 from kerasae.recipes import Recipe, fingerprint, read_toml, recipe_from
-from kerasae.records import Example, ImageScores, LatentRecord, RunRecord, Score
+from kerasae.records import Example, ImageScores, LatentRecord, RunRecord, Score, read_json
 from kerasae.runtime import load_tensorflow_quietly
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # What a run keeps of images that were given in Python.
 IMAGES = "images.npz"
+_EVALUATE_AGAIN = "delete it and evaluate again"
 
 
 def image_scores_path(folder: Path, *, split: str, sigma: float, seed: int) -> Path:
@@ -61,7 +62,7 @@ def load_image_scores(path: Path, *, split: str, sigma: float) -> list[ImageScor
                 for way in dict.fromkeys(way for way, _ in columns)
             ]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"{path} cannot be read ({error}); delete it and evaluate again") from None
+        raise RunError(f"{path} cannot be read ({error}); {_EVALUATE_AGAIN}") from None
 
 
 _IMAGES = ("original", "given", "reconstruction")
@@ -90,7 +91,7 @@ def load_examples(path: Path) -> list[Example]:
                 for texts, *shown in zip(about, *images, strict=True)
             ]
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"{path} cannot be read ({error}); delete it and evaluate again") from None
+        raise RunError(f"{path} cannot be read ({error}); {_EVALUATE_AGAIN}") from None
 
 
 try:
@@ -138,12 +139,9 @@ class Run:
     def record(self) -> RunRecord:
         """What ``run.json`` says; raises ``RunError`` where it is missing or not readable."""
         path = self.folder / "run.json"
-        try:
-            return RunRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except OSError:
-            raise RunError(f"{self.folder} is not a run: it has no run.json; see: kerasae runs") from None
-        except (ValueError, TypeError) as error:
-            raise RunError(f"{path} is not a record this version of kerasae reads: {error}") from None
+        if not path.is_file():
+            raise RunError(f"{self.folder} is not a run: it has no run.json; see: kerasae runs")
+        return read_json(path, RunRecord, cure="move the folder away and train again")
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -186,7 +184,7 @@ class Run:
     def scores(self) -> list[Score]:
         """Return the scores of ``scores.json``; none where the run was not evaluated."""
         path = self.folder / "scores.json"
-        return [Score.from_dict(row) for row in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
+        return read_json(path, list[Score], cure=_EVALUATE_AGAIN) if path.is_file() else []
 
     def image_scores(self, *, split: str, sigma: float, seed: int = 0) -> list[ImageScores]:
         """Return the numbers of every image of ``split``, one record per way of decoding; none where not measured."""
@@ -200,7 +198,7 @@ class Run:
     def latents(self) -> LatentRecord | None:
         """Return the record of ``latents.json``; None where the model is not variational or was not evaluated."""
         path = self.folder / "latents.json"
-        return LatentRecord.from_dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+        return read_json(path, LatentRecord, cure=_EVALUATE_AGAIN) if path.is_file() else None
 
     def write_record(self, record: RunRecord) -> "Run":
         """Write ``run.json`` and return the run as it is now."""

@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import norm
 
 from kerasae.codec.hyperprior_coder import BLOCK, SCALES, count_integers, scale_number, scale_tables, scales
+from kerasae.codec.integer_network import blocks
 from kerasae.codec.latent_coder import symbol_bits
-from kerasae.codec.network import blocks
 from kerasae.codec.tables import TOTAL
 from tests.codec.made_up import HYPERPRIORS, made_up_codec
 from tests.conftest import smooth_images

@@ -21,8 +21,8 @@ RUN = {"get_started.md"}
 _BLOCK = re.compile(r"^(?:<!-- test: skip, ([^\n]+) -->\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PLACEHOLDER = re.compile(r"[A-Z]+…?$")
 _SMALL = {"model.widths": [4, 6], "model.latent_channels": 4, "model.hyper_width": 8, "model.hyper_channels": 16}
-_SMALL |= {"model.hidden": [16], "model.latent_size": 4, "data.image_size": 32, "data.limit": 30}
-_SMALL |= {"training.epochs": 1, "training.batch_size": 8}
+_SMALL |= {"model.hidden": [16], "model.latent_size": 4, "data.image_size": 32, "data.limit": 12}
+_SMALL |= {"training.epochs": 1, "training.batch_size": 8, "objective.lambdas": [0.01, 0.04]}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
@@ -62,7 +62,8 @@ def place(tmp_path, monkeypatch):
         if not recipes.is_noise_sweep(path):
             recipe = recipes.load_recipe(path)
             fields = {f"model.{key}" for key in type(recipe.model).model_fields}
-            small = [f"{key}={value}" for key, value in _SMALL.items() if key in fields or not key.startswith("model.")]
+            fields |= {"objective.lambdas"} if recipe.model.has_entropy_model else set()
+            small = [f"{key}={value}" for key, value in _SMALL.items() if key in fields or key[:5] in ("data.", "train")]
             (folder / path.name).write_text(recipes.to_toml(recipes.load_recipe(path, set=small)))
     monkeypatch.setattr("kerasae.recipes.load.shipped_folder", lambda name: tmp_path / "shipped" / name)
     monkeypatch.setenv("KERASAE_RUNS", str(tmp_path / "runs"))

@@ -51,8 +51,6 @@ def train(
 ) -> Run:
     """Train a recipe or a model, evaluate it, draw its figures, freeze its tables, and return the run.
 
-    ::
-
         run = kerasae.train("ae_l2", epochs=20)
         run = kerasae.train(model, images, validation_images, epochs=40, runs="runs")
 

@@ -26,8 +26,6 @@ _MODEL = "model.keras"
 class Codec:
     """Images ↔ bytes. ``Codec.load(run)`` for a trained run, ``Codec.from_model(model, images)`` for any model.
 
-    ::
-
         codec = kerasae.Codec.load("latest")
         data = codec.encode(image)        # bytes of a .kae file
         image = codec.decode(data)        # uint8 (height, width, channels)

@@ -131,8 +131,6 @@ _LEAST_SCALE = 0.05
 class FactorizedBottleneck(Bottleneck):
     """Latents with uniform noise in training, rounded latents otherwise, and their rate under ``density``.
 
-    ::
-
         encoded ──┬ training ─ + s · U(−½, ½) ──────────────────────────┐ · correction
         (batch, …,│                                                     ├──▶ latents
          channels)└─ else ── s · round((encoded − m) / s) + m ──────────┤    (batch, …, channels)

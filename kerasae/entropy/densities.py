@@ -18,8 +18,6 @@ from kerasae.layers import lower_bound
 class Density(keras.layers.Layer):
     """What a rounded or noisy latent costs: −log₂ of the mass of the interval of ``width`` around it.
 
-    ::
-
         training (any backend, float32)    latents ──bits──▶ (batch,) bits
         freezing (NumPy, float64)          values ──log_cumulatives──▶ support, probabilities ──▶ integer tables
 

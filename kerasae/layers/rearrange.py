@@ -87,8 +87,6 @@ def depth_to_space(images, block: int):
 class BlockTransform(keras.layers.Layer):
     """Blocks of pixels ↔ ``channels`` coefficients, by a matrix that is learned.
 
-    ::
-
         forward   (batch, rows·block, columns·block, colours) ──▶ (batch, rows, columns, channels)
         inverse   (batch, rows, columns, channels) ──▶ (batch, rows·block, columns·block, colours)
 

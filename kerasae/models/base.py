@@ -22,8 +22,6 @@ from kerasae.runtime import worth_compiling
 class Autoencoder(Step, keras.Model):
     """An encoder and a decoder, any two ``keras.Model``, around a bottleneck.
 
-    ::
-
         images ──encoder──▶ encoded ──bottleneck──▶ latents ──decoder──▶ reconstructions
         (batch, height, width, channels)        (batch, *latent_shape)
                                                  rate (batch,) in nats

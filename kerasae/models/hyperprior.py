@@ -24,8 +24,6 @@ HYPER_STRIDE = 4
 class HyperAnalysis(layers.Layer):
     """Latents → hyper-latents: what varies from place to place in how large latents are.
 
-    ::
-
         y (batch, rows, columns, channels) ─conv 3×3, gelu─halve─conv 3×3, gelu─halve─conv 1×1─▶ z (batch, rows/4,
         columns/4, hyper_channels)
 
@@ -67,8 +65,6 @@ class HyperAnalysis(layers.Layer):
 @keras.saving.register_keras_serializable(package="kerasae")
 class HyperSynthesis(layers.Layer):
     """Hyper-latents → what is known of each latent before it is read.
-
-    ::
 
         ẑ (batch, rows/4, columns/4, hyper_channels) ─conv 3×3, relu─conv 1×1, double─conv 3×3, relu─conv 1×1, double
         ─conv 3×3, relu─conv 1×1─▶ (batch, rows, columns, outputs)
@@ -137,8 +133,6 @@ _MOST_LOG_SCALE = 7.0
 
 class HyperpriorBottleneck(Bottleneck):
     """Rounded latents y, each under N(mean, scale²) with scale (and mean) decoded from rounded hyper-latents z.
-
-    ::
 
         encoded y ──HyperAnalysis──▶ z ──round or noise──▶ ẑ ──density──▶ rate of ẑ
             │                                             │

@@ -27,8 +27,6 @@ LAMBDAS = (0.0012, 0.002, 0.0034, 0.0056, 0.0094, 0.016, 0.026, 0.044)
 class LearnedCodec(Autoencoder):
     """An encoder and a decoder around rounded latents ``(rows, columns, channels)`` and a model of what they cost.
 
-    ::
-
         images ──encoder──▶ y ──round (noise in training)──▶ ŷ ──decoder──▶ reconstructions
                              └──entropy model──▶ bits
 

@@ -18,8 +18,6 @@ from kerasae.layers import (
 def gdn_analysis(image_shape, *, widths, latent_channels: int, regularizer) -> keras.Model:
     """Return the encoder: images ``(batch, height, width, colours)`` in [0, 1] → ``(batch, rows, columns, channels)``.
 
-    ::
-
         image ─conv 5×5 ↓2 ─GDN─▶ … ─conv 5×5 ↓2 ─GDN─▶ conv 5×5 ↓2 ─▶ latents
 
     One stage per entry of ``widths`` and a last one to ``latent_channels``: ``rows`` and ``columns`` are the sides over
@@ -57,8 +55,6 @@ def residual_analysis(
     image_shape, *, stem: int, widths, residual_blocks: int, latent_channels: int, regularizer
 ) -> keras.Model:
     """Return the encoder: images ``(batch, height, width, colours)`` in [0, 1] → ``(batch, rows, columns, channels)``.
-
-    ::
 
         image ─┬─space to depth by stem─▶ conv 3×3 ─▶ blocks ─[halve ─▶ blocks]…─▶ conv 3×3 ─·0─▶ + ─▶ latents
                └─DCT of blocks of the stride──────────────────────────────────────────────────────┘

@@ -15,8 +15,6 @@ from kerasae.models.objectives import batch_mean, distortion_of
 class VariationalAutoencoder(Autoencoder):
     """An encoder that gives mean and log variance, a sample of that posterior in training, and a decoder.
 
-    ::
-
         images ──encoder──▶ mean, log variance ──sample──▶ z ──decoder──▶ reconstructions
                                     └──▶ KL(N(mean, variance) ‖ N(0, 1)), the rate in nats
 

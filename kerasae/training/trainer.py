@@ -37,8 +37,6 @@ class FirstNonFinite(keras.metrics.Metric):
 class Trainer(Step, keras.Model):
     """Wraps a model with its noise, its augmentation and a watch over the loss.
 
-    ::
-
         uint8 images ─/255, augment─▶ clean ─noise─▶ noisy ─autoencoder─▶ reconstruction, rate
                                         └────────────── distortion ─────────────┘
 

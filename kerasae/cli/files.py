@@ -19,8 +19,12 @@ def compress(
     quality: Annotated[
         float | None, typer.Option(help="Of a learned codec: from 1, the fewest bits, to its highest, in quarters.")
     ] = None,
-    target_bytes: Annotated[int | None, typer.Option(help="Most bytes of each file; searched for each image.")] = None,
-    target_psnr: Annotated[float | None, typer.Option(help="Least PSNR of each image in dB; searched too.")] = None,
+    target_bytes: Annotated[
+        int | None, typer.Option(help="Most bytes of each file; searched for each image.", max=2**40)
+    ] = None,
+    target_psnr: Annotated[
+        float | None, typer.Option(help="Least PSNR of each image in dB; searched too.", min=0, max=200)
+    ] = None,
     gray: Annotated[bool, typer.Option("--gray", help="Let a gray model take the luma of colour images.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
     runs: Runs = None,

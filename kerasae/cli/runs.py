@@ -64,7 +64,7 @@ def evaluate(
     sigma: Annotated[
         list[float] | None, typer.Option("--sigma", help="Noise on the input, 0 to 1; may be given again.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the noise and of the sample.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the noise and of the sample.", min=0, max=2**32 - 1)] = 0,
     runs: Runs = None,
     json: Json = False,
 ) -> None:
@@ -106,7 +106,9 @@ def generate(
         typer.Option("-o", "--out", help="Folder for the figures; default the run's own.", metavar="DIR"),
     ] = None,
     count: Annotated[int, typer.Option("--count", help="Samples of the prior.", min=1, max=1024)] = 32,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the samples and of the choice of images.", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Seed of the samples and of the choice of images.", min=0, max=2**32 - 1)
+    ] = 0,
     between: Annotated[
         tuple[str, str] | None,
         typer.Option("--between", help="Two image files to interpolate between.", metavar="IMAGE IMAGE"),

@@ -22,7 +22,8 @@ def study(
     set: Set = None,
     engine: Annotated[str, typer.Option(help="process (on this machine) or ray (a cluster).")] = "process",
     workers: Annotated[
-        int | None, typer.Option(help="Processes at a time; default one per GPU, or else one per core.", min=1)
+        int | None,
+        typer.Option(help="Processes at a time; default one per GPU, or else one per core.", min=1, max=1024),
     ] = None,
     address: Annotated[str | None, typer.Option(help="Ray: the cluster's HOST:PORT, or auto.")] = None,
     storage: Annotated[

@@ -15,9 +15,11 @@ def compress(
     out: Annotated[
         str, typer.Option("-o", "--out", help="A folder; or a .kae file: of one image, or an archive of several.")
     ] = ".",
-    step: Annotated[int | None, typer.Option(help="Index into the run's ladder of steps, 0 the finest.")] = None,
     quality: Annotated[
-        float | None, typer.Option(help="Of a learned codec: from 1, the fewest bits, to its highest, in quarters.")
+        float | None,
+        typer.Option(
+            help="From 1, the fewest bits, upwards; kerasae freeze RUN lists them. Learned codecs have quarters."
+        ),
     ] = None,
     target_bytes: Annotated[
         int | None, typer.Option(help="Most bytes of each file; searched for each image.", max=2**40)
@@ -39,7 +41,7 @@ def compress(
     from kerasae.runtime import choose_backend
     from kerasae.training import load_run
 
-    _refuse_two({"--step": step, "--quality": quality, "--target-bytes": target_bytes, "--target-psnr": target_psnr})
+    _refuse_two({"--quality": quality, "--target-bytes": target_bytes, "--target-psnr": target_psnr})
     if target_bytes is not None and target_bytes < 1:
         raise CodecError(f"--target-bytes {target_bytes} holds no file; it is at least 1")
     found = load_run(run, runs)
@@ -51,8 +53,7 @@ def compress(
 
     with waiting("loading the model"):
         codec = Codec.load(found)
-    if quality is not None:
-        step = codec.step_of(quality)
+    step = None if quality is None else codec.step_of(quality)
     began = time.perf_counter()
     with counting(err, "compressing") as progress:
         done = compress_files(
@@ -92,12 +93,9 @@ def compress(
 
 
 def _taken(frozen, steps: tuple[int, int]) -> str:
-    """Return in words which steps or qualities were taken, of which there are."""
-    if frozen.qualities:
-        low, high = (f"{frozen.qualities[step]:g}" for step in reversed(steps))
-        return f"quality {low if low == high else f'{low} to {high}'} of 1–{frozen.qualities[0]:g}"
-    low, high = steps
-    return f"step {low if low == high else f'{low} to {high}'} of 0–{len(frozen.levels) - 1}"
+    """Return in words which qualities were taken, of which there are."""
+    low, high = (f"{frozen.qualities[step]:g}" for step in reversed(steps))
+    return f"quality {low if low == high else f'{low} to {high}'} of 1–{frozen.qualities[0]:g}"
 
 
 def _refuse_two(options: dict[str, object]) -> None:
@@ -105,7 +103,7 @@ def _refuse_two(options: dict[str, object]) -> None:
 
     given = [name for name, value in options.items() if value is not None]
     if len(given) > 1:
-        raise CodecError(f"{' and '.join(given)} each decide the step; pass one of them")
+        raise CodecError(f"{' and '.join(given)} each decide the quality; pass one of them")
 
 
 def decompress(
@@ -154,7 +152,7 @@ def inspect(
     runs: Runs = None,
     json: Json = False,
 ) -> None:
-    """Show what a .kae file says: model, size, step, bytes, and where its run is at hand, the bits of each channel."""
+    """Show what a .kae file says: model, size, bytes; with its run at hand also quality and bits of each channel."""
     from pathlib import Path
 
     from kerasae.codec import Frozen
@@ -186,7 +184,9 @@ def inspect(
     if found:
         out.print(f"run: {found.folder}", highlight=False, soft_wrap=True, markup=False)
     else:
-        out.print(f"bits per channel are not shown: {missing}", highlight=False, soft_wrap=True, markup=False)
+        out.print(
+            f"quality and bits per channel are not shown: {missing}", highlight=False, soft_wrap=True, markup=False
+        )
 
 
 def freeze(
@@ -199,7 +199,7 @@ def freeze(
 ) -> None:
     """Choose steps and freeze probability tables from a run's training images, so that it can write files.
 
-    compress does so by itself where it was not done; this shows the ladder of steps.
+    compress does so by itself where it was not done; this lists its qualities.
     """
     from kerasae.runtime import choose_backend
     from kerasae.training import load_run

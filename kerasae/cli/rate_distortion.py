@@ -21,7 +21,9 @@ def rate_distortion(
     split: Annotated[str, typer.Option(help="train, validation or test, of a run's own images.")] = "test",
     codecs: Annotated[str, typer.Option(help=f"{', '.join(CLASSICAL)}, with commas; none for none.")] = "",
     qualities: Annotated[str, typer.Option(help="Qualities of the classical codecs, with commas.")] = "",
-    steps: Annotated[str, typer.Option(help="Steps of the models, with commas; else all.")] = "",
+    model_qualities: Annotated[
+        str, typer.Option(help="Qualities of the models, from 1 upwards, with commas; else all whole ones.")
+    ] = "",
     effort: Annotated[
         str,
         typer.Option(
@@ -53,10 +55,10 @@ def rate_distortion(
         raise CodecError(f"--effort {effort!r} is neither best nor default")
     wanted = [part.strip() for part in codecs.split(",") if part.strip()] or installed_codecs()
     chosen = [] if wanted == ["none"] else wanted
-    classical = classical_contenders(chosen, _numbers(qualities, "--qualities"), effort)
+    classical = classical_contenders(chosen, _numbers(qualities, "--qualities", int), effort)
     if not classical and not found:
         raise CodecError("there is nothing to compare: name a run, or codecs with --codecs")
-    only = _numbers(steps, "--steps")
+    only = _numbers(model_qualities, "--model-qualities", float)
     choose_backend()
 
     from kerasae.console import counting, err, waiting
@@ -71,7 +73,7 @@ def rate_distortion(
             effort=effort,
             data=data,
             split=split,
-            steps=only,
+            qualities=only,
             gray=gray,
             limit=limit,
             sigma=sigma,
@@ -104,10 +106,12 @@ def rate_distortion(
     console.print(f"figures and tables: {folder}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _numbers(text: str, option: str) -> list[int]:
+def _numbers(text: str, option: str, kind: type) -> list:
     from kerasae.errors import CodecError
 
     try:
-        return [int(part) for part in text.split(",") if text]
+        return [kind(part) for part in text.split(",") if text]
     except ValueError:
-        raise CodecError(f"{option} {text!r} is not a list of whole numbers; write it as 25,50,75") from None
+        raise CodecError(
+            f"{option} {text!r} is not a list of {'whole ' * (kind is int)}numbers; write it as 25,50,75"
+        ) from None

@@ -69,22 +69,18 @@ def plan_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
 
 
 def ladder_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
-    """Return one row per step of a frozen codec.
+    """Return one row per quality of a frozen codec.
 
     Args:
-        rows: mappings with ``step``, ``psnr`` in dB, ``bits_per_pixel``, ``default`` and, where there are qualities,
-            ``quality``.
+        rows: mappings with ``quality``, ``psnr`` in dB, ``bits_per_pixel`` and ``default``.
         title: what the table is of.
     """
     fields = [
-        (Column("step"), lambda row: number(row["step"], "")),
         (Column("quality"), lambda row: number(row["quality"], "g")),
         (Column("PSNR, dB"), lambda row: number(row["psnr"], ".2f")),
         (Column("bits per pixel"), lambda row: number(row["bits_per_pixel"], ".3f")),
         (Column("", False), lambda row: Cell("default" if row["default"] else "")),
     ]
-    if not any("quality" in row for row in rows):
-        del fields[1]
     caption = "of 8-bit training images; bits under the tables"
     return table_of(rows, fields, caption, title=title, bold=lambda row: row["default"])
 
@@ -93,7 +89,7 @@ _CHANNELS_SHOWN = 12  # more channels than this, as a dense latent has, are summ
 
 
 def inspection_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
-    """Return one row per image: its size, step, bytes, and the bits of each channel where they are known.
+    """Return one row per image: its size, quality, bytes, and the bits of each channel where they are known.
 
     Args:
         rows: as ``kerasae.codec.inspect_packed`` returns them.
@@ -106,7 +102,7 @@ def inspection_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
             lambda row: Cell(row["name"].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")),
         ),
         (Column("size"), lambda row: Cell(f"{row['height']}×{row['width']}×{row['channels']}")),
-        (Column("step"), lambda row: number(row["step"], "")),
+        (Column("quality"), lambda row: number(row["quality"], "g")),
         (Column("bytes"), lambda row: number(row["bytes"], ",")),
         (Column("payload"), lambda row: number(row["payload_bytes"], ",")),
         (Column("bits/pixel"), lambda row: number(row["bits_per_pixel"], ".3f")),
@@ -154,7 +150,7 @@ def rate_table(points: Sequence[RatePoint], *, title: str, ident: str = "") -> T
     images = points[0].images if points else 0
     caption = (
         f"{images:,} images; bytes of whole files, headers included; payload and estimate in bits per pixel; means "
-        "over images; quality of a model: its step"
+        "over images; quality of a model: from 1 upwards"
     )
     return table_of(items, fields, caption, title=title, ident=ident, bold=lambda item: item[1].settings.get("default"))
 

@@ -58,7 +58,7 @@ def train_and_score(job: Job, recipe: Recipe, report: ReportProgress) -> dict[st
     if needs_rate:
         freeze_run(run, images=images, model=model)
         codec = Codec.load(run)
-        contender = ModelContender(run.name, codec, list(reversed(range(len(codec.frozen.levels)))))
+        contender = ModelContender(run.name, codec, codec.frozen.whole_qualities())
         _write_rate_points([contender], images, recipe, job.split, rate_path(run, job.split))
     return {}
 

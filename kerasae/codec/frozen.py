@@ -193,12 +193,16 @@ class Frozen:
                 int(content["images"]),
                 tuple(content["qualities"].tolist()),
             )
+            columns = frozen.psnr, frozen.bits_per_pixel, frozen.qualities
+            if not 0 <= frozen.default < len(levels) or {len(one) for one in columns} != {len(levels)}:
+                raise ValueError("its numbers do not fit each other")
+            digest, said = frozen.digest, str(content["digest"])
         except CodecError:
             raise
         # NumPy and zipfile let nearly every kind of exception out of a damaged file.
         except Exception as error:
             raise CodecError(f"{path} cannot be read ({error}); {again}") from None
-        if frozen.digest != str(content["digest"]):
+        if digest != said:
             raise CodecError(f"{path} is damaged: its hash does not fit its content; {again}")
         return frozen
 

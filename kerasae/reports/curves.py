@@ -54,7 +54,7 @@ def _by_sigma(scores):
 def _of_study(content: ReportContent) -> list[Series]:
     study = content.study
     runs = {run.record.name: run for run in content.runs}
-    along = study.comparisons_along if study.comparisons_along in study.axes else list(study.axes)[-1]
+    along = next((axis for axis in study.comparisons_along if axis in study.axes), list(study.axes)[-1])
     found = []
     for cell in study.cells:
         own = [score for score in study.scores if score.levels == cell.levels]
@@ -268,17 +268,12 @@ def _noise_line(one: Series, metric: str) -> Line:
 
 
 def _span(series: Sequence[Series], reference: Line, metric: str, log: bool) -> tuple[float, float] | None:
-    """Return what the y axes show: all models, and doing nothing as far as it is near them.
-
-    It starts at a perfect image and ends far below, and would press the other curves together.
-    """
+    """Return what the y axes show, of all panels the same: all models, and all of doing nothing."""
     ends = [end for one in series for summary in _summaries(one, metric) for end in (summary.low, summary.high)]
     if not ends or log:
         return None
-    low, high = min(ends), max(ends)
-    room = 0.25 * max(high - low, 0.01 * abs(high))
-    kept = [value for _, value in reference.points if low - room <= value <= high + room]
-    return min([low, *kept]), max([high, *kept])
+    ends += [value for _, value in reference.points]
+    return min(ends), max(ends)
 
 
 # The classical codecs keep their looks from one figure to the next; those of 4:4:4 have no symbols.

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import math
 import time
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,9 +59,16 @@ def load_checkpoint(path: Path, trainer) -> Progress:
             for index, variable in enumerate(_variables(trainer)):
                 variable.assign(stored[f"variable_{index}"])
             best = [stored[name] for name in sorted(_best_names(stored), key=lambda name: int(name[5:]))]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            history = [dict(row) for row in about["history"]]
+            if not all(isinstance(value, int | float) for row in history for value in row.values()):
+                raise ValueError("its history is not one of numbers")
+            epochs_done, best_value = int(about["epochs_done"]), float(about["best_value"])
+            return Progress(epochs_done, history, about["best_epoch"], best_value, best or None)
+    except RunError:
+        raise
+    # NumPy and zipfile let nearly every kind of exception out of a damaged file.
+    except Exception as error:
         raise RunError(f"{path} is broken ({error}); start again with --force") from None
-    return Progress(about["epochs_done"], about["history"], about["best_epoch"], about["best_value"], best or None)
 
 
 def _best_names(stored) -> list[str]:

@@ -4,7 +4,6 @@ import csv
 import difflib
 import json
 import os
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,19 +48,23 @@ def load_image_scores(path: Path, *, split: str, sigma: float) -> list[ImageScor
     try:
         with np.load(path, allow_pickle=False) as stored:
             names = tuple(str(name) for name in stored["names"])
-            columns = [key.split("/") for key in stored.files if "/" in key]
-            return [
-                ImageScores(
-                    split,
-                    sigma,
-                    way,
-                    names,
-                    {metric: stored[f"{way}/{metric}"] for one, metric in columns if one == way},
-                )
-                for way in dict.fromkeys(way for way, _ in columns)
-            ]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            found: dict[str, dict[str, np.ndarray]] = {}
+            for key in stored.files:
+                if key != "names":
+                    way, metric = key.split("/")
+                    found.setdefault(way, {})[metric] = _numbers(stored[key], len(names))
+            if not found:
+                raise ValueError("it holds no scores")
+            return [ImageScores(split, sigma, way, names, metrics) for way, metrics in found.items()]
+    # NumPy and zipfile let nearly every kind of exception out of a damaged file.
+    except Exception as error:
         raise RunError(f"{path} cannot be read ({error}); delete it and evaluate again") from None
+
+
+def _numbers(column: np.ndarray, count: int) -> np.ndarray:
+    if column.shape != (count,) or column.dtype.kind != "f":
+        raise ValueError(f"a column has shape {column.shape} and type {column.dtype}, for {count} images")
+    return column
 
 
 _IMAGES = ("original", "given", "reconstruction")
@@ -89,7 +92,7 @@ def load_examples(path: Path) -> list[Example]:
                 Example.from_dict(texts | dict(zip(_IMAGES, shown, strict=True)))
                 for texts, *shown in zip(about, *images, strict=True)
             ]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:
         raise RunError(f"{path} cannot be read ({error}); delete it and evaluate again") from None
 
 
@@ -163,7 +166,7 @@ class Run:
         return self.record.status == "finished" and (self.folder / "model.keras").is_file()
 
     def load_model(self) -> "Autoencoder":
-        """Return the model of the best epoch; raises ``RunError`` if there is none yet."""
+        """Return the model of the best epoch; raises ``RunError`` if there is none yet or it is another's."""
         from kerasae.models.build import load_model
 
         path = self.folder / "model.keras"
@@ -173,15 +176,26 @@ class Run:
                 f"kerasae train --resume {self.folder}"
             )
         load_tensorflow_quietly()
-        return load_model(path, code=self.record.extra.get("code", ()))
+        model = load_model(path, code=self.record.extra.get("code", ()))
+        if model.count_params() != self.record.parameters:
+            raise RunError(
+                f"{path} is the model of another run: it has {model.count_params():,} parameters, that of {self.name} "
+                f"has {self.record.parameters:,}; bring its own back, or train again with --force"
+            )
+        return model
 
     def history(self) -> list[dict[str, float]]:
-        """Return the rows of ``history.csv``."""
+        """Return the rows of ``history.csv``; raises ``RunError`` if it is broken."""
         path = self.folder / "history.csv"
         if not path.is_file():
             return []
-        with path.open(newline="", encoding="utf-8") as file:
-            return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+        except (OSError, ValueError, TypeError, csv.Error) as error:
+            raise RunError(
+                f"{path} is not the history of a training ({error}); delete it to do without its curves"
+            ) from None
 
     def scores(self) -> list[Score]:
         """Return the scores of ``scores.json``; none where the run was not evaluated."""
@@ -218,12 +232,14 @@ def list_runs(runs: str | Path | None = None) -> list[Run]:
     folder = runs_folder(runs)
     if not folder.is_dir():
         return []
-    found = [path for path in folder.iterdir() if (path / "run.json").is_file()]
+    # Not Path.is_file, which raises where the folder may not be looked into.
+    found = [path for path in folder.iterdir() if os.path.isfile(path / "run.json")]
     return [Run(path) for path in sorted(found, key=lambda path: (path / "run.json").stat().st_mtime)]
 
 
 def load_run(run: str | Path, runs: str | Path | None = None) -> Run:
-    """Return the run meant by ``run``: a folder, a name under the folder of runs or its beginning, or ``latest``.
+    """Return the run meant by ``run``: a folder, a name under the folder of runs, its recipe's, the beginning of
+    either, or ``latest``.
 
     Raises ``RunError`` where there is none or more than one, with the names there are.
     """
@@ -238,7 +254,9 @@ def load_run(run: str | Path, runs: str | Path | None = None) -> Run:
     if str(run) == "latest":
         return known[-1]
     names = [one.name for one in known]
-    matches = [one for one in known if one.name == str(run)] or [one for one in known if one.name.startswith(str(run))]
+    # What is spelled out wins over what is only begun: "ae_l2" is no beginning of ae_l2_noise where there is an ae_l2.
+    matches = [one for one in known if one.name == str(run)] or [one for one in known if goes_by(one, str(run))]
+    matches = matches or [one for one in known if one.name.startswith(str(run))]
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -246,6 +264,11 @@ def load_run(run: str | Path, runs: str | Path | None = None) -> Run:
     close = difflib.get_close_matches(str(run), names, n=1, cutoff=0.4)
     meant = f", did you mean {close[0]}?" if close else "."
     raise RunError(f"there is no run {str(run)!r} in {folder}{meant} See: kerasae runs")
+
+
+def goes_by(run: Run, name: str) -> bool:
+    """Return whether ``name`` is all of the run's, or all that stands before its fingerprint: its recipe's."""
+    return name in (run.name, run.name.rsplit("-", 3)[0])
 
 
 def run_name(recipe: Recipe, backend: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import Data, Json, Runs, Set
+from kerasae.cli import Data, Json, Runs, Set, completing, run_names
 from kerasae.console import err, out
 
 
@@ -20,7 +20,12 @@ def bench(
     ] = 8.0,
     backends: Annotated[str, typer.Option(help="Backends, with commas; default all that are installed.")] = "",
     codec: Annotated[
-        str | None, typer.Option(help="A run: measure how fast its files are written and read instead.", metavar="RUN")
+        str | None,
+        typer.Option(
+            help="A run: measure how fast its files are written and read instead.",
+            metavar="RUN",
+            autocompletion=completing(run_names),
+        ),
     ] = None,
     compressai: Annotated[
         str | None,

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import Json, Runs
+from kerasae.cli import Json, Run, Runs, completing, run_names
+from kerasae.errors import printable
 
 
 def compress(
-    run: Annotated[str, typer.Argument(help="A run: its folder, its name, or latest.")],
+    run: Run,
     images: Annotated[list[str], typer.Argument(help="Image files, and folders of them.", metavar="IMAGE...")],
     out: Annotated[
         str, typer.Option("-o", "--out", help="A folder; or a .kae file: of one image, or an archive of several.")
@@ -80,7 +81,7 @@ def compress(
     if json:
         print(json_module.dumps(facts, indent=1))
         return
-    where = str(done.outputs[0]) if len(done.outputs) == 1 else f"{len(done.outputs):,} files in {out}"
+    where = printable(str(done.outputs[0])) if len(done.outputs) == 1 else f"{len(done.outputs):,} files in {out}"
     console.print(
         f"{done.images:,} image{'s' * (done.images != 1)} → {where}: {done.bytes_written:,} bytes, "
         f"{facts['bits_per_pixel']:.3f} bits per pixel, 1:{facts['compression_ratio']:.1f} of 8-bit pixels "
@@ -110,7 +111,10 @@ def decompress(
     files: Annotated[list[str], typer.Argument(help=".kae files, archives, and folders of them.", metavar="FILE...")],
     out: Annotated[str, typer.Option("-o", "--out", help="A folder for PNG files; or one image file.")] = ".",
     run: Annotated[
-        str | None, typer.Option("--run", help="The run that wrote them; else found by fingerprint.")
+        str | None,
+        typer.Option(
+            "--run", help="The run that wrote them; else found by fingerprint.", autocompletion=completing(run_names)
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
     runs: Runs = None,
@@ -140,7 +144,7 @@ def decompress(
             codec_of(fingerprint)
     with counting(err, "decompressing") as progress:
         written = decompress_files(codec_of, packed, out, force=force, progress=progress)
-    where = str(written[0]) if len(written) == 1 else f"{len(written):,} files in {out}"
+    where = printable(str(written[0])) if len(written) == 1 else f"{len(written):,} files in {out}"
     console.print(
         f"{len(written):,} image{'s' * (len(written) != 1)} → {where}", highlight=False, soft_wrap=True, markup=False
     )
@@ -148,7 +152,12 @@ def decompress(
 
 def inspect(
     file: Annotated[str, typer.Argument(help="A .kae file or archive.")],
-    run: Annotated[str | None, typer.Option("--run", help="The run that wrote it; else found by fingerprint.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run", help="The run that wrote it; else found by fingerprint.", autocompletion=completing(run_names)
+        ),
+    ] = None,
     runs: Runs = None,
     json: Json = False,
 ) -> None:
@@ -180,7 +189,7 @@ def inspect(
     if json:
         print(json_module.dumps(about | {"images": rows}, indent=1))
         return
-    out.print(inspection_table(rows, title=f"{file}: {size:,} bytes, model {fingerprint.hex()}"))
+    out.print(inspection_table(rows, title=f"{printable(file)}: {size:,} bytes, model {fingerprint.hex()}"))
     if found:
         out.print(f"run: {found.folder}", highlight=False, soft_wrap=True, markup=False)
     else:
@@ -190,7 +199,7 @@ def inspect(
 
 
 def freeze(
-    run: Annotated[str, typer.Argument(help="A run: its folder, its name, or latest.")],
+    run: Run,
     force: Annotated[
         bool, typer.Option("--force", help="Freeze anew; files written before can then not be read.")
     ] = False,

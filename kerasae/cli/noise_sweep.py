@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import Data, Epochs, Json, Runs, Seed, Set
+from kerasae.cli import Data, Epochs, Json, Runs, Seed, Set, completing, recipe_names, run_names
 
 
 def noise_sweep(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Runs, recipes or a sweep's TOML file; without any, the shipped study.", metavar="[RUN|RECIPE]..."
+            help="Runs, recipes or a sweep's TOML file; without any, the shipped study.",
+            metavar="[RUN|RECIPE]...",
+            autocompletion=completing(run_names, recipe_names),
         ),
     ] = None,
     sigmas: Annotated[str, typer.Option(help="Noise levels in [0, 1], with commas.")] = "",

@@ -6,13 +6,18 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import Json, Runs
+from kerasae.cli import Json, Runs, completing, run_names
 from kerasae.rate_distortion.classical import CLASSICAL, installed_codecs
 
 
 def rate_distortion(
     targets: Annotated[
-        list[str] | None, typer.Argument(help="Runs to compare; without any, the classical codecs.", metavar="[RUN]...")
+        list[str] | None,
+        typer.Argument(
+            help="Runs to compare; without any, the classical codecs.",
+            metavar="[RUN]...",
+            autocompletion=completing(run_names),
+        ),
     ] = None,
     data: Annotated[
         str | None,

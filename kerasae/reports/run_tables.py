@@ -1,6 +1,7 @@
 """Tables of runs, of files and their rates, of latents, and of what a study plans."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kerasae.records import BdRate, LatentRecord, RatePoint, RunRecord
@@ -21,16 +22,39 @@ _TRAINING = [
 ]
 
 
-def runs_table(records: Sequence[RunRecord], *, title: str = "Runs") -> Table:
-    """Return one row per run, in the order given: what became of it, and what training took."""
+def runs_table(
+    records: Sequence[RunRecord],
+    measured: Mapping[str, Mapping[str, float | None]] | None = None,
+    *,
+    title: str = "Runs",
+) -> Table:
+    """Return one row per run, in the order given: what became of it, how good it is, and what training took.
+
+    ``measured`` has by the name of a run its ``psnr`` in dB, ``ssim`` and ``bits_per_pixel``.
+    """
+
+    def value(key: str, form: str):
+        return lambda one: number((measured or {}).get(one[0], {}).get(key), form)
+
+    epochs, best, time, *more = _TRAINING
     fields = [
         (Column("run", False, wrap=True), lambda one: Cell(one[0], interval=one[1][0].message, style="not bold")),
         (Column("status", False), lambda one: Cell(one[1][0].status, style=_STATUS_STYLES.get(one[1][0].status, ""))),
-        (Column("backend", False), lambda one: Cell(one[1][0].backend)),
-        *_TRAINING,
+        (Column("PSNR, dB"), value("psnr", ".2f")),
+        (Column("SSIM"), value("ssim", ".3f")),
+        (Column("bits/pixel"), value("bits_per_pixel", ".3f")),
+        epochs,
+        (replace(best[0], wide=True), best[1]),
+        time,
+        *more,
+        (Column("backend", False, wide=True), lambda one: Cell(one[1][0].backend)),
         (Column("seed", wide=True), lambda one: number(one[1][0].seed, "")),
     ]
-    return table_of([(record.name, [record]) for record in records], fields, title=title)
+    caption = (
+        "PSNR and SSIM: clean test images. Bits/pixel: under the frozen tables at the default quality, of training "
+        "images; before there are any, as the entropy model estimates them."
+    )
+    return table_of([(record.name, [record]) for record in records], fields, caption, title=title)
 
 
 def training_table(named: Sequence[Named], *, first: str, caption: str, ident: str) -> Table:
@@ -96,11 +120,7 @@ def inspection_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
         title: what the table is of.
     """
     fields = [
-        # A name may hold bytes that are no text.
-        (
-            Column("image", False, wrap=True),
-            lambda row: Cell(row["name"].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")),
-        ),
+        (Column("image", False, wrap=True), lambda row: Cell(row["name"])),
         (Column("size"), lambda row: Cell(f"{row['height']}×{row['width']}×{row['channels']}")),
         (Column("quality"), lambda row: number(row["quality"], "g")),
         (Column("bytes"), lambda row: number(row["bytes"], ",")),

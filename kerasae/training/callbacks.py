@@ -147,11 +147,16 @@ class CheckpointCallback(keras.callbacks.Callback):
             if self.progress.best_weights
             else "no epoch was finished, so there are no weights to keep"
         )
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        rate = _smaller(float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
         raise TrainingError(
-            f"the loss stopped being a finite number {where}; {kept}; try a learning rate below {rate:g} "
-            "(--set training.learning_rate=…) or --set training.clip_norm=1.0"
+            f"the loss stopped being a finite number {where}; {kept}; try a smaller learning rate, "
+            f"--set training.learning_rate={rate:g}, or --set training.clip_norm=1.0"
         )
+
+
+def _smaller(rate: float) -> float:
+    """Return a learning rate to try after one that made the loss infinite: a tenth, and never above Adam's usual."""
+    return float(f"{min(rate / 10, 1e-3):.0e}") if rate > 0 else 1e-4
 
 
 class Reporter:

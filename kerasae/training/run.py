@@ -16,6 +16,7 @@ import numpy as np
 from kerasae.errors import RunError
 from kerasae.files import replacing, write_json
 from kerasae.recipes import Recipe, fingerprint, read_toml, recipe_from
+from kerasae.recipes.section import nearest
 from kerasae.records import Example, ImageScores, LatentRecord, RunRecord, Score
 from kerasae.runtime import load_tensorflow_quietly
 
@@ -216,6 +217,31 @@ class Run:
         path = self.folder / "latents.json"
         return LatentRecord.from_dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
+    def measured(self) -> dict[str, float | None]:
+        """Return mean ``psnr`` in dB and ``ssim`` over the clean test images, and ``bits_per_pixel``; None if unknown.
+
+        A variational run is decoded from the mean. The rate is what training images take at the default quality under
+        the frozen tables; before there are any, what the entropy model estimates of the test images. Raises
+        ``RunError`` where scores or tables are damaged.
+        """
+        clean = [score for score in self.scores() if score.split == "test" and not score.sigma][:1]
+        found = {
+            name: score.metrics[name].mean for score in clean for name in ("psnr", "ssim") if name in score.metrics
+        }
+        return found | {"bits_per_pixel": self._frozen_rate() or next((score.bits_per_pixel for score in clean), None)}
+
+    def _frozen_rate(self) -> float | None:
+        path = self.folder / "codec.npz"
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return float(stored["bits_per_pixel"][int(stored["default"])])
+        except Exception as error:
+            raise RunError(
+                f"{path} cannot be read ({error}); freeze it again: kerasae freeze {self.name} --force"
+            ) from None
+
     def write_record(self, record: RunRecord) -> "Run":
         """Write ``run.json`` and return the run as it is now."""
         write_json(self.folder / "run.json", record.as_dict())
@@ -289,3 +315,55 @@ def equal_run(recipe: Recipe, backend: str, runs: str | Path | None = None) -> R
 
 def _without_name(recipe: Recipe, backend: str) -> str:
     return f"{fingerprint(recipe)}-{backend}-{recipe.training.seed}"
+
+
+def overview(
+    runs: str | Path | None = None, *, sort: str | None = None
+) -> tuple[list[tuple[RunRecord, dict[str, float | None]]], list[str]]:
+    """Return the record of each run in a folder with what ``Run.measured`` says, and what could not be read, in words.
+
+    The latest comes last; with ``sort``, one of ``SORTED_BY``, the best first and those without a value last. A run
+    whose record is damaged is left out, one whose scores are has none. Raises ``RunError`` for another ``sort``.
+    """
+    found, faults = [], []
+    for run in list_runs(runs):
+        measured: dict[str, float | None] = {"psnr": None, "ssim": None, "bits_per_pixel": None}
+        try:
+            record = run.record
+            found.append((record, measured))
+            measured |= run.measured()
+        except RunError as error:
+            faults.append(str(error))
+    if sort is not None:
+        found = _best_first(found, sort)
+    return found, faults
+
+
+# Column → key of a record or of what was measured, and whether the highest value is the best.
+SORTED_BY = {
+    "run": ("name", False),
+    "status": ("status", False),
+    "psnr": ("psnr", True),
+    "ssim": ("ssim", True),
+    "bits_per_pixel": ("bits_per_pixel", False),
+    "epochs": ("epochs_done", True),
+    "best": ("best_epoch", False),
+    "time": ("training_seconds", False),
+    "parameters": ("parameters", False),
+    "latent_ratio": ("latent_ratio", True),
+    "images_per_second": ("images_per_second", True),
+    "backend": ("backend", False),
+    "seed": ("seed", False),
+}
+
+
+def _best_first(found: list[tuple[RunRecord, dict[str, float | None]]], sort: str) -> list:
+    word = sort.lower().replace(" ", "_")
+    columns = SORTED_BY | {key: (key, highest) for key, highest in SORTED_BY.values()}
+    if word not in columns:
+        raise RunError(f"--sort {sort!r} is not a column{nearest(word, list(SORTED_BY))}")
+    key, highest = columns[word]
+    values = [(vars(record) | measured)[key] for record, measured in found]
+    known = [place for place, value in enumerate(values) if value is not None]
+    order = sorted(known, key=lambda place: values[place], reverse=highest)
+    return [found[place] for place in [*order, *(place for place in range(len(found)) if place not in known)]]

@@ -30,31 +30,37 @@ def runs_table(
 ) -> Table:
     """Return one row per run, in the order given: what became of it, how good it is, and what training took.
 
-    ``measured`` has by the name of a run its ``psnr`` in dB, ``ssim`` and ``bits_per_pixel``.
+    ``measured`` has by the name of a run its ``psnr`` in dB, ``ssim`` and ``bits_per_pixel``; without it these columns
+    are left out.
     """
 
     def value(key: str, form: str):
-        return lambda one: number((measured or {}).get(one[0], {}).get(key), form)
+        return lambda one: number(measured.get(one[0], {}).get(key), form)
 
+    qualities = [
+        (Column("PSNR, dB"), value("psnr", ".2f")),
+        (Column("SSIM"), value("ssim", ".3f")),
+        (Column("bits/pixel"), value("bits_per_pixel", ".3f")),
+    ]
+    narrow = bool(measured)
     epochs, best, time, *more = _TRAINING
     fields = [
         (Column("run", False, wrap=True), lambda one: Cell(one[0], interval=one[1][0].message, style="not bold")),
         (Column("status", False), lambda one: Cell(one[1][0].status, style=_STATUS_STYLES.get(one[1][0].status, ""))),
-        (Column("PSNR, dB"), value("psnr", ".2f")),
-        (Column("SSIM"), value("ssim", ".3f")),
-        (Column("bits/pixel"), value("bits_per_pixel", ".3f")),
+        (Column("backend", False, wide=narrow), lambda one: Cell(one[1][0].backend)),
+        *(qualities if measured else ()),
         epochs,
-        (replace(best[0], wide=True), best[1]),
+        (replace(best[0], wide=narrow), best[1]),
         time,
         *more,
-        (Column("backend", False, wide=True), lambda one: Cell(one[1][0].backend)),
         (Column("seed", wide=True), lambda one: number(one[1][0].seed, "")),
     ]
     caption = (
-        "PSNR and SSIM: clean test images. Bits/pixel: under the frozen tables at the default quality, of training "
-        "images; before there are any, as the entropy model estimates them."
+        "PSNR and SSIM of the clean test images. Bits per pixel: under the frozen tables at the default quality, of "
+        "training images; before there are any, as the entropy model estimates them."
     )
-    return table_of([(record.name, [record]) for record in records], fields, caption, title=title)
+    named = [(record.name, [record]) for record in records]
+    return table_of(named, fields, caption if measured else "", title=title)
 
 
 def training_table(named: Sequence[Named], *, first: str, caption: str, ident: str) -> Table:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasae.console import TrainingProgress, err, out, waiting
-from kerasae.errors import DataError, KerasaeError, RunError
+from kerasae.errors import DataError, KerasaeError, ReportError, RunError
 from kerasae.files import write_text
 from kerasae.recipes import Recipe, recipe_from
 from kerasae.training import Run, load_run
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kerasae.evaluation import Evaluation
     from kerasae.models import Autoencoder
 
-_FORMATS = ("html", "markdown", "latex", "csv")
+_ENDINGS = {"html": (".html", ".htm"), "markdown": (".md", ".markdown"), "latex": (".tex",), "csv": (".csv",)}
 
 
 def train(
@@ -285,12 +285,17 @@ def report_text(target: str | Path, *, format: str, runs: str | Path | None = No
 
 
 def report_format(format: str | None, path: str | Path | None) -> str:
-    """Return the format that is asked for, or that the ending of ``path`` says."""
-    endings = {".md": "markdown", ".tex": "latex", ".csv": "csv"}
-    chosen = format or (endings.get(Path(path).suffix.lower(), "html") if path else "html")
-    if chosen not in _FORMATS:
-        raise KerasaeError(f"--format {format!r} is not one of {', '.join(_FORMATS)}")
-    return chosen
+    """Return the format that is asked for, or that the ending of ``path`` says; raises ``ReportError`` for others."""
+    if format is not None and format not in _ENDINGS:
+        raise ReportError(f"--format {format!r} is not one of {', '.join(_ENDINGS)}")
+    ending = Path(path).suffix.lower() if path and str(path) != "-" else ""
+    if not path or str(path) == "-" or (format and ending in ("", ".txt")):
+        return format or "html"
+    allowed = {ending: name for name, endings in _ENDINGS.items() for ending in endings if format in (None, name)}
+    if ending not in allowed:
+        what = f"a report in {format}" if format else "a report"
+        raise ReportError(f"{path} does not end as {what} does; name a file that ends in {', '.join(allowed)}")
+    return allowed[ending]
 
 
 # === Parts ===

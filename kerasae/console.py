@@ -3,15 +3,26 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from kerasae.errors import printable
 from kerasae.metrics.registry import psnr_of_mse
 
-out = Console()
-err = Console(stderr=True)
+
+class _Console(Console):
+    """A console that writes what a terminal would obey, such as in the name of a file, so that it is seen instead."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does; text is made printable."""
+        super().print(*(printable(one, keep="\n\t") if isinstance(one, str) else one for one in objects), **options)
+
+
+out = _Console()
+err = _Console(stderr=True)
 
 
 def waiting(words: str, verbose: bool = True):

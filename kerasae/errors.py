@@ -4,9 +4,29 @@ A message says what was wrong, what arrived, what is allowed and what to do next
 line and ends with exit code 2; a traceback would mean a fault of kerasae's own.
 """
 
+import unicodedata
+
+# Controls, among them those that a terminal obeys; marks that turn the direction of text; halves of characters.
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """Return ``text`` on one line, with what a terminal would obey or cannot show written as Python would, ``\\x1b``.
+
+    The characters in ``keep`` stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        ascii(one)[1:-1] if one not in keep and unicodedata.category(one) in _UNSEEN else one for one in text
+    )
+
 
 class KerasaeError(Exception):
-    """Base of every error that a user can cause and cure."""
+    """Base of every error that a user can cause and cure; names in its message are made ``printable``."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class RecipeError(KerasaeError):

@@ -2,34 +2,23 @@
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 
-def _file_mode() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
-
-
-# mkstemp makes files for the owner alone; results are for everyone the folder is for. Asked for once: the question
-# cannot be put without changing the answer for other threads.
-FILE_MODE = _file_mode()
-
-
 @contextmanager
 def partial_file(folder: Path, suffix: str) -> Iterator[Path]:
     """Yield the path of a new, empty file in ``folder``; it is removed at the end, unless it was renamed by then."""
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=suffix, dir=folder)
-    os.close(handle)
-    os.chmod(name, FILE_MODE)
+    partial = folder / f".partial-{secrets.token_hex(8)}{suffix}"
+    # Not by mkstemp, whose files are for the owner alone: results are for everyone the umask lets in.
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
-        yield Path(name)
+        yield partial
     finally:
-        Path(name).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager

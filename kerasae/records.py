@@ -416,7 +416,7 @@ class StudyRecord(Record):
     data: str
     card: str
     data_fingerprint: str
-    comparisons_along: str
+    comparisons_along: tuple[str, ...] | str
     family: int
     cells: tuple[StudyCell, ...]
     scores: tuple[CellScore, ...]
@@ -426,6 +426,12 @@ class StudyRecord(Record):
     failed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     noise_seed: int = 0
+
+    def __post_init__(self):
+        along = self.comparisons_along
+        if isinstance(along, str):  # as records of earlier versions have it
+            along = [along] if along in self.axes else along.split(", ")
+        object.__setattr__(self, "comparisons_along", tuple(along))
 
 
 @dataclass(frozen=True)

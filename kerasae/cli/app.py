@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from kerasae import __version__
-from kerasae.cli import bench, files, lists, noise_sweep, rate_distortion, runs, study
+from kerasae.cli import bench, example, files, lists, noise_sweep, rate_distortion, runs, study
 from kerasae.console import err
 from kerasae.errors import KerasaeError
 
@@ -16,26 +16,31 @@ app = typer.Typer(
     name="kerasae",
     help="Train autoencoders and variational autoencoders as image compressors, and measure them honestly.\n\n"
     "The backend is chosen by KERAS_BACKEND: tensorflow, jax or torch.",
+    epilog=example("train ae_baseline --epochs 20"),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train")(runs.train)
-app.command("evaluate")(runs.evaluate)
-app.command("generate")(runs.generate)
-app.command("noise-sweep")(noise_sweep.noise_sweep)
-app.command("study")(study.study)
-app.command("report")(runs.report)
-app.command("compress")(files.compress)
-app.command("decompress")(files.decompress)
-app.command("inspect")(files.inspect)
-app.command("freeze")(files.freeze)
-app.command("rate-distortion")(rate_distortion.rate_distortion)
-app.add_typer(lists.recipes_app, name="recipes")
-app.add_typer(lists.runs_app, name="runs")
-app.add_typer(lists.data_app, name="data")
-app.command("bench")(bench.bench)
-app.command("doctor")(lists.doctor)
+_COMMANDS = {
+    "train": (runs.train, "train ae_l2 --data folder:photos --epochs 20"),
+    "evaluate": (runs.evaluate, "evaluate latest --sigma 0 --sigma 0.1"),
+    "generate": (runs.generate, "generate latest --count 16 -o samples"),
+    "noise-sweep": (noise_sweep.noise_sweep, "noise-sweep latest ae_noise --sigmas 0,0.1,0.2"),
+    "study": (study.study, "study quick --dry-run"),
+    "report": (runs.report, "report latest -o report.html"),
+    "compress": (files.compress, "compress latest photos -o small --target-psnr 32"),
+    "decompress": (files.decompress, "decompress small -o back"),
+    "inspect": (files.inspect, "inspect small/portrait.kae"),
+    "freeze": (files.freeze, "freeze latest"),
+    "rate-distortion": (rate_distortion.rate_distortion, "rate-distortion latest --codecs jpeg,webp -o curves"),
+    "bench": (bench.bench, "bench --backends jax,torch --rounds 5"),
+    "doctor": (lists.doctor, "doctor"),
+}
+for _name, (_function, _example) in _COMMANDS.items():
+    app.command(_name, epilog=example(_example))(_function)
+app.add_typer(lists.recipes_app, name="recipes", epilog=example("recipes show ae_l2"))
+app.add_typer(lists.runs_app, name="runs", epilog=example("runs --sort psnr"))
+app.add_typer(lists.data_app, name="data", epilog=example("data show photos"))
 
 
 def _version(wanted: bool) -> None:

@@ -6,18 +6,26 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import Data, Json, Runs, Set
+from kerasae.cli import Data, Json, Runs, Set, completing, run_names
 from kerasae.console import err, out
 
 
 def bench(
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds; every contender runs once in each.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds; every contender runs once in each.")] = 3,
     seconds: Annotated[
-        float, typer.Option(min=0.1, help="Seconds of measuring per contender and round; of training, of CompressAI.")
+        float,
+        typer.Option(
+            min=0.1, max=86_400, help="Seconds of measuring per contender and round; of training, of CompressAI."
+        ),
     ] = 8.0,
     backends: Annotated[str, typer.Option(help="Backends, with commas; default all that are installed.")] = "",
     codec: Annotated[
-        str | None, typer.Option(help="A run: measure how fast its files are written and read instead.", metavar="RUN")
+        str | None,
+        typer.Option(
+            help="A run: measure how fast its files are written and read instead.",
+            metavar="RUN",
+            autocompletion=completing(run_names),
+        ),
     ] = None,
     compressai: Annotated[
         str | None,
@@ -29,8 +37,8 @@ def bench(
     data: Data = None,
     set: Set = None,
     lambdas: Annotated[str, typer.Option(help="Of CompressAI: one model for each, with commas.")] = "0.006,0.02",
-    threads: Annotated[int, typer.Option(min=1, help="Of CompressAI.")] = 1,
-    learning_rate: Annotated[float, typer.Option(min=1e-6, help="Of CompressAI, at the start.")] = 1e-3,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Of CompressAI.")] = 1,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Of CompressAI, at the start.")] = 1e-3,
     runs: Runs = None,
     json: Json = False,
 ) -> None:

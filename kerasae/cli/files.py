@@ -6,21 +6,28 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import Json, Runs
+from kerasae.cli import Json, Run, Runs, completing, run_names
+from kerasae.errors import printable
 
 
 def compress(
-    run: Annotated[str, typer.Argument(help="A run: its folder, its name, or latest.")],
+    run: Run,
     images: Annotated[list[str], typer.Argument(help="Image files, and folders of them.", metavar="IMAGE...")],
     out: Annotated[
         str, typer.Option("-o", "--out", help="A folder; or a .kae file: of one image, or an archive of several.")
     ] = ".",
-    step: Annotated[int | None, typer.Option(help="Index into the run's ladder of steps, 0 the finest.")] = None,
     quality: Annotated[
-        float | None, typer.Option(help="Of a learned codec: from 1, the fewest bits, to its highest, in quarters.")
+        float | None,
+        typer.Option(
+            help="From 1, the fewest bits, upwards; kerasae freeze RUN lists them. Learned codecs have quarters."
+        ),
     ] = None,
-    target_bytes: Annotated[int | None, typer.Option(help="Most bytes of each file; searched for each image.")] = None,
-    target_psnr: Annotated[float | None, typer.Option(help="Least PSNR of each image in dB; searched too.")] = None,
+    target_bytes: Annotated[
+        int | None, typer.Option(help="Most bytes of each file; searched for each image.", max=2**40)
+    ] = None,
+    target_psnr: Annotated[
+        float | None, typer.Option(help="Least PSNR of each image in dB; searched too.", min=0, max=200)
+    ] = None,
     gray: Annotated[bool, typer.Option("--gray", help="Let a gray model take the luma of colour images.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
     runs: Runs = None,
@@ -35,7 +42,7 @@ def compress(
     from kerasae.runtime import choose_backend
     from kerasae.training import load_run
 
-    _refuse_two({"--step": step, "--quality": quality, "--target-bytes": target_bytes, "--target-psnr": target_psnr})
+    _refuse_two({"--quality": quality, "--target-bytes": target_bytes, "--target-psnr": target_psnr})
     if target_bytes is not None and target_bytes < 1:
         raise CodecError(f"--target-bytes {target_bytes} holds no file; it is at least 1")
     found = load_run(run, runs)
@@ -47,8 +54,7 @@ def compress(
 
     with waiting("loading the model"):
         codec = Codec.load(found)
-    if quality is not None:
-        step = codec.step_of(quality)
+    step = None if quality is None else codec.step_of(quality)
     began = time.perf_counter()
     with counting(err, "compressing") as progress:
         done = compress_files(
@@ -75,7 +81,7 @@ def compress(
     if json:
         print(json_module.dumps(facts, indent=1))
         return
-    where = str(done.outputs[0]) if len(done.outputs) == 1 else f"{len(done.outputs):,} files in {out}"
+    where = printable(str(done.outputs[0])) if len(done.outputs) == 1 else f"{len(done.outputs):,} files in {out}"
     console.print(
         f"{done.images:,} image{'s' * (done.images != 1)} → {where}: {done.bytes_written:,} bytes, "
         f"{facts['bits_per_pixel']:.3f} bits per pixel, 1:{facts['compression_ratio']:.1f} of 8-bit pixels "
@@ -88,12 +94,9 @@ def compress(
 
 
 def _taken(frozen, steps: tuple[int, int]) -> str:
-    """Return in words which steps or qualities were taken, of which there are."""
-    if frozen.qualities:
-        low, high = (f"{frozen.qualities[step]:g}" for step in reversed(steps))
-        return f"quality {low if low == high else f'{low} to {high}'} of 1–{frozen.qualities[0]:g}"
-    low, high = steps
-    return f"step {low if low == high else f'{low} to {high}'} of 0–{len(frozen.levels) - 1}"
+    """Return in words which qualities were taken, of which there are."""
+    low, high = (f"{frozen.qualities[step]:g}" for step in reversed(steps))
+    return f"quality {low if low == high else f'{low} to {high}'} of 1–{frozen.qualities[0]:g}"
 
 
 def _refuse_two(options: dict[str, object]) -> None:
@@ -101,14 +104,17 @@ def _refuse_two(options: dict[str, object]) -> None:
 
     given = [name for name, value in options.items() if value is not None]
     if len(given) > 1:
-        raise CodecError(f"{' and '.join(given)} each decide the step; pass one of them")
+        raise CodecError(f"{' and '.join(given)} each decide the quality; pass one of them")
 
 
 def decompress(
     files: Annotated[list[str], typer.Argument(help=".kae files, archives, and folders of them.", metavar="FILE...")],
     out: Annotated[str, typer.Option("-o", "--out", help="A folder for PNG files; or one image file.")] = ".",
     run: Annotated[
-        str | None, typer.Option("--run", help="The run that wrote them; else found by fingerprint.")
+        str | None,
+        typer.Option(
+            "--run", help="The run that wrote them; else found by fingerprint.", autocompletion=completing(run_names)
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
     runs: Runs = None,
@@ -138,7 +144,7 @@ def decompress(
             codec_of(fingerprint)
     with counting(err, "decompressing") as progress:
         written = decompress_files(codec_of, packed, out, force=force, progress=progress)
-    where = str(written[0]) if len(written) == 1 else f"{len(written):,} files in {out}"
+    where = printable(str(written[0])) if len(written) == 1 else f"{len(written):,} files in {out}"
     console.print(
         f"{len(written):,} image{'s' * (len(written) != 1)} → {where}", highlight=False, soft_wrap=True, markup=False
     )
@@ -146,11 +152,16 @@ def decompress(
 
 def inspect(
     file: Annotated[str, typer.Argument(help="A .kae file or archive.")],
-    run: Annotated[str | None, typer.Option("--run", help="The run that wrote it; else found by fingerprint.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run", help="The run that wrote it; else found by fingerprint.", autocompletion=completing(run_names)
+        ),
+    ] = None,
     runs: Runs = None,
     json: Json = False,
 ) -> None:
-    """Show what a .kae file says: model, size, step, bytes, and where its run is at hand, the bits of each channel."""
+    """Show what a .kae file says: model, size, bytes; with its run at hand also quality and bits of each channel."""
     from pathlib import Path
 
     from kerasae.codec import Frozen
@@ -178,15 +189,17 @@ def inspect(
     if json:
         print(json_module.dumps(about | {"images": rows}, indent=1))
         return
-    out.print(inspection_table(rows, title=f"{file}: {size:,} bytes, model {fingerprint.hex()}"))
+    out.print(inspection_table(rows, title=f"{printable(file)}: {size:,} bytes, model {fingerprint.hex()}"))
     if found:
         out.print(f"run: {found.folder}", highlight=False, soft_wrap=True, markup=False)
     else:
-        out.print(f"bits per channel are not shown: {missing}", highlight=False, soft_wrap=True, markup=False)
+        out.print(
+            f"quality and bits per channel are not shown: {missing}", highlight=False, soft_wrap=True, markup=False
+        )
 
 
 def freeze(
-    run: Annotated[str, typer.Argument(help="A run: its folder, its name, or latest.")],
+    run: Run,
     force: Annotated[
         bool, typer.Option("--force", help="Freeze anew; files written before can then not be read.")
     ] = False,
@@ -195,7 +208,7 @@ def freeze(
 ) -> None:
     """Choose steps and freeze probability tables from a run's training images, so that it can write files.
 
-    compress does so by itself where it was not done; this shows the ladder of steps.
+    compress does so by itself where it was not done; this lists its qualities.
     """
     from kerasae.runtime import choose_backend
     from kerasae.training import load_run

@@ -1,5 +1,6 @@
 """``kerasae recipes``, ``runs``, ``data``."""
 
+import hashlib
 import json as json_module
 import os
 import sys
@@ -9,8 +10,22 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from kerasae.cli import Data, Epochs, Json, Runs, Seed, Set
-from kerasae.console import out, waiting
+from kerasae.cli import (
+    Data,
+    Epochs,
+    Json,
+    Run,
+    Runs,
+    Seed,
+    Set,
+    completing,
+    example,
+    recipe_names,
+    run_names,
+    study_names,
+)
+from kerasae.console import err, out, waiting
+from kerasae.errors import ReportError
 
 recipes_app = typer.Typer(help="List, show and check recipes.", invoke_without_command=True, no_args_is_help=False)
 
@@ -38,8 +53,12 @@ def recipes(context: typer.Context) -> None:
     )
 
 
-@recipes_app.command("show")
-def show_recipe(recipe: Annotated[str, typer.Argument(help="A recipe's name or file.")]) -> None:
+@recipes_app.command("show", epilog=example("recipes show ae_l2"))
+def show_recipe(
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe's name or file.", autocompletion=completing(recipe_names, study_names))
+    ],
+) -> None:
     """Print a recipe as it is written."""
     from rich.syntax import Syntax
 
@@ -50,9 +69,11 @@ def show_recipe(recipe: Annotated[str, typer.Argument(help="A recipe's name or f
         print(text, end="")
 
 
-@recipes_app.command("check")
+@recipes_app.command("check", epilog=example("recipes check ae_l2 --set training.epochs=20"))
 def check(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name or file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe's name or file.", autocompletion=completing(recipe_names, study_names))
+    ],
     data: Data = None,
     epochs: Epochs = None,
     seed: Seed = None,
@@ -94,25 +115,36 @@ runs_app = typer.Typer(help="List runs and show their scores.", invoke_without_c
 
 
 @runs_app.callback()
-def runs(context: typer.Context, runs: Runs = None, json: Json = False) -> None:
+def runs(
+    context: typer.Context,
+    sort: Annotated[
+        str | None,
+        typer.Option(help="Best first by a column, such as psnr, ssim, bits_per_pixel, time.", metavar="COLUMN"),
+    ] = None,
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
     """List the runs in a folder, the latest last."""
     if context.invoked_subcommand:
         return
     from kerasae.reports import runs_table
-    from kerasae.training import list_runs, runs_folder
+    from kerasae.training import runs_folder
+    from kerasae.training.run import overview
 
-    found = list_runs(runs)
+    found, faults = overview(runs, sort=sort)
     if json:
-        print(json_module.dumps([run.record.as_dict() for run in found], indent=1))
+        print(json_module.dumps([record.as_dict() | measured for record, measured in found], indent=1))
     elif found:
-        out.print(runs_table([run.record for run in found]))
-    else:
+        out.print(runs_table([record for record, _ in found], {record.name: measured for record, measured in found}))
+    elif not faults:
         out.print(f"no runs in {runs_folder(runs)}; train one with: kerasae train ae_baseline", highlight=False)
+    for fault in faults:
+        err.print(f"left out: {fault}", highlight=False, soft_wrap=True, markup=False)
 
 
-@runs_app.command("show")
+@runs_app.command("show", epilog=example("runs show latest"))
 def show_runs(
-    run: Annotated[str, typer.Argument(help="A run: its folder, its name, or latest.")] = "latest",
+    run: Run = "latest",
     runs: Runs = None,
 ) -> None:
     """Print the scores of a run as they were when it was trained."""
@@ -126,9 +158,14 @@ def show_runs(
         out.print(f"{found.name} is {found.record.status} after epoch {found.record.epochs_done}, without scores yet")
 
 
-@runs_app.command("compare")
+@runs_app.command("compare", epilog=example("runs compare ae_baseline ae_l2"))
 def compare(
-    run: Annotated[list[str], typer.Argument(help="Two runs or more; the others are compared with the first.")],
+    run: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two runs or more; the others are compared with the first.", autocompletion=completing(run_names)
+        ),
+    ],
     runs: Runs = None,
     json: Json = False,
 ) -> None:
@@ -137,18 +174,27 @@ def compare(
     Where they were scored on the same images, differences are paired and have a bootstrap interval.
     """
     from kerasae.evaluation.compare import compare_runs
-    from kerasae.training import load_run
+    from kerasae.training import load_run, runs_folder
 
     comparison = compare_runs([load_run(name, runs) for name in run])
     if json:
         print(json_module.dumps(comparison.as_dict(), indent=1, ensure_ascii=False))
         return
-    from kerasae.reports import run_comparison_table, run_difference_table
+    from kerasae.reports import run_comparison, run_comparison_table, run_difference_table
 
     out.print(run_difference_table(comparison))
     out.print(run_comparison_table(comparison))
     for sentence in comparison.sentences:
         out.print(sentence, highlight=False, markup=False)
+    digest = hashlib.sha256(" ".join(comparison.runs).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    path = runs_folder(runs) / f"comparison-{digest}.png"
+    try:
+        run_comparison(path, comparison)
+    except OSError as error:
+        raise ReportError(
+            f"{path} cannot be written: {error.strerror or error}; name another folder with --runs"
+        ) from None
+    out.print(f"figure: {path}", highlight=False, soft_wrap=True, markup=False)
 
 
 data_app = typer.Typer(
@@ -173,7 +219,7 @@ def data(context: typer.Context) -> None:
     )
 
 
-@data_app.command("show")
+@data_app.command("show", epilog=example("data show ffhq"))
 def show_card(name: Annotated[str, typer.Argument(help="A source's name, or ethics.")]) -> None:
     """Print a data card: origin, licence, size, split, faults, who is in it and who is not."""
     from kerasae.data import data_card

@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import Data, Epochs, Json, Runs, Seed, Set
+from kerasae.cli import Data, Epochs, Json, Runs, Seed, Set, completing, recipe_names, run_names
 
 
 def noise_sweep(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Runs, recipes or a sweep's TOML file; without any, the shipped study.", metavar="[RUN|RECIPE]..."
+            help="Runs, recipes or a sweep's TOML file; without any, the shipped study.",
+            metavar="[RUN|RECIPE]...",
+            autocompletion=completing(run_names, recipe_names),
         ),
     ] = None,
     sigmas: Annotated[str, typer.Option(help="Noise levels in [0, 1], with commas.")] = "",
@@ -130,12 +132,18 @@ def _run_or_none(target: str, runs: str | None):
     from kerasae.errors import RecipeError, RunError
     from kerasae.recipes import find_recipe
     from kerasae.training import load_run
+    from kerasae.training.run import goes_by
 
+    found, no_run, no_recipe = None, None, None
     try:
-        return load_run(target, runs)
-    except RunError as no_run:
-        try:
-            find_recipe(target)
-        except RecipeError as no_recipe:
-            raise RunError(f"{target!r} is neither a run nor a recipe: {no_run}; {no_recipe}") from None
-    return None
+        found = load_run(target, runs)
+    except RunError as error:
+        no_run = error
+    try:
+        find_recipe(target)
+    except RecipeError as error:
+        no_recipe = error
+    if no_run and no_recipe:
+        raise RunError(f"{target!r} is neither a run nor a recipe: {no_run}; {no_recipe}")
+    # A recipe that is spelled out wins over a run that is only begun.
+    return found if found and (no_recipe or goes_by(found, target)) else None

@@ -6,13 +6,18 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import Json, Runs
+from kerasae.cli import Json, Runs, completing, run_names
 from kerasae.rate_distortion.classical import CLASSICAL, installed_codecs
 
 
 def rate_distortion(
     targets: Annotated[
-        list[str] | None, typer.Argument(help="Runs to compare; without any, the classical codecs.", metavar="[RUN]...")
+        list[str] | None,
+        typer.Argument(
+            help="Runs to compare; without any, the classical codecs.",
+            metavar="[RUN]...",
+            autocompletion=completing(run_names),
+        ),
     ] = None,
     data: Annotated[
         str | None,
@@ -21,7 +26,9 @@ def rate_distortion(
     split: Annotated[str, typer.Option(help="train, validation or test, of a run's own images.")] = "test",
     codecs: Annotated[str, typer.Option(help=f"{', '.join(CLASSICAL)}, with commas; none for none.")] = "",
     qualities: Annotated[str, typer.Option(help="Qualities of the classical codecs, with commas.")] = "",
-    steps: Annotated[str, typer.Option(help="Steps of the models, with commas; else all.")] = "",
+    model_qualities: Annotated[
+        str, typer.Option(help="Qualities of the models, from 1 upwards, with commas; else all whole ones.")
+    ] = "",
     effort: Annotated[
         str,
         typer.Option(
@@ -30,9 +37,9 @@ def rate_distortion(
         ),
     ] = "",
     gray: Annotated[bool, typer.Option("--gray", help="Take the luma of a folder's images.")] = False,
-    limit: Annotated[int | None, typer.Option(help="At most so many images, spread over them all.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many images, spread over them all.", max=10**9)] = None,
     sigma: Annotated[float, typer.Option(help="Noise on the input, 0 to 1; compared with the clean image.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0, max=2**32 - 1)] = 0,
     out: Annotated[str | None, typer.Option("-o", "--out", help="A folder for tables and figures.")] = None,
     runs: Runs = None,
     json: Json = False,
@@ -53,10 +60,10 @@ def rate_distortion(
         raise CodecError(f"--effort {effort!r} is neither best nor default")
     wanted = [part.strip() for part in codecs.split(",") if part.strip()] or installed_codecs()
     chosen = [] if wanted == ["none"] else wanted
-    classical = classical_contenders(chosen, _numbers(qualities, "--qualities"), effort)
+    classical = classical_contenders(chosen, _numbers(qualities, "--qualities", int), effort)
     if not classical and not found:
         raise CodecError("there is nothing to compare: name a run, or codecs with --codecs")
-    only = _numbers(steps, "--steps")
+    only = _numbers(model_qualities, "--model-qualities", float)
     choose_backend()
 
     from kerasae.console import counting, err, waiting
@@ -71,7 +78,7 @@ def rate_distortion(
             effort=effort,
             data=data,
             split=split,
-            steps=only,
+            qualities=only,
             gray=gray,
             limit=limit,
             sigma=sigma,
@@ -104,10 +111,12 @@ def rate_distortion(
     console.print(f"figures and tables: {folder}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _numbers(text: str, option: str) -> list[int]:
+def _numbers(text: str, option: str, kind: type) -> list:
     from kerasae.errors import CodecError
 
     try:
-        return [int(part) for part in text.split(",") if text]
+        return [kind(part) for part in text.split(",") if text]
     except ValueError:
-        raise CodecError(f"{option} {text!r} is not a list of whole numbers; write it as 25,50,75") from None
+        raise CodecError(
+            f"{option} {text!r} is not a list of {'whole ' * (kind is int)}numbers; write it as 25,50,75"
+        ) from None

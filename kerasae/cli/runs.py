@@ -8,18 +8,41 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import Data, Epochs, Json, Runs, Seed, Set
+from kerasae.cli import (
+    Data,
+    Epochs,
+    Json,
+    Run,
+    Runs,
+    Seed,
+    Set,
+    completing,
+    recipe_names,
+    run_names,
+    study_folders,
+)
 
 
 def train(
-    recipe: Annotated[str | None, typer.Argument(help="A recipe: a TOML file or the name of a shipped one.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Argument(
+            help="A recipe: a TOML file or the name of a shipped one.", autocompletion=completing(recipe_names)
+        ),
+    ] = None,
     data: Data = None,
     epochs: Epochs = None,
     seed: Seed = None,
     set: Set = None,
     runs: Runs = None,
     resume: Annotated[
-        str | None, typer.Option("--resume", help="Go on with a stopped run, to the same bits.", metavar="RUN")
+        str | None,
+        typer.Option(
+            "--resume",
+            help="Go on with a stopped run, to the same bits.",
+            metavar="RUN",
+            autocompletion=completing(run_names),
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Train again even if the run is there.")] = False,
     tensorboard: Annotated[
@@ -50,7 +73,7 @@ def train(
 
 
 def evaluate(
-    run: Annotated[str, typer.Argument(help="A run: its folder, its name, or latest.")],
+    run: Run,
     data: Data = None,
     set: Annotated[
         list[str] | None,
@@ -64,7 +87,7 @@ def evaluate(
     sigma: Annotated[
         list[float] | None, typer.Option("--sigma", help="Noise on the input, 0 to 1; may be given again.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the noise and of the sample.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the noise and of the sample.", min=0, max=2**32 - 1)] = 0,
     runs: Runs = None,
     json: Json = False,
 ) -> None:
@@ -100,13 +123,20 @@ _FILES = (".png", ".jpg", ".jpeg", ".webp", ".pdf", ".svg")
 
 
 def generate(
-    run: Annotated[str, typer.Argument(help="A run of a variational model: its folder, its name, or latest.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="A run of a variational model: its folder, its name, or latest.", autocompletion=completing(run_names)
+        ),
+    ],
     out: Annotated[
         str | None,
         typer.Option("-o", "--out", help="Folder for the figures; default the run's own.", metavar="DIR"),
     ] = None,
     count: Annotated[int, typer.Option("--count", help="Samples of the prior.", min=1, max=1024)] = 32,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the samples and of the choice of images.", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Seed of the samples and of the choice of images.", min=0, max=2**32 - 1)
+    ] = 0,
     between: Annotated[
         tuple[str, str] | None,
         typer.Option("--between", help="Two image files to interpolate between.", metavar="IMAGE IMAGE"),
@@ -160,7 +190,13 @@ def generate(
 
 
 def report(
-    target: Annotated[str, typer.Argument(help="A run or a study: its folder, its name, or latest (run).")] = "latest",
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="A run or a study: its folder, its name, or latest (run).",
+            autocompletion=completing(study_folders, run_names),
+        ),
+    ] = "latest",
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", help="File to write, or - to print. Default: report.html in its folder."),

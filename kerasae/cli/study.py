@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import Data, Epochs, Json, Runs, Set
+from kerasae.cli import Data, Epochs, Json, Runs, Set, completing, study_names
 from kerasae.console import StudyProgress, err, out, waiting
 
 
 def study(
-    recipe: Annotated[str, typer.Argument(help="A study: a TOML file or the name of a shipped one, such as quick.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="A study: a TOML file or the name of a shipped one, such as quick.",
+            autocompletion=completing(study_names),
+        ),
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the runs, what is done already, and about how long the rest takes.")
     ] = False,
@@ -22,7 +28,8 @@ def study(
     set: Set = None,
     engine: Annotated[str, typer.Option(help="process (on this machine) or ray (a cluster).")] = "process",
     workers: Annotated[
-        int | None, typer.Option(help="Processes at a time; default one per GPU, or else one per core.", min=1)
+        int | None,
+        typer.Option(help="Processes at a time; default one per GPU, or else one per core.", min=1, max=1024),
     ] = None,
     address: Annotated[str | None, typer.Option(help="Ray: the cluster's HOST:PORT, or auto.")] = None,
     storage: Annotated[

@@ -107,9 +107,9 @@ class Codec:
         """Return the ``.kae`` file of an image, or of a list or batch of images a list of files.
 
         An image is uint8 ``(height, width, channels)``, or ``(height, width)`` where the model is gray; of any size
-        from 1×1. ``step`` is an index into the ladder, 0 the finest; ``quality`` says the same of a learned codec, from
-        1, the fewest bits, in quarters; without either the default step is taken. Each file is decoded again and
-        compared before it is returned.
+        from 1×1. ``quality`` goes from 1, the fewest bits, upwards, ``codec.frozen.qualities`` has all there are;
+        ``step`` says the same as an index into them, 0 the highest; without either the default one is taken. Each file
+        is decoded again and compared before it is returned.
 
         Raises ``CodecError`` for another type or number of channels, an image beyond the format's size, a step or
         quality out of range or both, and where what was coded does not come back.
@@ -207,16 +207,8 @@ class Codec:
         return [self.checked_step(one) for one in step]
 
     def step_of(self, quality: float) -> int:
-        """Return the index of the step nearest to ``quality``.
-
-        Raises ``CodecError`` where the model has no qualities, being no learned codec, or none so low or high.
-        """
+        """Return the index of the step nearest to ``quality``; raises ``CodecError`` for one too low or too high."""
         qualities = self.frozen.qualities
-        if not qualities:
-            raise CodecError(
-                f"{self.model.name} was not trained for qualities, it has steps from 0 (finest) to "
-                f"{len(self.frozen.levels) - 1}; pass step, --step on the command line"
-            )
         if not qualities[-1] <= quality <= qualities[0]:
             raise CodecError(
                 f"quality {quality:g} is out of range; {self.model.name} has qualities from {qualities[-1]:g} (fewest "
@@ -337,15 +329,15 @@ def _judge(codec: Codec, packed: list[Packed], fits, places: Sequence[int], *, f
 
 def _too_large(most: int, names: Sequence[str]) -> Callable[[int], str]:
     return lambda place: (
-        f"{_called(place, names)} takes more than {most:,} bytes even at the coarsest step; allow it more, or make it "
+        f"{_called(place, names)} takes more than {most:,} bytes even at the lowest quality; allow it more, or make it "
         "smaller"
     )
 
 
 def _too_coarse(least: float, names: Sequence[str]) -> Callable[[int], str]:
     return lambda place: (
-        f"{_called(place, names)} stays below {least:g} dB even at the finest step; ask for less, or train a model for "
-        "a higher quality"
+        f"{_called(place, names)} stays below {least:g} dB even at the highest quality; ask for less, or train a model "
+        "for a higher one"
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from kerasae.codec.codec import Codec, pack_to_bytes, pack_to_psnr
 from kerasae.codec.container import ARCHIVE, Packed, kind_of, pack, pack_archive, unpack, unpack_archive
-from kerasae.codec.frozen import FILE, Frozen, integers_of
+from kerasae.codec.frozen import FILE, Frozen, integers_of, quality_in
 from kerasae.data import read_image, write_image
 from kerasae.errors import CodecError
 from kerasae.files import files_in, replacing
@@ -106,8 +106,8 @@ def fingerprint_of(run: Run) -> bytes | None:
 def inspect_packed(name: str, packed: Packed, frozen: Frozen | None) -> dict[str, Any]:
     """Return a row fit for JSON: sizes, and with what was frozen of the model the estimated bits of each channel.
 
-    ``bytes`` is that of the image as a file of its own. Raises ``CodecError`` where the payload is damaged or
-    ``frozen`` of another model.
+    ``bytes`` is that of the image as a file of its own; ``quality`` is known with what was frozen, else None. Raises
+    ``CodecError`` where the payload is damaged or ``frozen`` of another model.
     """
     size = len(pack(packed))
     row: dict[str, Any] = {
@@ -115,7 +115,7 @@ def inspect_packed(name: str, packed: Packed, frozen: Frozen | None) -> dict[str
         "height": packed.height,
         "width": packed.width,
         "channels": packed.channels,
-        "step": packed.step,
+        "quality": None if frozen is None else quality_in(packed, frozen),
         "bytes": size,
         "payload_bytes": len(packed.payload),
         "bits_per_pixel": 8 * size / (packed.height * packed.width),
@@ -153,12 +153,14 @@ class Compressed:
     outputs: tuple[Path, ...]
 
     def as_dict(self, qualities: Sequence[float], seconds: float) -> dict[str, Any]:
-        """Return a row fit for JSON; ``qualities`` are those of the frozen model, ``seconds`` what it all took."""
+        """Return a row fit for JSON; ``qualities`` are those of the frozen model, ``seconds`` what it all took.
+
+        ``quality`` is the highest that was taken, ``lowest_quality`` the lowest.
+        """
         finest, coarsest = self.steps
         return {
-            "step": finest,
-            "coarsest_step": coarsest,
-            "quality": qualities[finest] if qualities else None,
+            "quality": qualities[finest],
+            "lowest_quality": qualities[coarsest],
             "images": self.images,
             "pixels": self.pixels,
             "bytes": self.bytes_written,

@@ -63,7 +63,8 @@ class Frozen:
     ``weights`` is the hash of the weights that it was frozen for. ``psnr`` holds for each level the mean PSNR in dB of
     8-bit training images, ``bits_per_pixel`` what they cost under the tables, ``unquantized_psnr`` is the PSNR without
     quantisation; ``images`` counts the training images the
-    tables come from. ``qualities`` are those of a learned codec's levels; other models have none.
+    tables come from. ``qualities`` has that of each level, falling to 1, the fewest bits: of a learned codec those it
+    was trained for; of other models, which leave them out, whole numbers.
     """
 
     levels: tuple[LatentCoder, ...]
@@ -75,6 +76,10 @@ class Frozen:
     unquantized_psnr: float
     images: int
     qualities: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        if not self.qualities:
+            object.__setattr__(self, "qualities", tuple(float(one) for one in range(len(self.levels), 0, -1)))
 
     @cached_property
     def digest(self) -> str:
@@ -98,12 +103,17 @@ class Frozen:
         return len(self.levels) == 1 and self.levels[0].entropy(positions) < 0.01
 
     def ladder(self) -> list[dict[str, int | float | bool]]:
-        """Return a row per level: ``step``, ``psnr`` in dB, ``bits_per_pixel``, ``default``; and ``quality`` if any."""
+        """Return a row per level, upwards: ``quality``, ``psnr`` in dB, ``bits_per_pixel``, ``default``."""
+        columns = zip(self.qualities, self.psnr, self.bits_per_pixel, strict=True)
         rows = [
-            {"step": place, "psnr": psnr, "bits_per_pixel": bits, "default": place == self.default}
-            for place, (psnr, bits) in enumerate(zip(self.psnr, self.bits_per_pixel, strict=True))
+            {"quality": quality, "psnr": psnr, "bits_per_pixel": bits, "default": place == self.default}
+            for place, (quality, psnr, bits) in enumerate(columns)
         ]
-        return [row | {"quality": self.qualities[row["step"]]} if self.qualities else row for row in rows]
+        return rows[::-1]
+
+    def whole_qualities(self) -> list[float]:
+        """Return the whole ones of the qualities, rising: a curve needs no more."""
+        return sorted(quality for quality in self.qualities if quality % 1 == 0)
 
     def compress(self, latents: np.ndarray, *, step: int | None = None) -> list[bytes]:
         """Return the payload of each image of ``latents``, float ``(images, rows, columns, channels)``.
@@ -183,12 +193,16 @@ class Frozen:
                 int(content["images"]),
                 tuple(content["qualities"].tolist()),
             )
+            columns = frozen.psnr, frozen.bits_per_pixel, frozen.qualities
+            if not 0 <= frozen.default < len(levels) or {len(one) for one in columns} != {len(levels)}:
+                raise ValueError("its numbers do not fit each other")
+            digest, said = frozen.digest, str(content["digest"])
         except CodecError:
             raise
         # NumPy and zipfile let nearly every kind of exception out of a damaged file.
         except Exception as error:
             raise CodecError(f"{path} cannot be read ({error}); {again}") from None
-        if frozen.digest != str(content["digest"]):
+        if digest != said:
             raise CodecError(f"{path} is damaged: its hash does not fit its content; {again}")
         return frozen
 
@@ -229,6 +243,12 @@ def integers_of(packed: Sequence[Packed], frozen: Frozen) -> np.ndarray:
     return integers
 
 
+def quality_in(packed: Packed, frozen: Frozen) -> float:
+    """Return the quality that an image has; raises ``CodecError`` where it is of another model."""
+    _refuse_other(packed, frozen)
+    return frozen.qualities[packed.step]
+
+
 def _refuse_other(packed: Packed, frozen: Frozen) -> None:
     if packed.fingerprint != frozen.fingerprint:
         raise CodecError(
@@ -237,6 +257,6 @@ def _refuse_other(packed: Packed, frozen: Frozen) -> None:
         )
     if packed.channels != frozen.geometry.channels or packed.step >= len(frozen.levels):
         raise CodecError(
-            f"the file is damaged: step {packed.step} and {packed.channels} channels; the model has steps up to "
+            f"the file is damaged: level {packed.step} and {packed.channels} channels; the model has levels up to "
             f"{len(frozen.levels) - 1} and {frozen.geometry.channels} channels"
         )

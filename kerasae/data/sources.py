@@ -52,7 +52,7 @@ def _values(labels: Path, column: str) -> dict[str, str]:
                 name, value = (row["file"] or "").strip().replace("\\", "/"), (row[column] or "").strip()
                 if values.setdefault(name, value) != value:
                     raise DataError(
-                        f"{labels} gives {name!r} two values of {column!r}: {values[name]!r} and {value!r}; keep one"
+                        f"{labels} gives one file two values of {column!r}; keep one of line {rows.line_num}"
                     )
     except FileNotFoundError:
         raise DataError(
@@ -60,7 +60,9 @@ def _values(labels: Path, column: str) -> dict[str, str]:
             f"columns file,{column} (its name: data.labels)"
         ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"the labels file {labels} cannot be read as a CSV file in UTF-8: {error}") from None
+        # Never what the file holds: a recipe may name any file.
+        why = f": {error.strerror}" if isinstance(error, OSError) else ""
+        raise DataError(f"the labels file {labels} cannot be read as a CSV file in UTF-8{why}") from None
     return values
 
 
@@ -69,7 +71,7 @@ def _require(labels: Path, columns: list[str], wanted: Sequence[str]) -> None:
         if column not in columns:
             near = difflib.get_close_matches(column, columns, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise DataError(f"{labels} has no column {column!r}; it has: {', '.join(columns) or 'none'}{hint}")
+            raise DataError(f"{labels} has no column {column!r} among the {len(columns)} of its first line{hint}")
 
 
 def _count(names: Sequence[str]) -> str:

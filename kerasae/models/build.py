@@ -177,11 +177,22 @@ def load_model(path, *, code: list[str] = ()) -> Autoencoder:
     import kerasae.models.variational  # noqa: F401  both register their classes
 
     try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError) as error:
+        model = keras.saving.load_model(path, compile=False)
+        if not isinstance(model, Autoencoder):
+            raise ModelError(
+                f"{path} holds a {type(model).__name__}, which is no model of kerasae's; bring the run's own back, or "
+                "train again with --force"
+            )
+        return model
+    except ModelError:
+        raise
+    # A damaged file makes Keras, zipfile and h5py let nearly every kind of exception out.
+    except Exception as error:
         missing = [module for module in code if module not in _imported]
         if not missing:
-            raise ModelError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from None
+            raise ModelError(
+                f"{path} cannot be loaded: {(str(error) or type(error).__name__).splitlines()[0]}"
+            ) from None
     for module in missing:
         import_code(module)
         _imported.add(module)

@@ -148,7 +148,7 @@ class ClassicalContender:
 
 @dataclass(frozen=True)
 class ModelContender:
-    """A trained model; its qualities are the indexes of its steps, or a learned codec's own qualities."""
+    """A trained model, at some of its qualities."""
 
     name: str
     codec: Codec
@@ -158,19 +158,16 @@ class ModelContender:
     @property
     def default(self) -> float:
         """The quality that files have unless asked."""
-        frozen = self.codec.frozen
-        return frozen.qualities[frozen.default] if frozen.qualities else frozen.default
+        return self.codec.frozen.qualities[self.codec.frozen.default]
 
     @property
     def all_qualities(self) -> list[float]:
-        """Every quality there is, or the steps from the least to the largest of ``qualities``."""
-        if self.codec.frozen.qualities:
-            return sorted(self.codec.frozen.qualities)
-        return list(range(int(min(self.qualities)), int(max(self.qualities)) + 1))
+        """Every quality there is."""
+        return sorted(self.codec.frozen.qualities)
 
     def encode(self, images: Sequence[np.ndarray], quality: float) -> list[bytes]:
         """Return a ``.kae`` file for each image."""
-        return [pack(one) for one in self.codec.pack(images, step=self._step(quality))]
+        return [pack(one) for one in self.codec.pack(images, step=self.codec.step_of(quality))]
 
     def decode(self, files: Sequence[bytes], channels: int) -> list[np.ndarray]:
         """Return an image for each file."""
@@ -182,15 +179,11 @@ class ModelContender:
 
     def estimated_bits(self, images: Sequence[np.ndarray], quality: float) -> np.ndarray:
         """Return the information under the frozen tables, ``(images,)``."""
-        return self.codec.estimated_bits(images, step=self._step(quality))
+        return self.codec.estimated_bits(images, step=self.codec.step_of(quality))
 
     def settings(self, quality: float, channels: int) -> dict[str, Any]:
-        """Return the step and the model."""
-        frozen, step = self.codec.frozen, self._step(quality)
-        return {"step": step, "default": step == frozen.default, "fingerprint": frozen.fingerprint.hex()}
-
-    def _step(self, quality: float) -> int:
-        return self.codec.step_of(quality) if self.codec.frozen.qualities else int(quality)
+        """Return whether it is the default, and the model."""
+        return {"default": quality == self.default, "fingerprint": self.codec.frozen.fingerprint.hex()}
 
 
 Contender = ClassicalContender | ModelContender
@@ -208,24 +201,21 @@ def classical_contenders(names: Sequence[str], qualities: Sequence[float], effor
     return [ClassicalContender(codec, chosen or codec.qualities, effort) for codec in codecs]
 
 
-def model_contenders(runs: Sequence[Run], steps: Sequence[int] = ()) -> list[ModelContender]:
-    """Return the codecs of ``runs`` under the names of their recipes, at all steps unless some are given.
+def model_contenders(runs: Sequence[Run], qualities: Sequence[float] = ()) -> list[ModelContender]:
+    """Return the codecs of ``runs`` under the names of their recipes, at all whole qualities unless some are given.
 
-    Of two runs of one recipe the second goes by its own name. Raises ``CodecError`` for a step that there is not.
+    Of two runs of one recipe the second goes by its own name. Raises ``CodecError`` for a quality that there is not.
     """
     models: list[ModelContender] = []
     for run in runs:
         codec = Codec.load(run)
-        qualities = codec.frozen.qualities
-        chosen = list(dict.fromkeys(steps)) or list(range(len(codec.frozen.levels)))
-        for step in chosen:
-            codec.checked_step(step)
-        if qualities:
-            # A curve needs no more than the whole qualities.
-            chosen = [qualities[step] for step in chosen if steps or qualities[step] % 1 == 0]
+        # The nearest that there are: they come in quarters.
+        chosen = sorted({codec.frozen.qualities[codec.step_of(quality)] for quality in qualities})
         name = run.record.recipe_name
         taken = {model.name for model in models}
-        models.append(ModelContender(run.name if name in taken else name, codec, sorted(chosen, reverse=not qualities)))
+        models.append(
+            ModelContender(run.name if name in taken else name, codec, chosen or codec.frozen.whole_qualities())
+        )
     return models
 
 
@@ -331,7 +321,7 @@ def matched(contenders: Sequence[Contender], image: np.ndarray, budget: int) -> 
     """Return ``image`` decoded from the largest file of each contender that has at most ``budget`` bytes.
 
     Where even the smallest file is larger, that one is taken: its bytes say so. Classical codecs are searched over
-    all whole qualities of their range, models over their steps.
+    all whole qualities of their range, models over all they have.
     """
     found = []
     for contender in contenders:
@@ -342,7 +332,7 @@ def matched(contenders: Sequence[Contender], image: np.ndarray, budget: int) -> 
 
 
 def _search(contender: Contender, image: np.ndarray, qualities: list[float], budget: int) -> bytes:
-    """Bisect for the largest file within the budget: sizes rise with quality, falling with a model's step."""
+    """Bisect for the largest file within the budget: sizes rise with quality."""
     tried: dict[int, bytes] = {}
 
     def file(index: int) -> bytes:
@@ -350,9 +340,6 @@ def _search(contender: Contender, image: np.ndarray, qualities: list[float], bud
             tried[index] = contender.encode([image], qualities[index])[0]
         return tried[index]
 
-    if len(file(0)) > len(file(len(qualities) - 1)):
-        qualities.reverse()
-        tried.clear()
     low, high = 0, len(qualities) - 1
     while low < high:
         middle = (low + high + 1) // 2

@@ -89,7 +89,7 @@ def registered_code() -> dict[str, str]:
 
 def model_settings(plain: Any) -> ModelSettings:
     """Return the settings that the ``[model]`` section of a recipe describes."""
-    code = registered_code() if isinstance(plain, dict) and plain.get("kind") not in KINDS else {}
+    code = registered_code() if isinstance(plain, dict) and str(plain.get("kind")) not in KINDS else {}
     registry = KINDS | dict.fromkeys(code, CodeModel)
     if isinstance(plain, dict) and ":" in str(plain.get("kind")):
         registry[plain["kind"]] = CodeModel

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from kerasae.errors import RecipeError
 from kerasae.files import shipped_folder
 from kerasae.recipes.schema import Recipe
-from kerasae.recipes.section import explain
+from kerasae.recipes.section import explain, shown
 from kerasae.recipes.sources import SOURCES, ImageSource
 
 
@@ -81,14 +81,14 @@ def set_key(plain: dict[str, Any], assignment: str) -> dict[str, Any]:
         raise RecipeError(f"--set {assignment!r} is not of the form section.key=value, such as training.epochs=20")
     old = plain.get(section, {})
     if not isinstance(old, dict):
-        raise RecipeError(f"--set {assignment!r}: {section} is not a section; it holds {old!r}")
+        raise RecipeError(f"--set {assignment!r}: {section} is not a section; it holds {shown(old)}")
     return plain | {section: old | {key: _value(text.strip())}}
 
 
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # a number of thousands of digits is no TOML for Python either
         return text
 
 
@@ -140,10 +140,12 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file; raises ``RecipeError`` with the line where it is not TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path} is not valid TOML: {error}") from None
     except UnicodeDecodeError:
         raise RecipeError(f"{path} is not a text file in UTF-8; a recipe is a TOML file") from None
+    except ValueError as error:  # TOMLDecodeError, and what Python says of a number of thousands of digits
+        raise RecipeError(f"{path} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise RecipeError(f"{path} has brackets or keys nested too deep to be a recipe") from None
     except OSError as error:
         raise RecipeError(f"{path} cannot be read: {error.strerror}") from None
 

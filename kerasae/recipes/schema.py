@@ -10,7 +10,9 @@ from kerasae.recipes.kinds import CodeModel, GivenModel, ModelSettings, model_se
 from kerasae.recipes.section import Section
 from kerasae.recipes.sources import ArrayData, Data, PhotosData
 
-Lambda = Annotated[float, Field(gt=0)]
+# Every number has an upper bound, so that a slip of the keyboard is refused and not begun. This one is float32's reach.
+MOST = 1e30
+Lambda = Annotated[float, Field(gt=0, le=MOST)]
 Lambdas = Annotated[tuple[Lambda, ...], Field(strict=False, min_length=1, max_length=32)]
 
 
@@ -30,7 +32,7 @@ class Objective(Section):
     """
 
     likelihood: Literal["unit", "calibrated"] = "unit"
-    rate_weight: float = Field(1.0, ge=0)
+    rate_weight: float = Field(1.0, ge=0, le=MOST)
     lambdas: Lambdas = (0.0012, 0.002, 0.0034, 0.0056, 0.0094, 0.016, 0.026, 0.044)
     distortion: Literal["mse", "ssim"] = "mse"
     quantization: Literal["mixed", "noise"] = "mixed"
@@ -60,8 +62,8 @@ class Objective(Section):
 class Regularizer(Section):
     """Penalty on every kernel: ``l1 · Σ|w| + l2 · Σw²``, as Keras defines it; both together are the elastic net."""
 
-    l1: float = Field(0.0, ge=0)
-    l2: float = Field(0.0, ge=0)
+    l1: float = Field(0.0, ge=0, le=MOST)
+    l2: float = Field(0.0, ge=0, le=MOST)
 
 
 class Noise(Section):
@@ -88,12 +90,12 @@ class Training(Section):
     more than one gives the result of one within float tolerance, not to the bit.
     """
 
-    epochs: int = Field(200, ge=1)
-    batch_size: int = Field(128, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    epochs: int = Field(200, ge=1, le=1_000_000)
+    batch_size: int = Field(128, ge=1, le=65_536)
+    learning_rate: float = Field(1e-3, gt=0, le=MOST)
     schedule: Literal["constant", "cosine"] = "constant"
-    weight_decay: float = Field(0.0, ge=0)
-    clip_norm: float | None = Field(None, gt=0)
+    weight_decay: float = Field(0.0, ge=0, le=MOST)
+    clip_norm: float | None = Field(None, gt=0, le=MOST)
     flip: bool = False
     shift: int | None = Field(None, ge=1, le=64)
     stretch: float | None = Field(None, gt=0, le=1)
@@ -101,8 +103,8 @@ class Training(Section):
     seed: int = Field(0, ge=0, lt=2**32)
     best_by: Literal["val_mse", "val_mse_sample"] = "val_mse"
     feed: Literal["auto", "tf.data", "numpy"] = "auto"
-    checkpoint_seconds: float = Field(30.0, ge=0)
-    devices: int = Field(1, ge=1)
+    checkpoint_seconds: float = Field(30.0, ge=0, le=1e6)
+    devices: int = Field(1, ge=1, le=1024)
 
 
 Model = Annotated[SerializeAsAny[ModelSettings], BeforeValidator(model_settings)]

@@ -9,7 +9,15 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "min_length": "length at least"}
+_LONGEST = 200  # characters of a value in a sentence
+_BOUNDS = {
+    "ge": "at least",
+    "gt": "above",
+    "le": "at most",
+    "lt": "below",
+    "min_length": "length at least",
+    "max_length": "length at most",
+}
 _TYPES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -52,13 +60,13 @@ def _sentence(fault: dict[str, Any], schema: type[BaseModel], start: list[str]) 
     if kind == "literal_error":
         return choice(key, value, _listed(context["expected"]))
     if kind in _TYPES:
-        return f"{key} = {value!r} is a {type(value).__name__}; it must be {_TYPES[kind]}"
+        return f"{key} = {shown(value)} is a {type(value).__name__}; it must be {_TYPES[kind]}"
     if kind == "value_error":
-        return f"{key} = {_shown(value)} {context['error']}" if path else str(context["error"])
+        return f"{key} = {shown(value)} {context['error']}" if path else str(context["error"])
     for bound, words in _BOUNDS.items():
         if bound in context:
-            return f"{key} = {_shown(value)} is out of range; it must be {words} {context[bound]}"
-    return f"{key} = {_shown(value)} is not allowed: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+            return f"{key} = {shown(value)} is out of range; it must be {words} {context[bound]}"
+    return f"{key} = {shown(value)} is not allowed: {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 
 def _walk(schema: type[BaseModel], location: Sequence) -> tuple[list, list[str]]:
@@ -87,8 +95,13 @@ def _tags(section: type[BaseModel]) -> list:
     return [word for field in section.model_fields.values() for word in typing.get_args(field.annotation)]
 
 
-def _shown(value: Any) -> str:
-    return str(list(value)) if isinstance(value, tuple) else repr(value)
+def shown(value: Any) -> str:
+    """Return a value as an author would write it, cut where it is long."""
+    try:
+        text = str(list(value)) if isinstance(value, tuple) else repr(value)
+    except (ValueError, RecursionError):  # Python writes no number of thousands of digits
+        return "a value too large to write"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _missing_hint(path: list[str]) -> str:
@@ -103,7 +116,9 @@ def _listed(expected: str) -> list[str]:
 
 def choice(key: str, value: Any, choices: Sequence[str]) -> str:
     """Return the sentence for a value that is none of the ``choices``."""
-    return f"{key} = {value!r} is not a choice{nearest(str(value), choices)}"
+    return (
+        f"{key} = {shown(value)} is not a choice{nearest(value if isinstance(value, str) else shown(value), choices)}"
+    )
 
 
 def nearest(word: str, allowed: Sequence[str]) -> str:
@@ -133,11 +148,11 @@ def chosen(
     if isinstance(plain, base):
         return plain
     if not isinstance(plain, Mapping):
-        raise explained(f"{section} = {plain!r} must be a section such as [{section}]")
+        raise explained(f"{section} = {shown(plain)} must be a section such as [{section}]")
     kind = plain.get(tag)
     if kind is None:
         raise explained(f"{section}.{tag} is missing; it is one of {', '.join(registry)}")
-    if kind not in registry:
+    if not isinstance(kind, str) or kind not in registry:
         raise explained(choice(f"{section}.{tag}", kind, list(registry)))
     found = registry[kind]
     if isinstance(found, str):

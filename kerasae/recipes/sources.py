@@ -39,7 +39,7 @@ class ImageSource(Section):
     fit: Literal["crop", "stretch"] = "crop"
     split: Fractions = (0.7, 0.1, 0.2)
     split_seed: int = Field(0, ge=0, lt=2**32)
-    limit: int | None = Field(None, ge=3)
+    limit: int | None = Field(None, ge=3, le=10**9)
 
     loader: ClassVar[str]
     asked_for: ClassVar[str]
@@ -127,9 +127,9 @@ class ArrayData(ImageSource):
 
     source: Literal["array"] = "array"
     path: str | None = None
-    channels: int = Field(1, ge=1)
-    height: int | None = Field(None, ge=1)
-    width: int | None = Field(None, ge=1)
+    channels: int = Field(1, ge=1, le=4096)
+    height: int | None = Field(None, ge=1, le=65_536)
+    width: int | None = Field(None, ge=1, le=65_536)
 
     loader = "kerasae.data.sources:load_array"
     asked_for = "images=ARRAY in Python"

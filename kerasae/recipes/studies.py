@@ -8,11 +8,12 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from kerasae.errors import RecipeError
 from kerasae.recipes.load import find_recipe, read_toml
-from kerasae.recipes.section import Section, explain, nearest
+from kerasae.recipes.section import Section, explain, nearest, shown
 
-Texts = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-Sigmas = Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(strict=False, min_length=1)]
+Texts = Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=100)]
+Sigmas = Annotated[tuple[float, ...], Field(strict=False, min_length=1, max_length=100)]
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(strict=False, min_length=1, max_length=1000)]
+MOST_RUNS = 5_000  # of a study: cells × seeds
 
 
 class StudySettings(Section):
@@ -34,8 +35,8 @@ class StudySettings(Section):
     split: Literal["train", "validation", "test"] = "test"
     noise_seed: int = Field(0, ge=0, lt=2**32)
     rate: bool = False
-    cpus: float = Field(1.0, gt=0)
-    gpus: float = Field(0.0, ge=0)
+    cpus: float = Field(1.0, gt=0, le=4096)
+    gpus: float = Field(0.0, ge=0, le=1024)
 
     @field_validator("sigmas", "compare_sigmas")
     @classmethod
@@ -135,7 +136,7 @@ def _levels(path: Path, axis: str, levels: Any) -> dict[str, Level]:
         section, _, key = str(levels["key"]).partition(".")
         if not key or not isinstance(levels["values"], list) or not levels["values"]:
             raise RecipeError(f'{path}: axes.{axis} needs key = "section.key" and values = [1, 2, …]')
-        return {_shown(value): Level(changes={section: {key: value}}) for value in levels["values"]}
+        return {_level_name(value): Level(changes={section: {key: value}}) for value in levels["values"]}
     return {str(name): _level(path, f"axes.{axis}.{name}", content) for name, content in levels.items()}
 
 
@@ -145,32 +146,32 @@ def _level(path: Path, place: str, content: Any) -> Level:
     for key in ("recipe", "backend"):
         texts[key] = content.pop(key, None)
         if texts[key] is not None and not isinstance(texts[key], str):
-            raise RecipeError(f"{path}: {place}.{key} = {texts[key]!r} must be text in quotes")
+            raise RecipeError(f"{path}: {place}.{key} = {shown(texts[key])} must be text in quotes")
     return Level(changes=_changes(path, place, content), **texts)
 
 
 def _changes(path: Path, place: str, content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     for section, keys in content.items():
         if not isinstance(keys, dict):
-            raise RecipeError(f"{path}: {place}.{section} = {keys!r} names no section; write section.key = value")
+            raise RecipeError(f"{path}: {place}.{section} = {shown(keys)} names no section; write section.key = value")
     return content
 
 
 def _table(path: Path, place: str, content: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise RecipeError(f"{path}: {place} must be a section such as [{place}]; it is {content!r}")
+        raise RecipeError(f"{path}: {place} must be a section such as [{place}]; it is {shown(content)}")
     return content
 
 
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _level_name(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else value if isinstance(value, str) else shown(value)
 
 
 class NoiseSweep(Section):
     """``[noise_sweep]``: ``recipes`` by name or path, ``sigmas`` in [0, 1], the ``split``, the noise's ``seed``."""
 
-    recipes: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-    sigmas: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
+    recipes: Texts
+    sigmas: Sigmas = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
     split: Literal["train", "validation", "test"] = "test"
     seed: int = Field(0, ge=0, lt=2**32)
 

@@ -2,6 +2,7 @@ from .figures import loss_curves as loss_curves
 from .figures import metric_histograms as metric_histograms
 from .figures import noise_sweep as noise_sweep
 from .figures import rate_distortion as rate_distortion
+from .figures import run_comparison as run_comparison
 from .html import page as page
 from .pictures import crop_sheet as crop_sheet
 from .pictures import labelled_grid as labelled_grid

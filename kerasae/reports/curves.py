@@ -5,10 +5,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kerasae.metrics.registry import METRICS
-from kerasae.records import CellScore, RatePoint, ReportContent, RunContent, Score
-from kerasae.reports.charts import LOOKS, Axis, Chart, Figure, Line, Mark, Panel
-from kerasae.reports.wording import DECODINGS, in_order, is_exact, is_reference, measured_metrics
+from kerasae.metrics.registry import METRICS, Metric
+from kerasae.records import CellScore, ComparedScore, RatePoint, ReportContent, RunComparison, RunContent, Score
+from kerasae.reports.charts import LOOKS, Axis, Chart, Effect, Figure, Forest, Line, Mark, Panel
+from kerasae.reports.score_tables import letters
+from kerasae.reports.wording import (
+    DECODINGS,
+    at_sigma,
+    in_order,
+    is_exact,
+    is_reference,
+    measured_metrics,
+    signed,
+    with_decoding,
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ def _by_sigma(scores):
 def _of_study(content: ReportContent) -> list[Series]:
     study = content.study
     runs = {run.record.name: run for run in content.runs}
-    along = study.comparisons_along if study.comparisons_along in study.axes else list(study.axes)[-1]
+    along = next((axis for axis in study.comparisons_along if axis in study.axes), list(study.axes)[-1])
     found = []
     for cell in study.cells:
         own = [score for score in study.scores if score.levels == cell.levels]
@@ -268,17 +278,12 @@ def _noise_line(one: Series, metric: str) -> Line:
 
 
 def _span(series: Sequence[Series], reference: Line, metric: str, log: bool) -> tuple[float, float] | None:
-    """Return what the y axes show: all models, and doing nothing as far as it is near them.
-
-    It starts at a perfect image and ends far below, and would press the other curves together.
-    """
+    """Return what the y axes show, of all panels the same: all models, and all of doing nothing."""
     ends = [end for one in series for summary in _summaries(one, metric) for end in (summary.low, summary.high)]
     if not ends or log:
         return None
-    low, high = min(ends), max(ends)
-    room = 0.25 * max(high - low, 0.01 * abs(high))
-    kept = [value for _, value in reference.points if low - room <= value <= high + room]
-    return min([low, *kept]), max([high, *kept])
+    ends += [value for _, value in reference.points]
+    return min(ends), max(ends)
 
 
 # The classical codecs keep their looks from one figure to the next; those of 4:4:4 have no symbols.
@@ -327,3 +332,50 @@ def rate_figure(points: Sequence[RatePoint], title: str, ident: str = "rate") ->
         "kerasae’s models; thin: classical codecs."
     )
     return Figure(ident, caption, panels, names_at_ends=True)
+
+
+def run_comparison_figure(comparison: RunComparison) -> Figure:
+    """Return each metric of compared runs: means with their intervals, then the differences from the first run.
+
+    Rows are by split and noise; a difference whose interval leaves 0 out is marked as higher or lower, one without an
+    interval, of runs that were not scored on the same images, as neither.
+    """
+    letter_of = dict(zip(comparison.runs, letters(comparison), strict=True))
+    means, differences = [], []
+    for name in measured_metrics(row.score for row in comparison.scores):
+        about = METRICS[name]
+        rows = [row for row in comparison.scores if name in row.score.metrics]
+        means += _forest(f"{about.heading}, mean", about, [(row, _mean(about, row, letter_of)) for row in rows])
+        paired = [(row, _difference(about, row, letter_of)) for row in rows if row.metrics.get(name)]
+        differences += _forest(f"{about.heading}, less that of A", about, paired)
+    caption = (
+        "Means over images, and each run's difference from the first; lines are 95 % bootstrap intervals over images, "
+        "of the paired differences where both were scored on the same."
+    )
+    return Figure("runs", caption, [*means, *differences])
+
+
+def _forest(title: str, about: Metric, rows: Sequence[tuple[ComparedScore, Effect]]) -> list[Panel]:
+    """Return a panel of ``rows`` by split and noise; none where there are no rows."""
+    groups: dict[str, list[Effect]] = {}
+    for row, effect in rows:
+        groups.setdefault(f"{row.score.split}, {at_sigma(row.score.sigma)}", []).append(effect)
+    if not groups:
+        return []
+    gist = "; ".join(f"{where} {one.label} {one.words}" for where, group in groups.items() for one in group)
+    span = min(one.low for _, one in rows), max(one.high for _, one in rows)
+    return [Panel(title, Forest(title, gist, list(groups.items()), span, about.unit))]
+
+
+def _mean(about: Metric, row: ComparedScore, letter_of: Mapping[str, str]) -> Effect:
+    score, summary = row.score, row.score.metrics[about.name]
+    label = with_decoding(letter_of[score.run], score.decoded_from)
+    return Effect(label, summary.mean, summary.low, summary.high, "none", about.format(summary.mean))
+
+
+def _difference(about: Metric, row: ComparedScore, letter_of: Mapping[str, str]) -> Effect:
+    score, found = row.score, row.metrics[about.name]
+    low, high = (found.mean if end is None else end for end in (found.low, found.high))
+    verdict = "none" if found.low is None or low <= 0 <= high else "higher" if low > 0 else "lower"
+    label = with_decoding(letter_of[score.run], score.decoded_from)
+    return Effect(label, found.mean, low, high, verdict, signed(found.mean, about.difference_digits))

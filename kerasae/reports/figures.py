@@ -9,9 +9,18 @@ import numpy as np
 
 from kerasae.files import replacing
 from kerasae.metrics.registry import METRICS
-from kerasae.records import RatePoint, Score
-from kerasae.reports.charts import LIGHT, Chart, Figure, Line, Mark, histogram, tick_label
-from kerasae.reports.curves import History, loss_figure, noise_figure, rate_figure, reference_scores, series_of_scores
+from kerasae.records import RatePoint, RunComparison, Score
+from kerasae.reports.charts import LIGHT, Chart, Figure, Forest, Line, Mark, histogram, spanning, tick_label
+from kerasae.reports.curves import (
+    History,
+    loss_figure,
+    noise_figure,
+    rate_figure,
+    reference_scores,
+    run_comparison_figure,
+    series_of_scores,
+)
+from kerasae.reports.score_tables import letters
 from kerasae.reports.wording import measured_metrics
 
 INK, QUIET = LIGHT["ink"], LIGHT["quiet"]
@@ -45,6 +54,13 @@ def rate_distortion(path: Path, points: Sequence[RatePoint], title: str) -> None
     write(draw(rate_figure(points, title), title), path)
 
 
+def run_comparison(path: Path, comparison: RunComparison) -> None:
+    """Write each metric's means and its differences from the first run, a row per run, split and noise."""
+    names = zip(letters(comparison), comparison.runs, strict=True)
+    title = "\n".join(f"{letter}  {name}" for letter, name in names)
+    write(draw(run_comparison_figure(comparison), title), path)
+
+
 def draw(figure: Figure, title: str) -> Any:
     """Return ``figure`` as a matplotlib ``Figure`` with ``title`` at its upper left."""
     panels = figure.panels
@@ -55,12 +71,16 @@ def draw(figure: Figure, title: str) -> Any:
     names = [line.label for line in figure.legend] if figure.names_at_ends else []
     # Names stand once, beside the last panel; colours carry them over to the others. One takes 0.16 inches of height.
     margin = 0.075 * max(map(len, names)) + 0.35 if names else 0.0
-    height = max(height * down + 0.4, 0.16 * len(names) + 1.2)
+    forests = [one.chart for one in panels if isinstance(one.chart, Forest)]
+    rows = max((sum(1 + len(effects) for _, effects in one.groups) for one in forests), default=0)
+    height = max(max(height, 0.2 * rows + 0.9) * down + 0.4, 0.16 * len(names) + 1.2)
     drawn = new_figure(width * across + margin + 0.2, height, title)
     drawn.get_layout_engine().set(rect=(0, 0, 1 - margin / drawn.get_figwidth(), 1))
     axes = drawn.subplots(down, across, squeeze=False).ravel()
     for place, one in enumerate(axes):
-        if place < len(panels):
+        if place < len(forests):
+            _draw_forest(one, panels[place].title, panels[place].chart)
+        elif place < len(panels):
             note = _parts(panels[place].note, panels[place].chart, names)
             _draw_chart(one, panels[place].title, panels[place].chart, note)
         else:
@@ -116,6 +136,40 @@ def _draw_chart(axes: Any, title: str, chart: Chart, parts: list[tuple[str, str]
         _draw_line(axes, line)
     for mark in chart.marks:
         _draw_mark(axes, mark, chart)
+
+
+# As on the page: what differs has a colour and a shape of its own.
+_EFFECTS = {"higher": (1, "^"), "lower": (2, "v")}
+
+
+def _draw_forest(axes: Any, title: str, forest: Forest) -> None:
+    """Draw a row for each effect, its label at the left and its words at the right, beneath the name of its group."""
+    axes.set_title(title, loc="left", fontsize=9.5, color=INK, parse_math=False)
+    labels: list[str] = []
+    for heading, effects in forest.groups:
+        labels.append(heading)
+        for effect in effects:
+            place = len(labels)
+            labels.append(effect.label)
+            look, marker = _EFFECTS.get(effect.verdict, (0, "D"))
+            colour = colour_of(look)
+            axes.plot([effect.low, effect.high], [place, place], color=colour, linewidth=1.4)
+            axes.plot([effect.difference], [place], color=colour, marker=marker, markersize=4.5, linestyle="")
+            beside = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8, "color": INK}
+            axes.annotate(effect.words, (1.02, place), annotation_clip=False, **beside)
+    scale = spanning(forest.span)
+    if scale.low <= 0 <= scale.high:
+        axes.axvline(0, color=QUIET, linewidth=0.8)
+    axes.set_xlim(scale.low, scale.high)
+    ticks = scale.ticks(4)
+    axes.set_xticks(ticks, labels=[tick_label(tick) for tick in ticks])
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_yticks(range(len(labels)), labels=labels)
+    axes.set_xlabel(forest.unit, color=QUIET, fontsize=9)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(QUIET)
+    axes.tick_params(length=0, labelsize=8, colors=INK)
 
 
 def _draw_axes(axes: Any, chart: Chart) -> None:

@@ -1,6 +1,7 @@
 """Tables of runs, of files and their rates, of latents, and of what a study plans."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kerasae.records import BdRate, LatentRecord, RatePoint, RunRecord
@@ -21,16 +22,45 @@ _TRAINING = [
 ]
 
 
-def runs_table(records: Sequence[RunRecord], *, title: str = "Runs") -> Table:
-    """Return one row per run, in the order given: what became of it, and what training took."""
+def runs_table(
+    records: Sequence[RunRecord],
+    measured: Mapping[str, Mapping[str, float | None]] | None = None,
+    *,
+    title: str = "Runs",
+) -> Table:
+    """Return one row per run, in the order given: what became of it, how good it is, and what training took.
+
+    ``measured`` has by the name of a run its ``psnr`` in dB, ``ssim`` and ``bits_per_pixel``; without it these columns
+    are left out.
+    """
+
+    def value(key: str, form: str):
+        return lambda one: number(measured.get(one[0], {}).get(key), form)
+
+    qualities = [
+        (Column("PSNR, dB"), value("psnr", ".2f")),
+        (Column("SSIM"), value("ssim", ".3f")),
+        (Column("bits/pixel"), value("bits_per_pixel", ".3f")),
+    ]
+    narrow = bool(measured)
+    epochs, best, time, *more = _TRAINING
     fields = [
         (Column("run", False, wrap=True), lambda one: Cell(one[0], interval=one[1][0].message, style="not bold")),
         (Column("status", False), lambda one: Cell(one[1][0].status, style=_STATUS_STYLES.get(one[1][0].status, ""))),
-        (Column("backend", False), lambda one: Cell(one[1][0].backend)),
-        *_TRAINING,
+        (Column("backend", False, wide=narrow), lambda one: Cell(one[1][0].backend)),
+        *(qualities if measured else ()),
+        epochs,
+        (replace(best[0], wide=narrow), best[1]),
+        time,
+        *more,
         (Column("seed", wide=True), lambda one: number(one[1][0].seed, "")),
     ]
-    return table_of([(record.name, [record]) for record in records], fields, title=title)
+    caption = (
+        "PSNR and SSIM of the clean test images. Bits per pixel: under the frozen tables at the default quality, of "
+        "training images; before there are any, as the entropy model estimates them."
+    )
+    named = [(record.name, [record]) for record in records]
+    return table_of(named, fields, caption if measured else "", title=title)
 
 
 def training_table(named: Sequence[Named], *, first: str, caption: str, ident: str) -> Table:
@@ -69,22 +99,18 @@ def plan_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
 
 
 def ladder_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
-    """Return one row per step of a frozen codec.
+    """Return one row per quality of a frozen codec.
 
     Args:
-        rows: mappings with ``step``, ``psnr`` in dB, ``bits_per_pixel``, ``default`` and, where there are qualities,
-            ``quality``.
+        rows: mappings with ``quality``, ``psnr`` in dB, ``bits_per_pixel`` and ``default``.
         title: what the table is of.
     """
     fields = [
-        (Column("step"), lambda row: number(row["step"], "")),
         (Column("quality"), lambda row: number(row["quality"], "g")),
         (Column("PSNR, dB"), lambda row: number(row["psnr"], ".2f")),
         (Column("bits per pixel"), lambda row: number(row["bits_per_pixel"], ".3f")),
         (Column("", False), lambda row: Cell("default" if row["default"] else "")),
     ]
-    if not any("quality" in row for row in rows):
-        del fields[1]
     caption = "of 8-bit training images; bits under the tables"
     return table_of(rows, fields, caption, title=title, bold=lambda row: row["default"])
 
@@ -93,20 +119,16 @@ _CHANNELS_SHOWN = 12  # more channels than this, as a dense latent has, are summ
 
 
 def inspection_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
-    """Return one row per image: its size, step, bytes, and the bits of each channel where they are known.
+    """Return one row per image: its size, quality, bytes, and the bits of each channel where they are known.
 
     Args:
         rows: as ``kerasae.codec.inspect_packed`` returns them.
         title: what the table is of.
     """
     fields = [
-        # A name may hold bytes that are no text.
-        (
-            Column("image", False, wrap=True),
-            lambda row: Cell(row["name"].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")),
-        ),
+        (Column("image", False, wrap=True), lambda row: Cell(row["name"])),
         (Column("size"), lambda row: Cell(f"{row['height']}×{row['width']}×{row['channels']}")),
-        (Column("step"), lambda row: number(row["step"], "")),
+        (Column("quality"), lambda row: number(row["quality"], "g")),
         (Column("bytes"), lambda row: number(row["bytes"], ",")),
         (Column("payload"), lambda row: number(row["payload_bytes"], ",")),
         (Column("bits/pixel"), lambda row: number(row["bits_per_pixel"], ".3f")),
@@ -154,7 +176,7 @@ def rate_table(points: Sequence[RatePoint], *, title: str, ident: str = "") -> T
     images = points[0].images if points else 0
     caption = (
         f"{images:,} images; bytes of whole files, headers included; payload and estimate in bits per pixel; means "
-        "over images; quality of a model: its step"
+        "over images; quality of a model: from 1 upwards"
     )
     return table_of(items, fields, caption, title=title, ident=ident, bold=lambda item: item[1].settings.get("default"))
 

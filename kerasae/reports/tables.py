@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from kerasae.errors import printable
+
 WIDE = 110  # columns of a terminal from which every quantity has a column of its own
 
 
@@ -25,6 +27,10 @@ class Cell:
     name: str | None = None
     style: str = ""
     shade: int = 0
+
+    def __post_init__(self):
+        # Names of files and of runs: some come out of archives that anybody may have written.
+        object.__setattr__(self, "text", printable(self.text))
 
     @property
     def detail(self) -> str:

@@ -109,7 +109,8 @@ def answer(content: ReportContent) -> tuple[str, ...]:
     split = "test" if any(score.split == "test" for score in scores) else scores[0].split
     scores = [score for score in scores if score.split == split]
     nothing = [score for score in (*content.runs[0].scores, *content.do_nothing) if is_reference(score)]
-    sentences = [_quality(scores), *_noise(scores, nothing, chosen_sigmas(content)), *_rate(content.rates)]
+    sentences = [_quality(scores), *_noise(scores, nothing, chosen_sigmas(content))]
+    sentences += _rate(content.rates, scores[0])
     return tuple(sentence for sentence in sentences if sentence)
 
 
@@ -156,8 +157,10 @@ def _noise(scores: Sequence[Score], nothing: Sequence[Score], sigmas: Sequence[f
     return [f"{start}, where doing nothing gives {other.mean:.2f} dB: {verdict}."]
 
 
-def _rate(rates: Sequence[RateContent]) -> list[str]:
-    for rate in rates:
+def _rate(rates: Sequence[RateContent], score: Score) -> list[str]:
+    """Return what the files take, of images that were scored as well: those of other images do not belong beside."""
+    same = f"{score.data} {score.split}, {score.count:,} image"
+    for rate in (rate for rate in rates if rate.title.startswith(same)):
         own = [point for point in rate.points if point.payload_bits_per_pixel is not None and not point.sigma]
         chosen = [point for point in own if point.settings.get("default")] or own
         if chosen:

@@ -7,6 +7,7 @@ an engine runs; each gives an ``Outcome``, and ``Event``s on the way. ``pending_
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Literal
 from kerasae.errors import RecipeError, StudyError
 from kerasae.recipes import Level, Recipe, Study, fingerprint, load_recipe, recipe_from, replace_data
 from kerasae.recipes.load import set_key
+from kerasae.recipes.studies import MOST_RUNS
 from kerasae.runtime import BACKENDS
 from kerasae.training import Run, runs_folder
 from kerasae.training.run import equal_run, image_scores_path, run_name
@@ -100,10 +102,13 @@ class Plan:
     def run_jobs(self) -> dict[str, tuple[Job, Recipe]]:
         """Return run name → job and recipe, the first seed first, so that a study cut short has seen every cell.
 
-        Two cells that train the same thing share a job.
+        Within a seed those of one backend stand together, so that workers seldom change it. Two cells that train the
+        same thing share a job.
         """
         planned = [
-            (cell, cell.recipes[place]) for place in range(len(self.study.settings.seeds)) for cell in self.cells
+            (cell, cell.recipes[place])
+            for place in range(len(self.study.settings.seeds))
+            for cell in self._by_backend()
         ]
         return {run_name(recipe, cell.backend): (self._job("run", cell, recipe), recipe) for cell, recipe in planned}
 
@@ -116,10 +121,13 @@ class Plan:
     def timing_jobs(self) -> list[Job]:
         """Return a timing job for each model, batch size and backend of the study, named by ``timing_name``."""
         jobs = {}
-        for cell in self.cells:
+        for cell in self._by_backend():
             name = timing_name(cell.recipes[0], cell.backend)
             jobs.setdefault(name, replace(self._job("timing", cell, cell.recipes[0]), name=name))
         return list(jobs.values())
+
+    def _by_backend(self) -> list[PlannedCell]:
+        return sorted(self.cells, key=lambda cell: cell.backend)
 
     def _job(self, kind, cell: PlannedCell, recipe: Recipe) -> Job:
         settings = self.study.settings
@@ -164,6 +172,7 @@ def plan_study(
     """
     if seeds:
         study = replace(study, settings=study.settings.model_copy(update={"seeds": tuple(seeds)}))
+    _refuse_too_many(study)
     cells = []
     for combination in itertools.product(*(levels.items() for levels in study.axes.values())):
         names = dict(zip(study.axes, (name for name, _ in combination), strict=True))
@@ -201,6 +210,17 @@ def _merged(study: Study, levels: Sequence[Level], where: str) -> dict[str, Any]
 def _seeded(plain: dict[str, Any], seed: int, where: str) -> Recipe:
     training = plain.get("training", {}) | {"seed": seed}
     return recipe_from(plain | {"training": training}, name="recipe", origin=where)
+
+
+def _refuse_too_many(study: Study) -> None:
+    """Raise ``StudyError`` before a grid is written out that no machine could train."""
+    levels, seeds = [len(one) for one in study.axes.values()], len(study.settings.seeds)
+    runs = math.prod(levels) * seeds
+    if runs > MOST_RUNS:
+        raise StudyError(
+            f"study {study.name} asks for {runs:,} runs ({len(levels)} axes of {min(levels)} to {max(levels)} levels, "
+            f"{seeds} seeds); it may have at most {MOST_RUNS:,}: take axes, levels or seeds away"
+        )
 
 
 def _refuse_other_images(study: Study, cells: Sequence[PlannedCell]) -> None:

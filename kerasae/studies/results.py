@@ -18,8 +18,8 @@ from kerasae.recipes import Recipe
 from kerasae.records import CellScore, StudyCell, StudyRecord, read_json
 from kerasae.studies.conclusions import CellResults, answer, compare_levels, with_verdicts
 from kerasae.studies.plan import Job, Plan, PlannedCell, is_done
-from kerasae.training import Run, runs_folder
-from kerasae.training.run import equal_run, image_scores_path, load_image_scores, run_name
+from kerasae.training import Run, list_runs, runs_folder
+from kerasae.training.run import equal_run, goes_by, image_scores_path, load_image_scores, run_name
 
 STUDY_FILE = "study.json"
 
@@ -27,13 +27,17 @@ STUDY_FILE = "study.json"
 def find_study(study: str | Path, runs: str | Path | None = None) -> Path | None:
     """Return the folder meant by ``study``: a folder, its name, the study's name or the beginning of either.
 
-    Of several that match, the one written last. None where there is none.
+    Of several that match, the one written last; what is spelled out, be it a run's name, wins over what is only begun.
+    None where there is none.
     """
     folder = Path(study).expanduser()
     if (folder / STUDY_FILE).is_file():
         return folder
     found = [path for path in runs_folder(runs).glob("study-*") if (path / STUDY_FILE).is_file()]
-    matches = [path for path in found if path.name.startswith((str(study), f"study-{study}"))]
+    whole = (str(study), f"study-{study}")
+    matches = [path for path in found if {path.name, path.name.rpartition("-")[0]} & {*whole}]
+    if not matches and str(study) != "latest" and not any(goes_by(run, str(study)) for run in list_runs(runs)):
+        matches = [path for path in found if path.name.startswith(whole)]
     return max(matches, key=lambda path: (path / STUDY_FILE).stat().st_mtime, default=None)
 
 
@@ -80,7 +84,7 @@ def collect_results(
         data=runs[0].scores()[0].data,
         card=runs[0].recipe.data.source,
         data_fingerprint=runs[0].record.data_fingerprint,
-        comparisons_along=", ".join(settings.compare),
+        comparisons_along=settings.compare,
         family=max(Counter((one.metric, one.axis) for one in comparisons).values(), default=0),
         cells=tuple(one.cell for one in results),
         scores=tuple(score for one in results for score in _cell_scores(one)),

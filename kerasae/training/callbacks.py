@@ -4,7 +4,6 @@ import importlib.util
 import json
 import math
 import time
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,9 +59,16 @@ def load_checkpoint(path: Path, trainer) -> Progress:
             for index, variable in enumerate(_variables(trainer)):
                 variable.assign(stored[f"variable_{index}"])
             best = [stored[name] for name in sorted(_best_names(stored), key=lambda name: int(name[5:]))]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            history = [dict(row) for row in about["history"]]
+            if not all(isinstance(value, int | float) for row in history for value in row.values()):
+                raise ValueError("its history is not one of numbers")
+            epochs_done, best_value = int(about["epochs_done"]), float(about["best_value"])
+            return Progress(epochs_done, history, about["best_epoch"], best_value, best or None)
+    except RunError:
+        raise
+    # NumPy and zipfile let nearly every kind of exception out of a damaged file.
+    except Exception as error:
         raise RunError(f"{path} is broken ({error}); start again with --force") from None
-    return Progress(about["epochs_done"], about["history"], about["best_epoch"], about["best_value"], best or None)
 
 
 def _best_names(stored) -> list[str]:
@@ -141,11 +147,16 @@ class CheckpointCallback(keras.callbacks.Callback):
             if self.progress.best_weights
             else "no epoch was finished, so there are no weights to keep"
         )
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        rate = _smaller(float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
         raise TrainingError(
-            f"the loss stopped being a finite number {where}; {kept}; try a learning rate below {rate:g} "
-            "(--set training.learning_rate=…) or --set training.clip_norm=1.0"
+            f"the loss stopped being a finite number {where}; {kept}; try a smaller learning rate, "
+            f"--set training.learning_rate={rate:g}, or --set training.clip_norm=1.0"
         )
+
+
+def _smaller(rate: float) -> float:
+    """Return a learning rate to try after one that made the loss infinite: a tenth, and never above Adam's usual."""
+    return float(f"{min(rate / 10, 1e-3):.0e}") if rate > 0 else 1e-4
 
 
 class Reporter:

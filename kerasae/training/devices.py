@@ -96,7 +96,7 @@ def _whole_number(name: str, text: str) -> int:
         raise BackendError(f"{name}={text!r} is not a whole number") from None
 
 
-_PER_DEVICE = 8
+_PER_DEVICE, _MOST_THREADS = 8, 512
 
 
 def ask_for_threads(devices: int) -> None:
@@ -107,7 +107,7 @@ def ask_for_threads(devices: int) -> None:
     hundred steps). XLA takes the number from ``NPROC``, which is left alone where it is set.
     """
     if devices > 1:
-        os.environ.setdefault("NPROC", str(max(os.cpu_count() or 1, _PER_DEVICE * devices)))
+        os.environ.setdefault("NPROC", str(max(os.cpu_count() or 1, min(_PER_DEVICE * devices, _MOST_THREADS))))
 
 
 class OneDevice:

@@ -4,7 +4,6 @@ import csv
 import difflib
 import json
 import os
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from kerasae.errors import RunError
 from kerasae.files import replacing, write_json
 from kerasae.recipes import Recipe, fingerprint, read_toml, recipe_from
+from kerasae.recipes.section import nearest
 from kerasae.records import Example, ImageScores, LatentRecord, RunRecord, Score, read_json
 from kerasae.runtime import load_tensorflow_quietly
 
@@ -50,19 +50,23 @@ def load_image_scores(path: Path, *, split: str, sigma: float) -> list[ImageScor
     try:
         with np.load(path, allow_pickle=False) as stored:
             names = tuple(str(name) for name in stored["names"])
-            columns = [key.split("/") for key in stored.files if "/" in key]
-            return [
-                ImageScores(
-                    split,
-                    sigma,
-                    way,
-                    names,
-                    {metric: stored[f"{way}/{metric}"] for one, metric in columns if one == way},
-                )
-                for way in dict.fromkeys(way for way, _ in columns)
-            ]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            found: dict[str, dict[str, np.ndarray]] = {}
+            for key in stored.files:
+                if key != "names":
+                    way, metric = key.split("/")
+                    found.setdefault(way, {})[metric] = _numbers(stored[key], len(names))
+            if not found:
+                raise ValueError("it holds no scores")
+            return [ImageScores(split, sigma, way, names, metrics) for way, metrics in found.items()]
+    # NumPy and zipfile let nearly every kind of exception out of a damaged file.
+    except Exception as error:
         raise RunError(f"{path} cannot be read ({error}); {_EVALUATE_AGAIN}") from None
+
+
+def _numbers(column: np.ndarray, count: int) -> np.ndarray:
+    if column.shape != (count,) or column.dtype.kind != "f":
+        raise ValueError(f"a column has shape {column.shape} and type {column.dtype}, for {count} images")
+    return column
 
 
 _IMAGES = ("original", "given", "reconstruction")
@@ -90,7 +94,7 @@ def load_examples(path: Path) -> list[Example]:
                 Example.from_dict(texts | dict(zip(_IMAGES, shown, strict=True)))
                 for texts, *shown in zip(about, *images, strict=True)
             ]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:
         raise RunError(f"{path} cannot be read ({error}); {_EVALUATE_AGAIN}") from None
 
 
@@ -161,7 +165,7 @@ class Run:
         return self.record.status == "finished" and (self.folder / "model.keras").is_file()
 
     def load_model(self) -> "Autoencoder":
-        """Return the model of the best epoch; raises ``RunError`` if there is none yet."""
+        """Return the model of the best epoch; raises ``RunError`` if there is none yet or it is another's."""
         from kerasae.models.build import load_model
 
         path = self.folder / "model.keras"
@@ -171,15 +175,26 @@ class Run:
                 f"kerasae train --resume {self.folder}"
             )
         load_tensorflow_quietly()
-        return load_model(path, code=self.record.extra.get("code", ()))
+        model = load_model(path, code=self.record.extra.get("code", ()))
+        if model.count_params() != self.record.parameters:
+            raise RunError(
+                f"{path} is the model of another run: it has {model.count_params():,} parameters, that of {self.name} "
+                f"has {self.record.parameters:,}; bring its own back, or train again with --force"
+            )
+        return model
 
     def history(self) -> list[dict[str, float]]:
-        """Return the rows of ``history.csv``."""
+        """Return the rows of ``history.csv``; raises ``RunError`` if it is broken."""
         path = self.folder / "history.csv"
         if not path.is_file():
             return []
-        with path.open(newline="", encoding="utf-8") as file:
-            return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+        except (OSError, ValueError, TypeError, csv.Error) as error:
+            raise RunError(
+                f"{path} is not the history of a training ({error}); delete it to do without its curves"
+            ) from None
 
     def scores(self) -> list[Score]:
         """Return the scores of ``scores.json``; none where the run was not evaluated."""
@@ -200,6 +215,31 @@ class Run:
         path = self.folder / "latents.json"
         return read_json(path, LatentRecord, cure=_EVALUATE_AGAIN) if path.is_file() else None
 
+    def measured(self) -> dict[str, float | None]:
+        """Return mean ``psnr`` in dB and ``ssim`` over the clean test images, and ``bits_per_pixel``; None if unknown.
+
+        A variational run is decoded from the mean. The rate is what training images take at the default quality under
+        the frozen tables; before there are any, what the entropy model estimates of the test images. Raises
+        ``RunError`` where scores or tables are damaged.
+        """
+        clean = [score for score in self.scores() if score.split == "test" and not score.sigma][:1]
+        found = {
+            name: score.metrics[name].mean for score in clean for name in ("psnr", "ssim") if name in score.metrics
+        }
+        return found | {"bits_per_pixel": self._frozen_rate() or next((score.bits_per_pixel for score in clean), None)}
+
+    def _frozen_rate(self) -> float | None:
+        path = self.folder / "codec.npz"
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return float(stored["bits_per_pixel"][int(stored["default"])])
+        except Exception as error:
+            raise RunError(
+                f"{path} cannot be read ({error}); freeze it again: kerasae freeze {self.name} --force"
+            ) from None
+
     def write_record(self, record: RunRecord) -> "Run":
         """Write ``run.json`` and return the run as it is now."""
         write_json(self.folder / "run.json", record.as_dict())
@@ -216,12 +256,14 @@ def list_runs(runs: str | Path | None = None) -> list[Run]:
     folder = runs_folder(runs)
     if not folder.is_dir():
         return []
-    found = [path for path in folder.iterdir() if (path / "run.json").is_file()]
+    # Not Path.is_file, which raises where the folder may not be looked into.
+    found = [path for path in folder.iterdir() if os.path.isfile(path / "run.json")]
     return [Run(path) for path in sorted(found, key=lambda path: (path / "run.json").stat().st_mtime)]
 
 
 def load_run(run: str | Path, runs: str | Path | None = None) -> Run:
-    """Return the run meant by ``run``: a folder, a name under the folder of runs or its beginning, or ``latest``.
+    """Return the run meant by ``run``: a folder, a name under the folder of runs, its recipe's, the beginning of
+    either, or ``latest``.
 
     Raises ``RunError`` where there is none or more than one, with the names there are.
     """
@@ -236,7 +278,9 @@ def load_run(run: str | Path, runs: str | Path | None = None) -> Run:
     if str(run) == "latest":
         return known[-1]
     names = [one.name for one in known]
-    matches = [one for one in known if one.name == str(run)] or [one for one in known if one.name.startswith(str(run))]
+    # What is spelled out wins over what is only begun: "ae_l2" is no beginning of ae_l2_noise where there is an ae_l2.
+    matches = [one for one in known if one.name == str(run)] or [one for one in known if goes_by(one, str(run))]
+    matches = matches or [one for one in known if one.name.startswith(str(run))]
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -244,6 +288,11 @@ def load_run(run: str | Path, runs: str | Path | None = None) -> Run:
     close = difflib.get_close_matches(str(run), names, n=1, cutoff=0.4)
     meant = f", did you mean {close[0]}?" if close else "."
     raise RunError(f"there is no run {str(run)!r} in {folder}{meant} See: kerasae runs")
+
+
+def goes_by(run: Run, name: str) -> bool:
+    """Return whether ``name`` is all of the run's, or all that stands before its fingerprint: its recipe's."""
+    return name in (run.name, run.name.rsplit("-", 3)[0])
 
 
 def run_name(recipe: Recipe, backend: str) -> str:
@@ -264,3 +313,55 @@ def equal_run(recipe: Recipe, backend: str, runs: str | Path | None = None) -> R
 
 def _without_name(recipe: Recipe, backend: str) -> str:
     return f"{fingerprint(recipe)}-{backend}-{recipe.training.seed}"
+
+
+def overview(
+    runs: str | Path | None = None, *, sort: str | None = None
+) -> tuple[list[tuple[RunRecord, dict[str, float | None]]], list[str]]:
+    """Return the record of each run in a folder with what ``Run.measured`` says, and what could not be read, in words.
+
+    The latest comes last; with ``sort``, one of ``SORTED_BY``, the best first and those without a value last. A run
+    whose record is damaged is left out, one whose scores are has none. Raises ``RunError`` for another ``sort``.
+    """
+    found, faults = [], []
+    for run in list_runs(runs):
+        measured: dict[str, float | None] = {"psnr": None, "ssim": None, "bits_per_pixel": None}
+        try:
+            record = run.record
+            found.append((record, measured))
+            measured |= run.measured()
+        except RunError as error:
+            faults.append(str(error))
+    if sort is not None:
+        found = _best_first(found, sort)
+    return found, faults
+
+
+# Column → key of a record or of what was measured, and whether the highest value is the best.
+SORTED_BY = {
+    "run": ("name", False),
+    "status": ("status", False),
+    "psnr": ("psnr", True),
+    "ssim": ("ssim", True),
+    "bits_per_pixel": ("bits_per_pixel", False),
+    "epochs": ("epochs_done", True),
+    "best": ("best_epoch", False),
+    "time": ("training_seconds", False),
+    "parameters": ("parameters", False),
+    "latent_ratio": ("latent_ratio", True),
+    "images_per_second": ("images_per_second", True),
+    "backend": ("backend", False),
+    "seed": ("seed", False),
+}
+
+
+def _best_first(found: list[tuple[RunRecord, dict[str, float | None]]], sort: str) -> list:
+    word = sort.lower().replace(" ", "_")
+    columns = SORTED_BY | {key: (key, highest) for key, highest in SORTED_BY.values()}
+    if word not in columns:
+        raise RunError(f"--sort {sort!r} is not a column{nearest(word, list(SORTED_BY))}")
+    key, highest = columns[word]
+    values = [(vars(record) | measured)[key] for record, measured in found]
+    known = [place for place, value in enumerate(values) if value is not None]
+    order = sorted(known, key=lambda place: values[place], reverse=highest)
+    return [found[place] for place in [*order, *(place for place in range(len(found)) if place not in known)]]

@@ -205,12 +205,13 @@ def test_a_quality_that_is_not_there_is_refused(kind, quality):
         made_up_codec(kind).encode(MIXED[0], quality=quality)
 
 
-def test_a_model_without_qualities_says_what_it_has():
+def test_a_model_that_was_trained_for_none_has_whole_qualities_down_to_1():
     codec = made_up_codec("conv_autoencoder")
-    with pytest.raises(
-        CodecError, match=r"was not trained for qualities, it has steps from 0 \(finest\) to \d+; pass step"
-    ):
-        codec.encode(MIXED[0], quality=1)
+    count = len(codec.frozen.levels)
+    assert codec.frozen.qualities == tuple(range(count, 0, -1))
+    sizes = [len(codec.encode(MIXED[0], quality=quality)) for quality in (1, count)]
+    assert sizes[0] < sizes[1]
+    assert codec.encode(MIXED[0], quality=count) == codec.encode(MIXED[0], step=0)
 
 
 @ALL
@@ -289,12 +290,12 @@ def test_targets_out_of_reach_name_the_image(kind):
     few = len(codec.encode(images[0], step=8))
     assert len(codec.encode(images[1], step=8)) > few
     with pytest.raises(
-        CodecError, match=f"image 1 takes more than {few} bytes even at the coarsest step; allow it more"
+        CodecError, match=f"image 1 takes more than {few} bytes even at the lowest quality; allow it more"
     ):
         pack_to_bytes(codec, images, few)
     with pytest.raises(CodecError, match="second takes more than"):
         pack_to_bytes(codec, images, few, ["first", "second"])
-    with pytest.raises(CodecError, match=r"image \d stays below 99 dB even at the finest step; ask for less"):
+    with pytest.raises(CodecError, match=r"image \d stays below 99 dB even at the highest quality; ask for less"):
         pack_to_psnr(codec, images, 99)
     with pytest.raises(CodecError, match=r"(first|second) stays below 99 dB"):
         pack_to_psnr(codec, images, 99, ["first", "second"])

@@ -79,7 +79,9 @@ def test_odd_images_come_back_in_their_size(run_command, tmp_path):
     folder = tmp_path / "odd"
     folder.mkdir()
     seen = odd_images(folder)
-    code, _, err = run_command("compress", "latest", folder, "-o", tmp_path / "small", "--step", 0)
+    code, _, err = run_command(
+        "compress", "latest", folder, "-o", tmp_path / "small", "--quality", len(Codec.load("latest").frozen.levels)
+    )
     assert code == 0, err
     assert run_command("decompress", tmp_path / "small", "-o", tmp_path / "back")[0] == 0
     codec = Codec.load("latest")
@@ -117,11 +119,11 @@ def test_existing_files_stay_unless_forced(run_command, trained, tmp_path):
     target = tmp_path / "one.kae"
     assert run_command("compress", "latest", image, "-o", target)[0] == 0
     before = target.read_bytes()
-    code, _, err = run_command("compress", "latest", image, "-o", target, "--step", 3)
+    code, _, err = run_command("compress", "latest", image, "-o", target, "--quality", 2)
     assert code == 2
     assert "one.kae would be overwritten; pass --force" in err
     assert target.read_bytes() == before
-    assert run_command("compress", "latest", image, "-o", target, "--step", 3, "--force")[0] == 0
+    assert run_command("compress", "latest", image, "-o", target, "--quality", 2, "--force")[0] == 0
     assert target.read_bytes() != before
     assert run_command("decompress", target, "-o", tmp_path / "one.png")[0] == 0
     code, _, err = run_command("decompress", target, "-o", tmp_path / "one.png")
@@ -136,6 +138,7 @@ def test_inspect_says_what_is_in_a_file(run_command, trained, tmp_path):
     assert code == 0, err
     found = json.loads(out)
     [row] = found["images"]
+    assert row["quality"] == Codec.load("latest").frozen.qualities[unpack((tmp_path / "one.kae").read_bytes()).step]
     assert found["bytes"] == row["bytes"] == (tmp_path / "one.kae").stat().st_size
     assert (row["height"], row["width"], row["channels"]) == (32, 32, 1)
     assert sum(row["bits_per_channel"]) == pytest.approx(row["estimated_bits"], abs=0.1)
@@ -151,9 +154,10 @@ def test_freeze_shows_the_ladder(run_command):
     code, out, err = run_command("freeze", "latest", "--json")
     assert code == 0, err
     rows = json.loads(out)
-    assert [row["step"] for row in rows] == list(range(len(rows)))
+    assert [row["quality"] for row in rows] == list(range(1, len(rows) + 1))
     assert sum(row["default"] for row in rows) == 1
-    assert rows[0]["bits_per_pixel"] > rows[-1]["bits_per_pixel"]
+    assert rows[0]["bits_per_pixel"] < rows[-1]["bits_per_pixel"]
+    assert rows[0]["psnr"] < rows[-1]["psnr"]
     assert "default" in run_command("freeze", "latest")[1]
 
 
@@ -168,10 +172,10 @@ def test_freeze_shows_the_ladder(run_command):
         (("decompress", "{empty}"), "empty.kae is empty"),
         (("decompress", "{photo}"), "is not a .kae file"),
         (("compress", "latest", "{empty}"), "empty.kae is empty"),
-        (("compress", "latest", "{photo}", "--step", "99"), "step 99 is out of range"),
+        (("compress", "latest", "{photo}", "--quality", "99"), "quality 99 is out of range"),
         (("compress", "latest", "{folder}"), "holds no files ending in"),
         (("compress", "latest", "{photo}", "{photo}"), "would both be called"),
-        (("rate-distortion", "latest", "--steps", "99"), "step 99 is out of range"),
+        (("rate-distortion", "latest", "--model-qualities", "99"), "quality 99 is out of range"),
     ],
 )
 def test_bad_input_is_one_sentence(run_command, trained, tmp_path, arguments, message):
@@ -200,7 +204,8 @@ def test_rate_distortion_of_a_run_beside_jpeg(run_command, trained, tmp_path):
     found = json.loads(out)
     mine = [row for row in found["points"] if row["codec"] == "ae_baseline"]
     codec = Codec.load("latest")
-    assert [row["quality"] for row in mine] == list(reversed(range(len(codec.frozen.levels))))
+    assert [row["quality"] for row in mine] == list(range(1, len(codec.frozen.levels) + 1))
+    assert mine[0]["bytes_per_image"] < mine[-1]["bytes_per_image"]
     for row in mine:
         assert row["payload_bits_per_pixel"] < row["bits_per_pixel"]
         assert row["payload_bits_per_pixel"] == pytest.approx(row["estimated_bits_per_pixel"], rel=0.05, abs=0.02)
@@ -334,7 +339,7 @@ def test_a_quality_picks_the_point_of_the_curve(coded, learned, tmp_path):
         assert code == 0, err
         facts = json.loads(out)
         assert facts["quality"] == float(quality)
-        assert facts["step"] == facts["coarsest_step"]
+        assert facts["lowest_quality"] == facts["quality"]
         sizes.append(facts["bytes"])
     assert sizes[0] < sizes[1] < sizes[2]
     _, out, _ = coded("compress", "latest", learned / "images", "-o", tmp_path / "more", "--quality", "2.5")
@@ -356,12 +361,12 @@ def test_target_bytes_are_kept_by_each_file(coded, learned, tmp_path):
     files = sorted((tmp_path / "out").glob("*.kae"))
     assert len(files) == 30
     assert all(path.stat().st_size <= most for path in files)
-    steps = {unpack(path.read_bytes()).step for path in files}
+    taken = {codec.frozen.qualities[unpack(path.read_bytes()).step] for path in files}
     facts = json.loads(out)
-    assert (facts["step"], facts["coarsest_step"]) == (min(steps), max(steps))
+    assert (facts["lowest_quality"], facts["quality"]) == (min(taken), max(taken))
     code, _, err = coded("compress", "latest", learned / "images", "-o", tmp_path / "few", "--target-bytes", 5)
     assert code == 2
-    assert "error: 000 takes more than 5 bytes even at the coarsest step" in err
+    assert "error: 000 takes more than 5 bytes even at the lowest quality" in err
 
 
 def test_target_psnr_is_reached_by_each_image(coded, learned, tmp_path):
@@ -380,22 +385,20 @@ def test_target_psnr_is_reached_by_each_image(coded, learned, tmp_path):
     assert all(psnr(image, one) >= least for image, one in zip(images, decoded, strict=True))
     code, _, err = coded("compress", "latest", learned / "images", "-o", tmp_path / "far", "--target-psnr", 90)
     assert code == 2
-    assert "000 stays below 90 dB even at the finest step" in err
+    assert "000 stays below 90 dB even at the highest quality" in err
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--quality", "2", "--step", "1"), "--step and --quality each decide the step; pass one of them"),
-        (("--quality", "2", "--target-bytes", "99"), "--quality and --target-bytes each decide the step"),
-        (("--target-bytes", "99", "--target-psnr", "30"), "--target-bytes and --target-psnr each decide the step"),
+        (("--quality", "2", "--target-bytes", "99"), "--quality and --target-bytes each decide the quality"),
+        (("--target-bytes", "99", "--target-psnr", "30"), "--target-bytes and --target-psnr each decide the quality"),
         (("--quality", "9"), "quality 9 is out of range"),
         (("--quality", "0.5"), "has qualities from 1 (fewest bits) to 3"),
         (("--target-bytes", "0"), "--target-bytes 0 holds no file; it is at least 1"),
-        (("--step", "9"), "step 9 is out of range; the ladder goes from 0 (finest) to 8"),
     ],
 )
-def test_steps_that_are_not_there_are_one_sentence_and_write_nothing(coded, learned, tmp_path, options, message):
+def test_qualities_that_are_not_there_are_one_sentence_and_write_nothing(coded, learned, tmp_path, options, message):
     code, _, err = coded("compress", "latest", learned / "images", "-o", tmp_path / "out", *options)
     assert code == 2
     assert message in err

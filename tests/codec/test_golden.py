@@ -49,7 +49,7 @@ def test_a_model_written_then_decodes_its_files_to_the_same_pixels(place, tmp_pa
 
 def test_frozen_anew_a_model_has_the_same_tables_but_for_rounding(place):
     codec = Codec.load(place)
-    lambdas = LAMBDAS if codec.frozen.qualities else ()
+    lambdas = LAMBDAS if codec.model.has_entropy_model else ()
     anew = freeze(Network(codec.model), smooth_images(60), lambdas=lambdas)
     assert (anew.default, anew.weights, anew.qualities) == (
         codec.frozen.default,

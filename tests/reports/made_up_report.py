@@ -153,7 +153,7 @@ def rate_content():
     classical = (("jpeg", 17.0), ("webp", 19.0), ("avif", 20.5))
 
     return RateContent(
-        "361 test images of photos",
+        "ffhq test, 14,000 images; classical codecs at best effort",
         (*points("ae_l2", 20.0, True), *(one for codec, low in classical for one in points(codec, low, False))),
         (
             BdRate("ae_l2", "jpeg", "psnr", -41.2, (21.0, 33.5)),

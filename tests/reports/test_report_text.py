@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -146,6 +147,10 @@ def test_the_answer_of_a_run_tells_quality_noise_and_bits():
         "Its files take 0.600 bits per pixel at 31.63 dB; at equal PSNR 41 % fewer bits than jpeg, 12 % more bits than "
         "avif."
     )
+    # What other images took, or a part of them, is no companion of these scores.
+    content = single_run(hostile=False)
+    for title in ("folder:other, 14,000 images; classical", "ffhq test, 90 images", "ffhq validation, 14,000 images"):
+        assert answer(replace(content, rates=(replace(content.rates[0], title=title),))) == (quality, noisy)
     assert answer(single_run("ae"))[1].endswith("the model takes away more noise than it takes from the image.")
 
 

@@ -19,9 +19,10 @@ def comparisons(content: ReportContent) -> list[Any]:
     if not study or not study.comparisons:
         return []
     introduction = (
-        f"Along {study.comparisons_along}, each level against the first, all else equal, on the same images. A "
-        "coloured triangle is a difference that holds after Holm’s correction over the comparisons of its question (up "
-        f"to {study.family}); everything gray is not ranked. The order is the study’s own, never that of size."
+        f"Along {', '.join(study.comparisons_along)}, each level against the first, all else equal, on the same "
+        "images. A coloured triangle is a difference that holds after Holm’s correction over the comparisons of its "
+        f"question (up to {study.family}); everything gray is not ranked. The order is the study’s own, never that of "
+        "size."
     )
     blocks: list[Any] = [Paragraph(introduction)]
     for place, axis in enumerate(in_order(one.axis for one in study.comparisons)):

@@ -103,8 +103,7 @@ class ProcessEngine:
 
     def __call__(self, jobs: Sequence[Job], on_event: Callable[[Event], None]) -> dict[str, Outcome]:
         """Run every job; see the package."""
-        # By backend, so that workers seldom change it.
-        waiting = sorted(jobs, key=lambda job: job.backend)
+        waiting = list(jobs)
         outcomes: dict[str, Outcome] = {}
         attempts: dict[str, int] = {}
         pool = [_Worker(place, self.workers, self.serve) for place in range(min(self.workers, len(waiting)))]

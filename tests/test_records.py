@@ -62,3 +62,11 @@ def test_examples_come_back_and_those_of_the_first_version_are_read(tmp_path):
     }
     images = dict.fromkeys(("original", "given", "reconstruction"), np.zeros((2, 2, 1), "uint8"))
     assert Example.from_dict(first | images).metrics == {"psnr": 20, "ssim": 0.5}
+
+
+def test_studies_of_earlier_versions_name_their_axes_in_one_text():
+    record = study().study
+    plain = through_json(record)
+    assert plain["comparisons_along"] == ["regulariser"]
+    older = StudyRecord.from_dict(plain | {"comparisons_along": "regulariser, training"})
+    assert older.comparisons_along == ("regulariser", "training")

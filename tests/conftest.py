@@ -53,7 +53,7 @@ def pytest_addoption(parser):
 BACKEND_FREE = {
     *("recipe", "reports", "test_docs.py", "test_imports.py", "test_records.py"),
     *(f"bench/test_{name}.py" for name in ("compressai", "speed")),
-    *(f"cli/test_{name}.py" for name in ("bad_input", "console", "study")),
+    *(f"cli/test_{name}.py" for name in ("bad_input", "console", "help", "study")),
     *(f"codec/test_{name}.py" for name in ("container", "entropy_coder", "quantizer", "tables")),
     *(f"data/test_{name}.py" for name in ("cache", "images", "photos", "sources", "splits")),
     *(f"evaluation/test_{name}.py" for name in ("compare", "statistics")),

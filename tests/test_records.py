@@ -80,3 +80,11 @@ def test_a_damaged_record_is_named(text, fault, tmp_path):
     path.write_text(text)
     with pytest.raises(RunError, match=rf"scores\.json cannot be read, .*{fault}.*; evaluate again$"):
         read_json(path, list[Score], cure="evaluate again")
+
+
+def test_studies_of_earlier_versions_name_their_axes_in_one_text():
+    record = study().study
+    plain = through_json(record)
+    assert plain["comparisons_along"] == ["regulariser"]
+    older = StudyRecord.from_dict(plain | {"comparisons_along": "regulariser, training"})
+    assert older.comparisons_along == ("regulariser", "training")

@@ -1,13 +1,21 @@
 import csv
+import io
 import json
 import re
 import shutil
+import zipfile
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kerasae.api import train_run
+from kerasae.codec import Frozen
+from kerasae.errors import ModelError, RunError
+from kerasae.models import build_model
 from kerasae.recipes import load_recipe
 from kerasae.training import list_runs, load_run
+from kerasae.training.callbacks import _smaller
 from tests.conftest import once, smooth_images, write_images
 
 
@@ -136,6 +144,100 @@ def test_runs_lists_and_shows(kerasae, trained):
     assert "741 parameters" in out
     code, out, _ = kerasae("runs", "--json")
     assert json.loads(out)[0]["name"] == trained.name
+
+
+def test_runs_are_sorted_by_any_column_and_a_damaged_one_is_passed_over(kerasae, trained, tmp_path):
+    second = tmp_path / "runs" / "other-0a0b0c0d-torch-0"
+    shutil.copytree(trained.folder, second)
+    for name, change in (("run.json", {"name": second.name}), ("scores.json", None)):
+        plain = json.loads((second / name).read_text())
+        if change:
+            plain |= change
+        else:
+            for row in plain:
+                row["psnr"]["mean"] += 10
+        (second / name).write_text(json.dumps(plain))
+    (second / "codec.npz").unlink()
+    (tmp_path / "runs" / "broken-run").mkdir()
+    (tmp_path / "runs" / "broken-run" / "run.json").write_text("[1, 2")
+    code, out, err = kerasae("runs", "--sort", "psnr", "--json")
+    assert code == 0
+    assert "broken-run" in err
+    first, last = json.loads(out)
+    assert [first["name"], last["name"]] == [second.name, trained.name]
+    score = next(score for score in trained.scores() if score.split == "test" and not score.sigma)
+    assert (last["psnr"], last["ssim"]) == (score.psnr.mean, score.ssim.mean)
+    # Under the frozen tables; an autoencoder without them has no estimate.
+    frozen = Frozen.load(trained.folder / "codec.npz")
+    assert last["bits_per_pixel"] == frozen.bits_per_pixel[frozen.default]
+    assert first["bits_per_pixel"] is None
+    assert json.loads(kerasae("runs", "--sort", "bits_per_pixel", "--json")[1])[0]["name"] == trained.name
+    assert f"{score.psnr.mean:.2f}" in kerasae("runs")[1]
+    code, _, err = kerasae("runs", "--sort", "pnsr")
+    assert code == 2
+    assert "--sort 'pnsr' is not a column, did you mean 'psnr'?" in err
+    # The two side by side, as a figure too.
+    code, out, err = kerasae("runs", "compare", trained.name, second.name)
+    assert code == 0, err
+    [path] = re.findall(r"figure: (\S+\.png)", out)
+    assert Path(path).read_bytes().startswith(b"\x89PNG")
+
+
+def test_damaged_files_are_named_in_one_sentence(trained):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
+    path = next((trained.folder / "evaluations").iterdir())
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("names.npy", header.getvalue())
+    (trained.folder / "history.csv").write_text("epoch,loss\n1,much\n")
+    (trained.folder / "examples.npz").write_bytes(b"PK\x03\x04 no")
+    (trained.folder / "codec.npz").write_bytes(b"no")
+    split, sigma = re.fullmatch(r"(\w+)_sigma_(.+)_seed_0", path.stem).groups()
+    reads = {
+        path.name: lambda: trained.image_scores(split=split, sigma=float(sigma)),
+        "history.csv": trained.history,
+        "examples.npz": trained.examples,
+        "codec.npz": trained.measured,
+    }
+    for name, read in reads.items():
+        with pytest.raises(RunError, match=re.escape(name)):
+            read()
+
+
+def test_a_model_that_is_another_s_is_refused(trained, tmp_path):
+    import keras
+
+    path = trained.folder / "model.keras"
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(path)
+    with pytest.raises(ModelError, match=r"model\.keras holds a Sequential, which is no model of kerasae's"):
+        trained.load_model()
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ModelError, match=r"model\.keras cannot be loaded"):
+        trained.load_model()
+    larger = ["data.image_size=32", "model.filters=[9,5]"]
+    build_model(load_recipe("ae_baseline", set=larger)).save(path)
+    with pytest.raises(RunError, match=r"model\.keras is the model of another run: it has .* parameters, that of"):
+        trained.load_model()
+
+
+def test_a_recipe_s_whole_name_wins_over_the_beginning_of_another(trained, tmp_path):
+    shutil.copytree(trained.folder, tmp_path / "runs" / "ae_noise_more-0a0b0c0d-torch-0")
+    assert load_run("ae_noise", tmp_path / "runs").name == trained.name
+    with pytest.raises(RunError, match="could be any of"):
+        load_run("ae_n", tmp_path / "runs")
+
+
+@pytest.mark.parametrize(("name", "format"), [("r.pdf", ()), ("r", ()), ("r.md", ("--format", "html"))])
+def test_a_report_under_another_ending_is_refused(kerasae, trained, tmp_path, name, format):
+    code, _, err = kerasae("report", "latest", "-o", tmp_path / name, *format)
+    assert code == 2
+    assert re.search(r"name a file that ends in \.html, \.htm", err)
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(("rate", "advice"), [(1000.0, 1e-3), (5e-3, 5e-4), (1e-3, 1e-4), (0.0, 1e-4)])
+def test_the_learning_rate_to_try_after_a_divergence_is_a_usual_one(rate, advice):
+    assert _smaller(rate) == pytest.approx(advice)
 
 
 @once

@@ -423,3 +423,18 @@ def test_the_other_commands_know_a_learned_codec(coded, learned, tmp_path):
     assert coded("runs", "show", "latest")[0] == 0
     code, out, err = coded("noise-sweep", "latest", "--sigmas", "0,0.1", "--json")
     assert code == 0, err
+
+
+def test_names_in_an_archive_do_not_reach_the_terminal_as_they_are(run_command, trained, tmp_path):
+    codec = Codec.load("latest")
+    hostile = "a\x1b]0;owned\x07\x1b[2J\nerror: b"
+    image = smooth_images(1)[0]
+    (tmp_path / "all.kae").write_bytes(pack_archive({hostile: codec.pack([image])[0], "b": codec.pack([image])[0]}))
+    for command in (("inspect", tmp_path / "all.kae"), ("decompress", tmp_path / "all.kae", "-o", tmp_path / "back")):
+        code, out, err = run_command(*command)
+        assert code == 0, err
+        assert "\x1b" not in out + err
+    code, _, err = run_command("decompress", tmp_path / "all.kae", "-o", tmp_path / "back")
+    assert code == 2
+    assert "\\x1b]0;owned\\x07" in err
+    assert "\x1b" not in err

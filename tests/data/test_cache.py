@@ -167,3 +167,13 @@ def test_file_states_tell_changed_files(tmp_path):
     assert len({before, touched, file_states(tmp_path, ["a"])}) == 3
     with pytest.raises(DataError, match="gone cannot be read"):
         file_states(tmp_path, ["gone"])
+
+
+def test_files_are_for_those_whom_the_umask_lets_in(own_cache):
+    before = os.umask(0o007)
+    try:
+        get(Source())
+        assert {oct(path.stat().st_mode & 0o777) for path in own_cache.iterdir()} == {"0o660"}
+        assert oct(own_cache.stat().st_mode & 0o007) == "0o0"
+    finally:
+        os.umask(before)

@@ -1,5 +1,6 @@
 """The sources together: light to import, a card each; folders and FFHQ in the layouts in which people have them."""
 
+import re
 from importlib import import_module
 
 import numpy as np
@@ -115,6 +116,17 @@ def test_labels_that_do_not_serve(image_folder, labels, message):
     write_labels(image_folder, labels)
     with pytest.raises(DataError, match=message):
         load_images(data(image_folder, group_column="person"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"root:x:0:secret,words\n", b"file,person\nsecret,words\nsecret,others\n", b"secret\xff"]
+)
+def test_what_a_file_of_labels_holds_is_never_printed(image_folder, content):
+    (image_folder / "labels.csv").write_bytes(content)
+    with pytest.raises(DataError) as refused:
+        load_images(data(image_folder, group_column="person"))
+    assert "labels.csv" in str(refused.value)
+    assert not {"secret", "words", "others"} & {*re.findall(r"\w+", str(refused.value))}
 
 
 def test_missing_and_unreadable_labels(image_folder):

@@ -89,6 +89,18 @@ WRONG = {
     "noise.sigma=2": "noise.sigma = 2 is out of range; it must be at most 1",
     "regularizer.l2=-1": "regularizer.l2 = -1 is out of range; it must be at least 0",
     "objective.likelihood=unit": r"\[objective\] is for variational models",
+    "training.epochs=1000001": "training.epochs = 1000001 is out of range; it must be at most 1000000",
+    "training.batch_size=65537": "it must be at most 65536",
+    "training.devices=1000000": "training.devices = 1000000 is out of range; it must be at most 1024",
+    "training.learning_rate=1e31": "it must be at most 1e\\+30",
+    "training.checkpoint_seconds=1e7": "it must be at most 1000000.0",
+    "data.limit=1000000001": "it must be at most 1000000000",
+    "regularizer.l1=1e31": "it must be at most 1e\\+30",
+    "model.filters=[1,1,1,1,1,1,1]": "it must be length at most 6",
+    "model.kind=[1]": r"model.kind = \[1\] is not a choice",
+    f"training.epochs=0x{'f' * 5000}": "training.epochs = a value too large to write is out of range",
+    f"training.epochs={'9' * 5000}": "training.epochs = '9{199}… is a str; it must be a whole number",
+    f"training.epochs={'[' * 5000}": r"training.epochs = '\[{199}… is a str",
     "name=other": "is not of the form section.key=value",
     "epochs": "is not of the form section.key=value, such as training.epochs=20",
 }
@@ -110,6 +122,8 @@ FILES = {
     "model = 3\n": r"model",
     MINIMAL + "[noise]\nsigma = '0.1'\n": "noise.sigma = '0.1' is a str; it must be a number",
     MINIMAL + "training = 3\n": "training",
+    f"a = {'[' * 5000}{']' * 5000}\n": "mine.toml has brackets or keys nested too deep to be a recipe",
+    f"a = {'9' * 5000}\n": "mine.toml is not valid TOML",
     '[noise_sweep]\nrecipes = ["ae_l1"]\n': "is a noise sweep, not a training recipe; run it with: kerasae noise-sweep",
 }
 

@@ -11,6 +11,12 @@ from tests.studies.made_up import STUDY, write_study
     ("old", "new", "says"),
     [
         ("seeds = [0, 1]", "seeds = [0, 0]", "seeds = .* names a seed twice"),
+        (
+            "seeds = [0, 1]",
+            f"seeds = {[*range(1001)]}",
+            r"seeds = \[0, 1, .*… is out of range; it must be length at most 1000",
+        ),
+        ("seeds = [0, 1]", "cpus = 1e9", "cpus = 1000000000.0 is out of range; it must be at most 4096"),
         ("seeds = [0, 1]", "seeds = []", "study: seeds = .* length at least 1"),
         ("sigmas = [0.0, 0.1]", "sigmas = [0.0, 2]", "sigmas = .* value out of range"),
         ("sigmas = [0.0, 0.1]", "sigmas = [0.0]\ncompare_sigmas = [0.1]", "compare_sigmas has 0.1, which is not among"),

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
+from kerasae.records import ComparedScore, Difference, RunComparison
 from kerasae.reports import (
     crop_sheet,
     figures,
@@ -18,6 +19,7 @@ from kerasae.reports import (
     pictures,
     rate_distortion,
     reconstruction_grid,
+    run_comparison,
 )
 from kerasae.reports.figures import spread
 from kerasae.reports.pictures import error_of, heat_levels, heat_palette
@@ -256,3 +258,27 @@ def test_a_crop_sheet_shows_the_middle_of_large_images(written):
     assert [text.get_text() for text in figure.texts if text.get_text()] == ["photos", "original", "jpeg\n900 bytes"]
     for picture in (large, small):
         assert len(shown_at(figure.pixels, enlarged(picture[86:214, 86:214] / 255, 2))) == 1
+
+
+def test_the_line_of_doing_nothing_is_seen_from_end_to_end(written):
+    psnr = panels(written(noise_sweep, sweep(), "sweep"))["PSNR, dB"]
+    low, high = psnr.get_ylim()
+    assert all(low <= value <= high for value in psnr.lines[-1].get_ydata())
+
+
+def test_compared_runs_are_drawn_with_their_means_and_their_differences(written):
+    means = [score("a", psnr=20.0), score("b", psnr=22.0)]
+    difference = {"psnr": Difference(2.0, 1.5, 2.5), "ssim": Difference(0.05)}
+    comparison = RunComparison(
+        ("a", "b"), {}, (ComparedScore(means[0]), ComparedScore(means[1], "latents", 9, difference)), ()
+    )
+    shown = panels(written(run_comparison, comparison))
+    assert next(iter(shown)) == "PSNR, dB, mean"
+    mean, less = shown["PSNR, dB, mean"], shown["PSNR, dB, less that of A"]
+    assert [label.get_text() for label in mean.get_yticklabels()] == ["test, clean", "A", "B"]
+    assert mean.lines[0].get_xdata() == pytest.approx([19.96, 20.05])
+    assert less.lines[0].get_xdata() == pytest.approx([1.5, 2.5])
+    assert less.lines[1].get_marker() == "^"
+    # Without an interval there is nothing to be told apart.
+    assert shown["SSIM, less that of A"].lines[1].get_marker() == "D"
+    assert "MSE, less that of A" not in shown

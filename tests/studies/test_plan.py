@@ -1,10 +1,14 @@
 """From a study recipe to its runs."""
 
+import os
+
 import pytest
 
 from kerasae.errors import RecipeError, StudyError
 from kerasae.recipes import load_study
 from kerasae.studies.plan import plan_study
+from kerasae.studies.results import find_study
+from kerasae.studies.run import total_seconds
 from tests.studies.made_up import STUDY, write_study
 
 
@@ -78,3 +82,46 @@ def test_a_fault_in_a_level_is_named_with_its_levels(tmp_path):
         planned(tmp_path, STUDY + 'backend = "theano"\n')
     with pytest.raises(RecipeError, match="there is no recipe to start from"):
         planned(tmp_path, STUDY.replace('recipe = "ae_baseline"\n', ""))
+
+
+def test_a_grid_beyond_reason_is_counted_and_not_written_out(tmp_path):
+    axes = "".join(f"[axes.a{k}.x]\nnoise.sigma = 0.1\n[axes.a{k}.y]\n" for k in range(40))
+    with pytest.raises(StudyError, match=r"4,398,046,511,104 runs \(41 axes of 2 to 2 levels, 2 seeds\).* most 5,000"):
+        planned(tmp_path, STUDY + "\n" + axes)
+    with pytest.raises(StudyError, match="at most 5,000"):
+        planned(tmp_path, seeds=range(2501))
+
+
+def test_with_two_backends_the_first_seed_still_comes_first(tmp_path):
+    text = STUDY + 'backend = "torch"\n[axes.regularizer.L1]\nregularizer.l1 = 1e-3\n'
+    jobs = [job for job, _ in planned(tmp_path, text).run_jobs().values()]
+    assert [job.recipe["training"]["seed"] for job in jobs] == [0] * 3 + [1] * 3
+    assert [job.backend for job in jobs] == ["jax", "jax", "torch"] * 2
+
+
+@pytest.mark.parametrize(
+    ("workers", "seconds"),
+    [
+        (1, 10 + 20 + 4 * 3 + 2 * 5),  # each kind is met once
+        (2, (2 * 10 + 2 * 20 + 4 * 3 + 2 * 5) / 2),
+        (100, 20 + 5),  # no run is shared: the longest with its start
+    ],
+)
+def test_the_time_of_a_study_is_that_of_its_runs_and_what_each_worker_does_once(workers, seconds):
+    kinds = {"small": [3.0] * 4, "large": [5.0] * 2}
+    assert total_seconds(kinds, {"small": 10.0, "large": 20.0}, workers) == pytest.approx(seconds)
+    assert total_seconds({}, {}, workers) == 0
+
+
+def test_a_study_that_is_spelled_out_wins_over_one_that_is_only_begun(tmp_path):
+    for place, name in enumerate(("study-reg-0123abcd", "study-reg_strength-4567cdef", "reg_run-0a0b-jax-0")):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / ("run.json" if name.endswith("-0") else "study.json")
+        path.write_text("{}")
+        os.utime(path, (place, place))
+    assert find_study("reg", tmp_path).name == "study-reg-0123abcd"
+    assert find_study("reg_s", tmp_path).name == "study-reg_strength-4567cdef"
+    assert find_study("study-reg-0123abcd", tmp_path).name == "study-reg-0123abcd"
+    assert find_study("re", tmp_path).name == "study-reg_strength-4567cdef"
+    for name in ("latest", "reg_run", "reg_run-0a0b-jax-0"):
+        assert find_study(name, tmp_path) is None

@@ -61,3 +61,8 @@ def test_workers_have_equal_shares_of_the_cores_and_none_in_common(monkeypatch):
 
 def test_nothing_to_do_starts_nothing():
     assert run([]) == ({}, [])
+
+
+def test_jobs_begin_in_the_order_they_have_whatever_their_backends():
+    _, events = run([job("a", "torch"), job("b", "jax"), job("c", "torch")], workers=1)
+    assert [event.job for event in events if event.kind == "started"] == ["a", "b", "c"]

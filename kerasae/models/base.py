@@ -75,6 +75,13 @@ class Autoencoder(Step, keras.Model):
         self.bottleneck = bottleneck if bottleneck is not None else IdentityBottleneck(name="bottleneck")
         self.decoder = decoder
         self._form = (takes_any_size, stride)
+        if stride is not None and any(side and (stride < 1 or side % stride) for side in self.image_shape[:2]):
+            raise ModelError(
+                f"stride = {stride} does not divide the sides of the images that {type(self).__name__} takes, "
+                f"{self.image_shape}; leave it out, and it is found out from the networks"
+            )
+        if None in self.image_shape:
+            self._spatial_form()  # asked now, since nothing else says whether open sides come back as they were
         self._loss = None
         terms = ("loss", "distortion", "rate", "penalty", "mse", *self.extra_terms)
         self.trackers = {name: keras.metrics.Mean(name=name) for name in terms}

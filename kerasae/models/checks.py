@@ -22,9 +22,9 @@ def check_networks(encoder, decoder, image_shape, *, outputs: int, kind: str):
             f"the encoder of {kind} takes inputs of shape {image_shape}; it must take images, (height, width, "
             "channels) with the channels given: start it with keras.Input((128, 128, 1)), or None for open sides"
         )
-    encoded = _called(encoder, image_shape, "encoder", "images")
+    encoded = _called(encoder, image_shape, f"the encoder of {kind}", "images")
     latents = _latents(encoded, outputs, kind)
-    reconstructed = _called(decoder, latents, "decoder", "latents")
+    reconstructed = _called(decoder, latents, f"the decoder of {kind}", "what the encoder gives, latents")
     if not _is_one(reconstructed) or not _agree(tuple(reconstructed.shape[1:]), image_shape):
         found = tuple(reconstructed.shape[1:]) if _is_one(reconstructed) else f"{len(reconstructed)} outputs"
         raise ModelError(
@@ -47,14 +47,15 @@ def _input_shape(encoder, kind: str):
     return shape[1:]
 
 
-def _called(part, shape, role: str, what: str):
+def _called(part, shape, name: str, what: str):
     try:
         return part(keras.Input(shape))
     except ModelError:
         raise
     except (ValueError, TypeError) as error:
         raise ModelError(
-            f"the {role} does not take {what} of shape {shape}: {str(error).strip().splitlines()[0]}"
+            f"{name} does not take {what} of shape {shape}: start it with keras.Input({shape}). Keras says: "
+            f"{str(error).strip().splitlines()[0]}"
         ) from None
 
 

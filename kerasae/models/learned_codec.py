@@ -70,7 +70,7 @@ class LearnedCodec(Autoencoder):
     ):
         settings = {
             "entropy": entropy,
-            "lambdas": tuple(float(one) for one in lambdas),
+            "lambdas": _as_numbers(lambdas),
             "distortion": distortion,
             "quantization": quantization,
             "density": density,
@@ -221,6 +221,13 @@ class LearnedCodec(Autoencoder):
         return super().get_config() | own | {"regularizer": keras.regularizers.serialize(self.regularizer)}
 
 
+def _as_numbers(lambdas) -> tuple[float, ...]:
+    try:
+        return tuple(float(one) for one in lambdas)
+    except (TypeError, ValueError):
+        raise ModelError(f"lambdas = {lambdas!r} must be a list of numbers, one per quality level") from None
+
+
 def _check(settings: dict) -> None:
     allowed = {
         "entropy": ENTROPY_MODELS,
@@ -237,6 +244,8 @@ def _check(settings: dict) -> None:
     if settings["hyper_channels"] % 16:
         # The file format lays them out over 4×4 blocks of latent positions.
         raise ModelError(f"hyper_channels = {settings['hyper_channels']} must be a multiple of 16")
+    if settings["hyper_width"] < 1:
+        raise ModelError(f"hyper_width = {settings['hyper_width']} must be at least 1")
 
 
 def _latent_channels(encoder) -> int:

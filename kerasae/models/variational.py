@@ -40,9 +40,9 @@ class VariationalAutoencoder(Autoencoder):
         seed: int = 0,
         **kwargs,
     ):
-        if beta < 0 or likelihood not in ("unit", "calibrated"):
+        if not isinstance(beta, int | float) or beta < 0 or likelihood not in ("unit", "calibrated"):
             raise ModelError(
-                f"beta = {beta!r} and likelihood = {likelihood!r}; beta is at least 0, a likelihood 'unit' or "
+                f"beta = {beta!r} and likelihood = {likelihood!r}; beta is a number of at least 0, a likelihood 'unit' or "
                 "'calibrated'"
             )
         self.beta = float(beta)

@@ -27,6 +27,12 @@ def pair(shape=(32, 32, 1), channels=4, **settings):
     return encoder, keras.Model(latents, x)
 
 
+def stretched(stride):
+    """Return a decoder of any size that gives ``stride`` pixels of a side per latent position."""
+    latents = keras.Input((None, None, 4))
+    return keras.Model(latents, layers.Conv2DTranspose(1, 3, strides=stride, padding="same")(latents))
+
+
 def vae_pair(shape=(32, 32, 1), latents=5):
     images = keras.Input(shape)
     x = layers.Flatten()(images)
@@ -151,12 +157,18 @@ WRONG = {
     ),
     "other latents": (
         lambda: kerasae.Autoencoder(pair(channels=4)[0], pair(channels=6)[1]),
-        r"the decoder does not take latents of shape \(8, 8, 4\)",
+        r"the decoder of Autoencoder does not take what the encoder gives, latents of shape \(8, 8, 4\): start it with",
     ),
     "other images": (
         lambda: kerasae.Autoencoder(pair()[0], keras.Sequential([keras.Input((8, 8, 4)), layers.Conv2D(1, 1)])),
         r"the decoder of Autoencoder gives \(8, 8, 1\) for latents of shape \(8, 8, 4\); it must give images of the",
     ),
+    "open sides": (
+        lambda: kerasae.Autoencoder(pair((None, None, 1))[0], stretched(2)),
+        "leave the size of images open, but at 260×264 pixels the decoder does not give back the size",
+    ),
+    "a stride": (lambda: kerasae.Autoencoder(*pair(), stride=3), "stride = 3 does not divide the sides"),
+    "one lambda": (lambda: kerasae.LearnedCodec(*pair(), lambdas=0.1), "lambdas = 0.1 must be a list of numbers"),
     "one output": (
         lambda: kerasae.VariationalAutoencoder(*pair()),
         "must give mean and log variance, two tensors of one shape; it gives one tensor of shape",

@@ -5,7 +5,13 @@ from typing import Annotated
 import typer
 
 Data = Annotated[
-    str | None, typer.Option("--data", help="Images: photos, folder:PATH, ffhq:PATH or tfds:NAME.", metavar="SPEC")
+    str | None,
+    typer.Option(
+        "--data",
+        help="Images: photos, folder:PATH, ffhq:PATH or tfds:NAME. Those of another size than the recipe's image_size "
+        "are cut to a square and resized; with data.fit = patches, squares are cut out of them as they are.",
+        metavar="SPEC",
+    ),
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Epochs, instead of the recipe's.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Training seed, instead of the recipe's.")]

@@ -23,11 +23,14 @@ class Remarks:
     """What is worth saying of image files once they are read; may be shared by threads."""
 
     def __init__(self):
+        self._resized: dict[str, str] = {}
         self._turned: dict[str, str] = {}
         self._profiles: dict[str, str] = {}
 
-    def look(self, image: Image.Image, name: str) -> None:
-        """Take note of what a file says beside its pixels."""
+    def look(self, image: Image.Image, name: str, image_size: int | None) -> None:
+        """Take note of what a file says beside its pixels, and whether it is brought to another size."""
+        if image_size is not None and image.size != (image_size, image_size):
+            self._resized[name] = f" of {image.width}×{image.height}"
         if image.getexif().get(_EXIF_ORIENTATION, 1) in range(2, 9):
             self._turned[name] = ""
         profile = _profile_name(image.info.get("icc_profile"))
@@ -37,6 +40,11 @@ class Remarks:
     def sentences(self) -> tuple[str, ...]:
         """Return a sentence for each kind of thing that was met, naming the first file."""
         met = (
+            (
+                self._resized,
+                "cut or stretched to a square and resized; a codec for images as they are trains on them as they are "
+                "with --set data.fit=patches",
+            ),
             (self._turned, "turned upright, as the EXIF orientation says"),
             (
                 self._profiles,
@@ -113,7 +121,7 @@ def image_from_bytes(
                     "kerasae reads files with one picture: extract the one you mean"
                 )
             if remarks is not None:
-                remarks.look(image, name)
+                remarks.look(image, name, image_size)
             plain = _plain(ImageOps.exif_transpose(image), channels, name)
     except DataError:
         raise

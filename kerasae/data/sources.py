@@ -124,8 +124,9 @@ _PATCHES_PER_IMAGE = 16
 def image_set(loaded: CachedImages, data: Any, groups: Sequence[str] | None, *, label: str, card: str) -> ImageSet:
     """Return the decoded images, or of those that are whole the patches that ``data`` asks for, as an image set.
 
-    A patch has the name of its image and where it stands in it, as does its group: one image is in one split. Raises
-    ``DataError`` where an image is smaller than a patch and is not to be left out.
+    A patch is called by its image and where it stands in it, or as the image that it is all of. Its group is that of
+    its image, or the image itself: one image is in one split. Raises ``DataError`` where an image is smaller than a
+    patch and is not to be left out.
     """
     if loaded.shapes is None:
         skipped, digest, remarks = loaded.skipped, loaded.digest, loaded.remarks
@@ -147,11 +148,10 @@ def image_set(loaded: CachedImages, data: Any, groups: Sequence[str] | None, *, 
         )
     places = patch_grid(loaded.shapes, size, most=data.patches_per_image or _PATCHES_PER_IMAGE, without=left_out)
     patches = Patches(loaded.images, loaded.shapes, places, size)
-    counts = np.bincount(places[:, 0])
     names, of_image = [], []
     for image, top, left in places.tolist():
         name = loaded.names[image]
-        names.append(f"{name}/y{top:04d}x{left:04d}" if counts[image] > 1 else name)
+        names.append(name if loaded.shapes[image][:2] == (size, size) else f"{name}/y{top:04d}x{left:04d}")
         of_image.append(name if groups is None else groups[image])
     remark = (
         f"{len(names):,} patches of {size}×{size} pixels from {len(loaded.names) - len(left_out):,} images at their "

@@ -103,7 +103,7 @@ class FolderData(ImageSource):
 
     loader = "kerasae.data.sources:load_folder"
     asked_for = "--data folder:PATH"
-    about = "any folder tree of PNG, JPEG or WebP, split by group where a CSV names one"
+    about = "any folder tree of PNG, JPEG or WebP, resized or in patches; split by group where a CSV names one"
     location = "path"
 
 

@@ -81,6 +81,7 @@ def test_odd_images_come_back_in_their_size(run_command, tmp_path):
     seen = odd_images(folder)
     code, _, err = run_command("compress", "latest", folder, "-o", tmp_path / "small", "--step", 0)
     assert code == 0, err
+    assert "note: 1 image turned upright, as the EXIF orientation says; the first: " in err
     assert run_command("decompress", tmp_path / "small", "-o", tmp_path / "back")[0] == 0
     codec = Codec.load("latest")
     for name, image in seen.items():

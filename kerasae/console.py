@@ -113,7 +113,7 @@ class TrainingProgress:
 
     def note(self, message: str) -> None:
         """Print a line."""
-        self.console.print(message, highlight=False, soft_wrap=True)
+        self.console.print(message, highlight=False, soft_wrap=True, markup=False)
 
     def close(self) -> None:
         """Take the bar away."""

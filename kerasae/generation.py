@@ -186,7 +186,8 @@ def _pick(indexes: np.ndarray, seed: int, run: Run, split: str) -> np.ndarray:
 def _read(path: str | Path, run: Run, shape: tuple[int, ...]) -> np.ndarray:
     """Return the image of a file, brought to ``shape`` (height, width, channels) where that is square."""
     height, width, channels = shape
-    size = {"image_size": height, "fit": run.recipe.data.fit} if height == width else {}
+    fit = run.recipe.data.fit
+    size = {"image_size": height, "fit": "crop" if fit == "patches" else fit} if height == width else {}
     image = read_image(path, channels=channels, **size)
     if image.shape != shape:
         raise DataError(

@@ -55,7 +55,7 @@ BACKEND_FREE = {
     *(f"bench/test_{name}.py" for name in ("compressai", "speed")),
     *(f"cli/test_{name}.py" for name in ("bad_input", "console", "help", "study")),
     *(f"codec/test_{name}.py" for name in ("container", "entropy_coder", "quantizer", "tables")),
-    *(f"data/test_{name}.py" for name in ("cache", "images", "photos", "sources", "splits")),
+    *(f"data/test_{name}.py" for name in ("cache", "images", "patches", "photos", "sources", "splits")),
     *(f"evaluation/test_{name}.py" for name in ("compare", "statistics")),
     *("rate_distortion/test_experiment.py", "training/test_tensorboard.py"),
     *(f"studies/test_{name}.py" for name in ("archives", "conclusions", "plan", "process", "run")),

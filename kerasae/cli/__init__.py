@@ -62,7 +62,13 @@ Run = Annotated[
     str, typer.Argument(help="A run: its folder, its name, or latest.", autocompletion=completing(run_names))
 ]
 Data = Annotated[
-    str | None, typer.Option("--data", help="Images: photos, folder:PATH, ffhq:PATH or tfds:NAME.", metavar="SPEC")
+    str | None,
+    typer.Option(
+        "--data",
+        help="Images: photos, folder:PATH, ffhq:PATH or tfds:NAME. Those of another size than the recipe's image_size "
+        "are cut to a square and resized; with data.fit = patches, squares are cut out of them as they are.",
+        metavar="SPEC",
+    ),
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Epochs, instead of the recipe's.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Training seed, instead of the recipe's.")]

@@ -78,6 +78,8 @@ def compress(
             soft_wrap=True,
             markup=False,
         )
+    for remark in done.remarks:
+        err.print(f"note: {remark}", highlight=False, soft_wrap=True, markup=False)
     if json:
         print(json_module.dumps(facts, indent=1))
         return

@@ -15,6 +15,7 @@ from kerasae.codec.codec import Codec, pack_to_bytes, pack_to_psnr
 from kerasae.codec.container import ARCHIVE, Packed, kind_of, pack, pack_archive, unpack, unpack_archive
 from kerasae.codec.frozen import FILE, Frozen, integers_of, quality_in
 from kerasae.data import read_image, write_image
+from kerasae.data.images import Remarks
 from kerasae.errors import CodecError
 from kerasae.files import files_in, replacing
 from kerasae.training import Run, list_runs, runs_folder
@@ -141,7 +142,8 @@ _PIXELS_AT_ONCE = 2**25
 class Compressed:
     """What became of the images: ``bytes_written`` of all files, ``pixels`` and ``escapes`` summed over images.
 
-    ``steps`` are the finest and the coarsest step that was taken.
+    ``steps`` are the finest and the coarsest step that was taken, ``remarks`` sentences on what the files said beside
+    their pixels.
     """
 
     images: int
@@ -151,6 +153,7 @@ class Compressed:
     escapes: int
     steps: tuple[int, int]
     outputs: tuple[Path, ...]
+    remarks: tuple[str, ...] = ()
 
     def as_dict(self, qualities: Sequence[float], seconds: float) -> dict[str, Any]:
         """Return a row fit for JSON; ``qualities`` are those of the frozen model, ``seconds`` what it all took.
@@ -207,8 +210,9 @@ def compress_files(
     gathered: dict[str, Packed] = {}
     done = written = raw = pixels = escapes = 0
     steps: set[int] = set()
+    remarks = Remarks()
     with ThreadPoolExecutor() as pool:
-        for names, images in _batches(paths, pool, channels=codec.channels, gray=gray):
+        for names, images in _batches(paths, pool, channels=codec.channels, gray=gray, remarks=remarks):
             packed = dict(zip(names, packing(images, names), strict=True))
             raw += sum(image.size for image in images)
             pixels += sum(image.shape[0] * image.shape[1] for image in images)
@@ -225,7 +229,8 @@ def compress_files(
     if archive:
         written = _write(out, pack_archive(gathered))
     outputs = (out,) if archive else tuple(targets.values())
-    return Compressed(done, pixels, raw, written, escapes, (min(steps), max(steps)), outputs)
+    extremes = min(steps), max(steps)
+    return Compressed(done, pixels, raw, written, escapes, extremes, outputs, remarks.sentences())
 
 
 def _packing(
@@ -247,7 +252,7 @@ def refuse_existing(targets) -> None:
 
 
 def _batches(
-    paths: dict[str, Path], pool: ThreadPoolExecutor, *, channels: int, gray: bool
+    paths: dict[str, Path], pool: ThreadPoolExecutor, *, channels: int, gray: bool, remarks: Remarks
 ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
     """Yield names and images; the next files are read while a batch is coded, many small ones or a few large."""
     left, waiting, ahead = iter(paths.items()), deque(), _IMAGES_AT_ONCE // 8
@@ -257,7 +262,7 @@ def _batches(
     try:
         while True:
             for name, path in islice(left, max(0, ahead - len(waiting))):
-                waiting.append((name, pool.submit(_read, path, channels, gray)))
+                waiting.append((name, pool.submit(_read, path, channels, gray, remarks)))
             if not waiting:
                 break
             name, future = waiting.popleft()
@@ -277,10 +282,10 @@ def _batches(
             future.cancel()
 
 
-def _read(path: Path, channels: int, gray: bool) -> np.ndarray:
+def _read(path: Path, channels: int, gray: bool, remarks: Remarks) -> np.ndarray:
     if channels == 3:
-        return read_image(path, channels=3)
-    image = read_image(path, channels=None)
+        return read_image(path, channels=3, remarks=remarks)
+    image = read_image(path, channels=None, remarks=remarks)
     if image.shape[-1] == 1:
         return image
     # Gray stored as RGB loses nothing.

@@ -6,6 +6,7 @@ from typing import Literal
 import keras
 import numpy as np
 
+from kerasae.data.cache import Patches
 from kerasae.runtime import load_tensorflow_quietly
 
 
@@ -20,8 +21,9 @@ def epoch_order(count: int, *, seed: int, epoch: int) -> np.ndarray:
 class TrainingFeed:
     """Which images make up which batch of a training run.
 
-    ``images`` is ``(count, height, width, channels)`` uint8, an array or a memory map; ``indexes`` those to train
-    on. Batch ``step`` counts on through the epochs from ``first_epoch``; the last batch of an epoch may be smaller.
+    ``images`` is ``(count, height, width, channels)`` uint8, an array, a memory map or ``Patches``, which are drawn
+    anew in every epoch; ``indexes`` those to train on. Batch ``step`` counts on through the epochs from
+    ``first_epoch``; the last batch of an epoch may be smaller.
     """
 
     def __init__(self, images, indexes, *, batch_size: int, seed: int, first_epoch: int, epochs: int):
@@ -53,7 +55,14 @@ class TrainingFeed:
 
     def batch(self, step: int) -> np.ndarray:
         """Return batch ``step``: ``(batch, height, width, channels)`` uint8."""
-        return np.asarray(self.images[self.chosen(step)])
+        return self.taken(self.chosen(step), step)
+
+    def taken(self, indexes: np.ndarray, step: int) -> np.ndarray:
+        """Return the images at ``indexes`` as batch ``step`` has them: uint8, ``(len(indexes), height, …)``."""
+        if isinstance(self.images, Patches):
+            epoch = self.first_epoch + int(step) // self.steps_per_epoch
+            return self.images.drawn(indexes, seed=self.seed, epoch=epoch)
+        return np.asarray(self.images[indexes])
 
     def dataset(self, kind: Literal["auto", "tf.data", "numpy"]):
         """Return what Keras' ``fit`` takes: ``auto`` is tf.data on TensorFlow and NumPy elsewhere.
@@ -65,11 +74,15 @@ class TrainingFeed:
 
 
 class ValidationFeed(TrainingFeed):
-    """One pass over ``indexes`` in their own order."""
+    """One pass over ``indexes`` in their own order; patches are where they stand by themselves."""
 
     def __init__(self, images, indexes, *, batch_size: int):
         super().__init__(images, indexes, batch_size=batch_size, seed=0, first_epoch=0, epochs=1)
         self._order = (0, self.indexes)
+
+    def taken(self, indexes: np.ndarray, step: int) -> np.ndarray:
+        """Return the images at ``indexes``, the same whatever the step."""
+        return np.asarray(self.images[indexes])
 
 
 class ShardedFeed:
@@ -106,7 +119,7 @@ class ShardedFeed:
         part = filled // self.processes
         own = slice(self.process * part, (self.process + 1) * part)
         weights = (np.arange(filled) < count).astype("float32")
-        return np.asarray(self.images[chosen[own]]), weights[own]
+        return self.feed.taken(chosen[own], step), weights[own]
 
     def dataset(self, kind: Literal["auto", "tf.data", "numpy"]):
         """Return what Keras' ``fit`` takes: batches of ``(images, weights)``."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from kerasae.errors import DataError
 from kerasae.files import partial_file
@@ -16,14 +16,73 @@ from kerasae.files import partial_file
 Fit = Literal["crop", "stretch"]
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _GRAY = ("1", "L", "LA", "La", *_SIXTEEN_BIT)
+_EXIF_ORIENTATION = 0x0112
+
+
+class Remarks:
+    """What is worth saying of image files once they are read; may be shared by threads."""
+
+    def __init__(self):
+        self._resized: dict[str, str] = {}
+        self._turned: dict[str, str] = {}
+        self._profiles: dict[str, str] = {}
+
+    def look(self, image: Image.Image, name: str, image_size: int | None) -> None:
+        """Take note of what a file says beside its pixels, and whether it is brought to another size."""
+        if image_size is not None and image.size != (image_size, image_size):
+            self._resized[name] = f" of {image.width}×{image.height}"
+        if image.getexif().get(_EXIF_ORIENTATION, 1) in range(2, 9):
+            self._turned[name] = ""
+        profile = _profile_name(image.info.get("icc_profile"))
+        if profile and "sRGB" not in profile:
+            self._profiles[name] = f" ({profile})"
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return a sentence for each kind of thing that was met, naming the first file."""
+        met = (
+            (
+                self._resized,
+                "cut or stretched to a square and resized; a codec for images as they are trains on them as they are "
+                "with --set data.fit=patches",
+            ),
+            (self._turned, "turned upright, as the EXIF orientation says"),
+            (
+                self._profiles,
+                "with a colour profile other than sRGB, which is not applied: colours come out off; convert to sRGB "
+                "where that matters",
+            ),
+        )
+        return tuple(
+            f"{len(found):,} image{'s' * (len(found) != 1)} {what}; the first: {min(found)}{found[min(found)]}"
+            for found, what in met
+            if found
+        )
+
+
+def _profile_name(profile: bytes | None) -> str:
+    """Return the name that an ICC profile has of itself; nothing where there is no profile."""
+    if not profile:
+        return ""
+    try:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    # Colour management may be damaged or missing altogether; the picture is read all the same.
+    except Exception:
+        return "an unreadable one"
+    return "".join(letter for letter in name.strip() if letter.isprintable())[:60] or "one without a name"
 
 
 def read_image(
-    path: str | Path, *, image_size: int | None = None, channels: int | None = None, fit: Fit = "crop"
+    path: str | Path,
+    *,
+    image_size: int | None = None,
+    channels: int | None = None,
+    fit: Fit = "crop",
+    remarks: Remarks | None = None,
 ) -> np.ndarray:
     """Return the image in a file as uint8, ``(height, width, channels)``, in [0, 255].
 
-    EXIF orientation is honoured. 16-bit gray is scaled, 65535 becoming 255. Transparent pixels are laid over white.
+    EXIF orientation is honoured, a colour profile is not: ``remarks`` takes note of both. 16-bit gray is scaled, 65535
+    becoming 255. Transparent pixels are laid over white.
     ``channels=1`` takes the luma of a colour image (Pillow's ``L``: 0.299 R + 0.587 G + 0.114 B), ``channels=3``
     repeats gray three times, None keeps what the file has. ``image_size`` and ``fit`` give a square of that many
     pixels: ``crop`` cuts the largest centred square first, ``stretch`` does not cut; resampled with Lanczos, upwards
@@ -39,11 +98,17 @@ def read_image(
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
-    return image_from_bytes(content, name=str(path), image_size=image_size, channels=channels, fit=fit)
+    return image_from_bytes(content, name=str(path), image_size=image_size, channels=channels, fit=fit, remarks=remarks)
 
 
 def image_from_bytes(
-    content: bytes, *, name: str, image_size: int | None = None, channels: int | None = None, fit: Fit = "crop"
+    content: bytes,
+    *,
+    name: str,
+    image_size: int | None = None,
+    channels: int | None = None,
+    fit: Fit = "crop",
+    remarks: Remarks | None = None,
 ) -> np.ndarray:
     """Return what ``read_image`` returns, of a file's content; ``name`` stands in the error."""
     try:
@@ -55,6 +120,8 @@ def image_from_bytes(
                     f"{name} holds {image.n_frames} pictures (an animation or a stack); "
                     "kerasae reads files with one picture: extract the one you mean"
                 )
+            if remarks is not None:
+                remarks.look(image, name, image_size)
             plain = _plain(ImageOps.exif_transpose(image), channels, name)
     except DataError:
         raise
@@ -150,8 +217,8 @@ def _reason(error: Exception) -> str:
 
 
 Progress = Callable[[int, int], None]
-# Bounds what waits in memory, decoded but not yet taken: 512 images of 128×128 RGB are 25 MB.
-_AT_ONCE = 512
+# Bounds what waits in memory, decoded but not yet taken: 512 images of 128×128 RGB are 25 MB, as are 8 of a megapixel.
+_AT_ONCE, _WHOLE_AT_ONCE = 512, 8
 
 
 def decode(
@@ -161,12 +228,15 @@ def decode(
     on_error: Literal["stop", "skip"],
     skipped: list[str],
     progress: Progress | None = None,
+    whole: bool = False,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield ``(name, image)`` in the order of ``names``; ``read`` returns an image or raises ``DataError``.
 
     With ``on_error="skip"`` a broken file is appended to ``skipped`` as ``name: why`` and left out; with ``stop`` the
-    ``DataError`` goes on, saying how to skip. ``progress(done, total)`` is called as the work goes on.
+    ``DataError`` goes on, saying how to skip. ``progress(done, total)`` is called as the work goes on. ``whole`` is for
+    images of their native size, of which fewer may wait in memory.
     """
+    at_once = _WHOLE_AT_ONCE if whole else _AT_ONCE
 
     def attempt(name: str) -> np.ndarray | DataError:
         try:
@@ -175,8 +245,8 @@ def decode(
             return error
 
     with ThreadPoolExecutor(max_workers=min(16, (os.cpu_count() or 1) + 1)) as pool:
-        for start in range(0, len(names), _AT_ONCE):
-            batch = names[start : start + _AT_ONCE]
+        for start in range(0, len(names), at_once):
+            batch = names[start : start + at_once]
             for name, result in zip(batch, pool.map(attempt, batch), strict=True):
                 if not isinstance(result, DataError):
                     yield name, result
@@ -185,4 +255,4 @@ def decode(
                 else:
                     raise DataError(f"{result}; repair or remove it, or leave it out with --set data.on_error=skip")
             if progress is not None:
-                progress(min(start + _AT_ONCE, len(names)), len(names))
+                progress(min(start + at_once, len(names)), len(names))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasae.data.cache import Patches
 from kerasae.data.images import Progress, read_image, shrink
-from kerasae.data.splits import ImageSet, limit_indices
+from kerasae.data.splits import ImageSet, limit_indices, pixel_digest
 from kerasae.errors import DataError
 from kerasae.recipes import PhotosData
 
@@ -173,9 +174,9 @@ PHOTOGRAPHS = (
 def load_photos(data: PhotosData, *, progress: Progress | None = None) -> ImageSet:
     """Return crops of photographs; each photograph's disjoint regions are the groups, so no pixel is in two splits.
 
-    A crop is cut from its region after the region was downsampled by area to one of several scales. Colour uses the
-    colour photographs only. Raises ``DataError`` where ``image_size`` leaves too few regions, or scikit-image lacks a
-    photograph.
+    A crop is cut from its region after the region was downsampled by area to one of several scales; with
+    ``data.fit = "patches"`` training moves it anywhere in there. Colour uses the colour photographs only. Raises
+    ``DataError`` where ``image_size`` leaves too few regions, or scikit-image lacks a photograph.
     """
     wanted = [photograph for photograph in PHOTOGRAPHS if photograph.colour or data.channels == 1]
     with ThreadPoolExecutor(max_workers=4) as pool:
@@ -187,11 +188,14 @@ def load_photos(data: PhotosData, *, progress: Progress | None = None) -> ImageS
     )
     crops = [crops[index] for index in keep]
     by_name = {one.name: image for one, image in pixels.items()}
-    images = _cut(crops, by_name, data.image_size)
+    patches = _patches(crops, by_name, data.image_size)
     if progress is not None:
         progress(len(crops), len(crops))
     names, groups = [crop.name for crop in crops], [crop.group for crop in crops]
-    return ImageSet.of(images, names, groups, label="photos", card="photos")
+    if data.fit == "patches":
+        digest = patches.digest(pixel_digest(patches.pixels))
+        return ImageSet.of(patches, names, groups, label="photos, patches", card="photos", digest=digest)
+    return ImageSet.of(patches[:], names, groups, label="photos", card="photos")
 
 
 def plan_crops(sizes: dict[Photograph, tuple[int, int]], image_size: int) -> list[Crop]:
@@ -228,17 +232,17 @@ def _require_enough(crops: list[Crop], image_size: int) -> None:
         )
 
 
-def _cut(crops: list[Crop], pixels: dict[str, np.ndarray], image_size: int) -> np.ndarray:
-    """Return the crops as ``(count, image_size, image_size, channels)``."""
-    channels = next(iter(pixels.values())).shape[-1]
-    images = np.empty((len(crops), image_size, image_size, channels), np.uint8)
+def _patches(crops: list[Crop], pixels: dict[str, np.ndarray], image_size: int) -> Patches:
+    """Return the crops as patches of the scaled regions."""
     scaled: dict[tuple[str, float], np.ndarray] = {}
-    for place, crop in enumerate(crops):
+    for crop in crops:
         key = (crop.group, crop.scale)
         if key not in scaled:
             box = crop.region
             # Cut first, then downsampled: no pixel from outside the region can leak in.
             region = pixels[crop.photograph][box.top : box.bottom, box.left : box.right]
             scaled[key] = shrink(region, height=crop.height, width=crop.width)
-        images[place] = scaled[key][crop.y : crop.y + image_size, crop.x : crop.x + image_size]
-    return images
+    number = {key: place for place, key in enumerate(scaled)}
+    places = np.array([(number[crop.group, crop.scale], crop.y, crop.x) for crop in crops])
+    flat = np.concatenate([region.reshape(-1) for region in scaled.values()])
+    return Patches(flat, [region.shape for region in scaled.values()], places, image_size)

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasae.data.cache import CachedImages, cached, file_states
-from kerasae.data.images import Progress, decode, read_image
+from kerasae.data.cache import CachedImages, Patches, cached, file_states, patch_grid
+from kerasae.data.images import Progress, Remarks, decode, read_image
 from kerasae.data.splits import ImageSet, limit_indices, pixel_digest
 from kerasae.errors import DataError
 from kerasae.files import files_in, replacing, shipped_folder
@@ -84,22 +84,26 @@ def load_files(
     """Return the decoded files; ``files`` holds name → path relative to ``root``.
 
     ``data`` is the ``[data]`` section: its ``image_size``, ``channels``, ``fit`` and ``on_error`` apply. With ``cache``
-    the images are a read-only memory map. Raises ``DataError`` for a broken file, unless ``on_error`` is ``skip``.
+    the images are a read-only memory map, and for ``fit = "patches"`` always, each whole and of its own size. Raises
+    ``DataError`` for a broken file, unless ``on_error`` is ``skip``.
     """
-    shape = (data.image_size, data.image_size, data.channels)
+    sizes = sizes_of(data)
+    shape, whole, remarks = (data.image_size, data.image_size, data.channels), not sizes, Remarks()
 
     def read(name: str) -> np.ndarray:
-        return read_image(root / files[name], image_size=data.image_size, channels=data.channels, fit=data.fit)
+        return read_image(root / files[name], channels=data.channels, remarks=remarks, **sizes)
 
     def decoded(skipped: list[str]):
-        return decode(tuple(files), read, on_error=data.on_error, skipped=skipped, progress=progress)
+        return decode(tuple(files), read, on_error=data.on_error, skipped=skipped, progress=progress, whole=whole)
 
-    if cache:
+    if cache or whole:
+        shape = None if whole else shape
         settings = {"root": str(root.resolve()), "shape": shape, "fit": data.fit, "on_error": data.on_error}
+        settings |= {"channels": data.channels} if whole else {}
         if data.limit is not None:
             settings |= {"limit": data.limit, "seed": data.split_seed}
         source = file_states(root, files.values())
-        return cached(kind, settings, source=source, shape=shape, decode=decoded)
+        return cached(kind, settings, source=source, shape=shape, decode=decoded, remarks=remarks.sentences)
     skipped: list[str] = []
     images = np.empty((len(files), *shape), np.uint8)
     names: list[str] = []
@@ -107,7 +111,64 @@ def load_files(
         images[len(names)] = image
         names.append(name)
     images = images[: len(names)]
-    return CachedImages(images, tuple(names), tuple(skipped), pixel_digest(images))
+    digest = pixel_digest(images)
+    return CachedImages(images, tuple(names), tuple(skipped), digest, remarks=remarks.sentences())
+
+
+def sizes_of(data: Any) -> dict[str, Any]:
+    """Return what ``read_image`` is told of the size that images get: nothing where they stay whole, for patches."""
+    return {} if data.fit == "patches" else {"image_size": data.image_size, "fit": data.fit}
+
+
+_PATCHES_PER_IMAGE = 16
+
+
+def image_set(loaded: CachedImages, data: Any, groups: Sequence[str] | None, *, label: str, card: str) -> ImageSet:
+    """Return the decoded images, or of those that are whole the patches that ``data`` asks for, as an image set.
+
+    A patch is called by its image and where it stands in it, or as the image that it is all of. Its group is that of
+    its image, or the image itself: one image is in one split. Raises ``DataError`` where an image is smaller than a
+    patch and is not to be left out.
+    """
+    if loaded.shapes is None:
+        skipped, digest, remarks = loaded.skipped, loaded.digest, loaded.remarks
+        return ImageSet.of(
+            loaded.images, loaded.names, groups, label=label, card=card, skipped=skipped, digest=digest, remarks=remarks
+        )
+    size = data.image_size
+    left_out = {
+        place: f"{name}: {shape[1]}×{shape[0]} pixels, less than a patch of {size}×{size}"
+        for place, (name, shape) in enumerate(zip(loaded.names, loaded.shapes, strict=True))
+        if min(shape[:2]) < size
+    }
+    if len(left_out) == len(loaded.names) or (left_out and getattr(data, "on_error", "stop") == "stop"):
+        least = min(min(shape[:2]) for shape in loaded.shapes)
+        raise DataError(
+            f"{label}: {len(left_out):,} of {len(loaded.names):,} images are too small, the first "
+            f"{left_out[min(left_out)]}; take a smaller data.image_size (the shortest side is {least}), "
+            "enlarge them by data.fit = 'crop', or remove them or leave them out with --set data.on_error=skip"
+        )
+    places = patch_grid(loaded.shapes, size, most=data.patches_per_image or _PATCHES_PER_IMAGE, without=left_out)
+    patches = Patches(loaded.images, loaded.shapes, places, size)
+    names, of_image = [], []
+    for image, top, left in places.tolist():
+        name = loaded.names[image]
+        names.append(name if loaded.shapes[image][:2] == (size, size) else f"{name}/y{top:04d}x{left:04d}")
+        of_image.append(name if groups is None else groups[image])
+    remark = (
+        f"{len(names):,} patches of {size}×{size} pixels from {len(loaded.names) - len(left_out):,} images at their "
+        "native size: for training drawn anew in every epoch, for validation and test always the same"
+    )
+    return ImageSet.of(
+        patches,
+        names,
+        of_image,
+        label=f"{label}, patches",
+        card=card,
+        skipped=(*loaded.skipped, *left_out.values()),
+        digest=patches.digest(loaded.digest),
+        remarks=(remark, *loaded.remarks),
+    )
 
 
 def kept_groups(names: Sequence[str], groups: Sequence[str] | None, kept: Sequence[str]) -> tuple[str, ...] | None:
@@ -141,15 +202,8 @@ def load_folder(data: FolderData, *, progress: Progress | None = None) -> ImageS
     )
     if not loaded.names:
         raise DataError(f"{root} has no usable image and {len(loaded.skipped)} broken; at least one is needed")
-    return ImageSet.of(
-        loaded.images,
-        loaded.names,
-        kept_groups(names, groups, loaded.names),
-        label=f"folder:{root.resolve().name}",
-        card="folder",
-        skipped=loaded.skipped,
-        digest=loaded.digest,
-    )
+    groups = kept_groups(names, groups, loaded.names)
+    return image_set(loaded, data, groups, label=f"folder:{root.resolve().name}", card="folder")
 
 
 def _image_names(root: Path) -> list[str]:
@@ -188,15 +242,8 @@ def load_ffhq(data: FfhqData, *, progress: Progress | None = None) -> ImageSet:
     if len(loaded.names) < 3:
         raise DataError(f"{root} has {len(loaded.names)} usable FFHQ images; at least 3 are needed")
     count = len(loaded.names)
-    return ImageSet.of(
-        loaded.images,
-        loaded.names,
-        None,
-        label="ffhq" if count == COUNT else f"ffhq ({count:,} of {COUNT:,})",
-        card="ffhq",
-        skipped=loaded.skipped,
-        digest=loaded.digest,
-    )
+    label = "ffhq" if count == COUNT else f"ffhq ({count:,} of {COUNT:,})"
+    return image_set(loaded, data, None, label=label, card="ffhq")
 
 
 def _thumbnails(root: Path) -> dict[str, str]:

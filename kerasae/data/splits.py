@@ -19,11 +19,12 @@ _BLOCK_BYTES = 1 << 24
 class ImageSet:
     """Images and what is known of them.
 
-    ``images`` is uint8, ``(count, height, width, channels)``, and may be a read-only memory map. ``names`` are unique
-    and stay the same from one start to the next. Images of one group, where there are ``groups``, never fall into two
-    splits. ``label`` is short, for tables (``photos``, ``folder:faces``); ``card`` names the data card.
-    ``fingerprint`` is 16 hexadecimal digits over pixels, names, groups and splits. ``skipped`` holds ``name: why`` of
-    each broken file left out. ``splits``, where they are given rather than left to the recipe, holds sorted indexes by
+    ``images`` is uint8, ``(count, height, width, channels)``, and may be a read-only memory map, or ``Patches`` of
+    images of any size, each of which then counts as an image. ``names`` are unique and stay the same from one start to
+    the next. Images of one group, where there are ``groups``, never fall into two splits. ``label`` is short, for
+    tables (``photos``, ``folder:faces``); ``card`` names the data card. ``fingerprint`` is 16 hexadecimal digits over
+    pixels, names, groups and splits. ``skipped`` holds ``name: why`` of each file left out; ``remarks`` are sentences
+    to say before training. ``splits``, where they are given rather than left to the recipe, holds sorted indexes by
     name (``train``, ``validation``, ``test``); any of them may be empty.
     """
 
@@ -35,6 +36,7 @@ class ImageSet:
     fingerprint: str
     skipped: tuple[str, ...] = ()
     splits: Mapping[str, np.ndarray] | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self):
         if self.images.ndim != 4 or self.images.dtype != np.uint8:
@@ -60,12 +62,13 @@ class ImageSet:
         skipped: Sequence[str] = (),
         digest: str | None = None,
         splits: Mapping[str, Sequence[int]] | None = None,
+        remarks: Sequence[str] = (),
     ) -> "ImageSet":
         """Return the image set with its fingerprint; ``digest`` is ``pixel_digest(images)`` where it is known."""
         names, groups = tuple(names), None if groups is None else tuple(groups)
         given = None if splits is None else _given_splits(splits, len(images), label)
         fingerprint = _fingerprint(digest or pixel_digest(images), names, groups, given)
-        return cls(images, names, groups, label, card, fingerprint, tuple(skipped), given)
+        return cls(images, names, groups, label, card, fingerprint, tuple(skipped), given, tuple(remarks))
 
     @classmethod
     def from_array(

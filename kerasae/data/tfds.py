@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from kerasae.data.cache import cached, file_states
-from kerasae.data.images import Progress, image_from_bytes
+from kerasae.data.images import Progress, Remarks, image_from_bytes
+from kerasae.data.sources import image_set, sizes_of
 from kerasae.data.splits import ImageSet, limit_indices
 from kerasae.errors import DataError
 from kerasae.recipes import TfdsData
@@ -63,28 +64,31 @@ def load_tfds(data: TfdsData, *, progress: Progress | None = None) -> ImageSet:
     if prepared is None:
         prepared = _download(data, folder)
     files = sorted(path.relative_to(prepared).as_posix() for path in prepared.rglob("*") if path.is_file())
-    shape = (data.image_size, data.image_size, data.channels)
+    shape = (data.image_size, data.image_size, data.channels) if sizes_of(data) else None
     settings = {
         "folder": str(prepared.resolve()),
         "feature": data.feature,
-        "shape": shape,
+        "shape": shape or data.channels,
         "fit": data.fit,
         "limit": data.limit and [data.limit, data.split_seed],
     }
+    remarks = Remarks()
     loaded = cached(
         "tfds",
         settings,
         source=file_states(prepared, files),
         shape=shape,
-        decode=lambda skipped: _decode(prepared, data, progress),
+        decode=lambda skipped: _decode(prepared, data, progress, remarks),
+        remarks=remarks.sentences,
     )
     if len(loaded.names) < 3:
         raise DataError(f"tfds:{data.name} has {len(loaded.names)} images; at least 3 are needed")
-    label = f"tfds:{data.name}"
-    return ImageSet.of(loaded.images, loaded.names, None, label=label, card="tfds", digest=loaded.digest)
+    return image_set(loaded, data, None, label=f"tfds:{data.name}", card="tfds")
 
 
-def _decode(prepared: Path, data: TfdsData, progress: Progress | None) -> Iterator[tuple[str, np.ndarray]]:
+def _decode(
+    prepared: Path, data: TfdsData, progress: Progress | None, remarks: Remarks
+) -> Iterator[tuple[str, np.ndarray]]:
     tfds = _tensorflow_datasets(data.name)
     builder = tfds.builder_from_directory(prepared)
     _require_images(tfds, builder, data)
@@ -97,15 +101,10 @@ def _decode(prepared: Path, data: TfdsData, progress: Progress | None) -> Iterat
             name = f"{split}/{place:06d}"
             if name not in kept:
                 continue
+            what = f"tfds:{data.name} {name}"
             yield (
                 name,
-                image_from_bytes(
-                    content,
-                    name=f"tfds:{data.name} {name}",
-                    image_size=data.image_size,
-                    channels=data.channels,
-                    fit=data.fit,
-                ),
+                image_from_bytes(content, name=what, channels=data.channels, remarks=remarks, **sizes_of(data)),
             )
             done += 1
             if progress is not None and (done % _REPORT_EVERY == 0 or done == len(kept)):

@@ -42,8 +42,8 @@ class VariationalAutoencoder(Autoencoder):
     ):
         if not isinstance(beta, int | float) or beta < 0 or likelihood not in ("unit", "calibrated"):
             raise ModelError(
-                f"beta = {beta!r} and likelihood = {likelihood!r}; beta is a number of at least 0, a likelihood 'unit' or "
-                "'calibrated'"
+                f"beta = {beta!r} and likelihood = {likelihood!r}; beta is a number of at least 0, a likelihood "
+                "'unit' or 'calibrated'"
             )
         self.beta = float(beta)
         self.likelihood = likelihood

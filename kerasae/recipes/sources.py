@@ -6,7 +6,7 @@ A source names the function that loads it, so that reading a recipe loads no ima
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, ValidationInfo, field_validator
 
 from kerasae.recipes.section import Section, chosen
 
@@ -20,12 +20,25 @@ Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
 FolderPath = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
 
 
+def _of_patches(count: int | None, info: ValidationInfo) -> int | None:
+    if count is not None and info.data.get("fit") != "patches":
+        raise ValueError("is for data.fit = 'patches'; add that, or remove the key")
+    return count
+
+
+PatchesPerImage = Annotated[int | None, Field(ge=1, le=65536), AfterValidator(_of_patches)]
+
+
 class ImageSource(Section):
     """What all sources of images have in common.
 
     Images become ``(image_size, image_size, channels)`` uint8. ``fit`` says how an image of another shape gets there:
     ``crop`` cuts the largest centred square and resizes it, ``stretch`` resizes without cutting; an image that already
-    has the size is never resampled. ``split`` holds the fractions of training, validation and test; ``split_seed``
+    has the size is never resampled. ``patches`` resizes nothing: squares of ``image_size`` pixels are cut out of images
+    of any size, for training anywhere and anew in every epoch, for validation and test always the same, side by side
+    from the middle; all patches of one image are in one split. There are as many of an image as fit side by side,
+    ``patches_per_image`` (None: 16) at most, so that small images are not repeated, nor large ones all there is, and a
+    few photographs still make an epoch. ``split`` holds the fractions of training, validation and test; ``split_seed``
     alone decides who falls where, so that runs with different training seeds share their test images. ``limit`` keeps
     that many images only (whole groups first, chosen by ``split_seed``), for a first look.
 
@@ -36,7 +49,7 @@ class ImageSource(Section):
 
     image_size: int = Field(128, ge=8, le=4096)
     channels: Literal[1, 3] = 1
-    fit: Literal["crop", "stretch"] = "crop"
+    fit: Literal["crop", "stretch", "patches"] = "crop"
     split: Fractions = (0.7, 0.1, 0.2)
     split_seed: int = Field(0, ge=0, lt=2**32)
     limit: int | None = Field(None, ge=3, le=10**9)
@@ -62,7 +75,10 @@ class ImageSource(Section):
 
 
 class PhotosData(ImageSource):
-    """Crops of the photographs that come with scikit-image: nothing to download."""
+    """Crops of the photographs that come with scikit-image: nothing to download.
+
+    With ``fit = "patches"`` each crop for training is moved anew in every epoch, anywhere in its region.
+    """
 
     source: Literal["photos"] = "photos"
 
@@ -83,10 +99,11 @@ class FolderData(ImageSource):
     group_column: str | None = Field(None, min_length=1)
     labels: str = "labels.csv"
     on_error: Literal["stop", "skip"] = "stop"
+    patches_per_image: PatchesPerImage = None
 
     loader = "kerasae.data.sources:load_folder"
     asked_for = "--data folder:PATH"
-    about = "any folder tree of PNG, JPEG or WebP, split by group where a CSV names one"
+    about = "any folder tree of PNG, JPEG or WebP, resized or in patches; split by group where a CSV names one"
     location = "path"
 
 
@@ -96,6 +113,7 @@ class FfhqData(ImageSource):
     source: Literal["ffhq"] = "ffhq"
     path: FolderPath
     on_error: Literal["stop", "skip"] = "stop"
+    patches_per_image: PatchesPerImage = None
 
     loader = "kerasae.data.sources:load_ffhq"
     asked_for = "--data ffhq:PATH"
@@ -111,6 +129,7 @@ class TfdsData(ImageSource):
     data_dir: FolderPath | None = None
     feature: str = "image"
     download: bool = False
+    patches_per_image: PatchesPerImage = None
 
     loader = "kerasae.data.tfds:load_tfds"
     asked_for = "--data tfds:NAME"
@@ -128,6 +147,7 @@ class ArrayData(ImageSource):
     source: Literal["array"] = "array"
     path: str | None = None
     channels: int = Field(1, ge=1, le=4096)
+    fit: Literal["crop", "stretch"] = "crop"
     height: int | None = Field(None, ge=1, le=65_536)
     width: int | None = Field(None, ge=1, le=65_536)
 

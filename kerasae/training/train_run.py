@@ -143,7 +143,9 @@ def _train_on(
     splits = devices.together(lambda: split_indices(images, recipe.data))
     devices.agree("fingerprint of the images", images.fingerprint)
     if images.skipped:
-        reporter.note(f"{len(images.skipped)} broken files left out, the first: {images.skipped[0]}")
+        reporter.note(f"{len(images.skipped):,} files left out, the first: {images.skipped[0]}")
+    for remark in images.remarks:
+        reporter.note(remark)
     with locked_run_folder(folder, devices, force=force) as own, devices.scope():
         _train(recipe, own, images, splits, reporter, devices, tensorboard, model, callbacks)
     return Run(folder)

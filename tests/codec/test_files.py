@@ -83,6 +83,7 @@ def test_odd_images_come_back_in_their_size(run_command, tmp_path):
         "compress", "latest", folder, "-o", tmp_path / "small", "--quality", len(Codec.load("latest").frozen.levels)
     )
     assert code == 0, err
+    assert "note: 1 image turned upright, as the EXIF orientation says; the first: " in err
     assert run_command("decompress", tmp_path / "small", "-o", tmp_path / "back")[0] == 0
     codec = Codec.load("latest")
     for name, image in seen.items():

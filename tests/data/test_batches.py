@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kerasae.data.batches import ShardedFeed, TrainingFeed, ValidationFeed, epoch_order
+from kerasae.data.cache import Patches, patch_grid
 
 
 def test_an_order_is_a_permutation_that_depends_on_seed_and_epoch_alone():
@@ -95,3 +96,38 @@ def test_a_dataset_delivers_images_and_weights(kind):
         assert np.asarray(images).dtype == np.uint8
         np.testing.assert_array_equal(np.asarray(images), feed.batch(step)[0])
         np.testing.assert_array_equal(np.asarray(weights), feed.batch(step)[1])
+
+
+@pytest.fixture
+def patches():
+    """Return 12 patches, 4 pixels wide, of three images."""
+    shapes = [(8, 9, 1), (13, 13, 1), (5, 12, 1)]
+    pixels = np.random.default_rng(0).integers(0, 256, sum(height * width for height, width, _ in shapes), np.uint8)
+    return Patches(pixels, shapes, patch_grid(shapes, 4, most=5), 4)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "tf.data"])
+def test_patches_are_drawn_anew_in_each_epoch_the_same_by_both_feeds_when_resumed_and_in_shards(patches, kind):
+    if kind == "tf.data":
+        pytest.importorskip("tensorflow")
+
+    def batches(feed):
+        dataset = feed.dataset(kind)
+        found = list(dataset) if kind == "tf.data" else [dataset[step] for step in range(len(dataset))]
+        return [np.asarray(one[0] if isinstance(one, tuple) else one) for one in found]
+
+    def feed(first_epoch):
+        return TrainingFeed(patches, np.arange(12), batch_size=5, seed=3, first_epoch=first_epoch, epochs=3)
+
+    whole = batches(feed(0))
+    for step, batch in enumerate(whole):
+        chosen = feed(0).chosen(step)
+        np.testing.assert_array_equal(batch, patches.drawn(chosen, seed=3, epoch=step // 3))
+    for resumed, batch in zip(batches(feed(1)), whole[3:], strict=True):
+        np.testing.assert_array_equal(resumed, batch)
+    parts = [batches(ShardedFeed(feed(0), devices=2, processes=2, process=process)) for process in range(2)]
+    for first, second, batch in zip(*parts, whole, strict=True):
+        np.testing.assert_array_equal(np.concatenate([first, second])[: len(batch)], batch)
+    for _ in range(2):
+        held_out = batches(ValidationFeed(patches, np.arange(3, 9), batch_size=4))
+        np.testing.assert_array_equal(np.concatenate(held_out), patches[3:9])

@@ -64,6 +64,20 @@ def test_skipped_files_shorten_the_array():
     assert source.asked == 1
 
 
+def test_images_of_different_sizes_are_flat_with_their_shapes(own_cache):
+    images = [np.full((height, width, 1), height, np.uint8) for height, width in ((2, 3), (5, 1), (1, 1))]
+    source = Source(images, broken=(1,))
+    for _ in range(2):
+        found = cached("kind", {}, source="s", shape=None, decode=source, remarks=lambda: ["said"])
+        assert found.shapes == ((2, 3, 1), (1, 1, 1))
+        assert (found.images.tolist(), found.remarks) == ([2] * 6 + [1], ("said",))
+    assert source.asked == 1
+    (index,) = files(own_cache, ".json")
+    said = json.loads(index.read_text())
+    index.write_text(json.dumps(said | {"shapes": [[2, 3, 1], [2, 1, 1]]}))
+    assert cached("kind", {}, source="s", shape=None, decode=source).shapes == ((2, 3, 1), (1, 1, 1))
+
+
 def test_other_settings_have_another_cache(own_cache):
     source = Source()
     get(source, fit="crop")

@@ -5,10 +5,10 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from kerasae.data import image_from_bytes, image_from_pixels, read_image, write_image
-from kerasae.data.images import shrink
+from kerasae.data.images import Remarks, shrink
 from kerasae.errors import DataError
 
 
@@ -58,6 +58,27 @@ def test_exif_orientation_is_honoured(tmp_path, random_image):
     exif[0x0112] = 6  # the camera was turned: show it rotated by 90° clockwise
     Image.fromarray(image).save(tmp_path / "x.png", exif=exif)
     np.testing.assert_array_equal(read_image(tmp_path / "x.png"), np.rot90(image, -1))
+
+
+def test_what_a_file_says_beside_its_pixels_is_said_once_for_each_kind(tmp_path, random_image):
+    exif, remarks = Image.Exif(), Remarks()
+    exif[0x0112] = 6
+    profiles = [ImageCms.ImageCmsProfile(ImageCms.createProfile(kind)).tobytes() for kind in ("sRGB", "LAB")]
+    picture = Image.fromarray(random_image(4, 6, 3))
+    picture.save(tmp_path / "c.png", icc_profile=profiles[0])
+    picture.save(tmp_path / "b.png", exif=exif, icc_profile=profiles[1])
+    picture.save(tmp_path / "a.png", icc_profile=b"no profile")
+    for name in ("c", "b", "a"):
+        read_image(tmp_path / f"{name}.png", remarks=remarks)
+    turned, profile = remarks.sentences()
+    assert turned == f"1 image turned upright, as the EXIF orientation says; the first: {tmp_path / 'b.png'}"
+    assert profile.startswith(
+        "2 images with a colour profile other than sRGB, which is not applied: colours come out off"
+    )
+    assert profile.endswith(f"the first: {tmp_path / 'a.png'} (an unreadable one)")
+    read_image(tmp_path / "c.png", remarks=remarks, image_size=4)
+    assert remarks.sentences()[0].startswith("1 image cut or stretched to a square and resized; a codec for images as")
+    assert remarks.sentences()[0].endswith(f"--set data.fit=patches; the first: {tmp_path / 'c.png'} of 6×4")
 
 
 def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path):

@@ -49,6 +49,14 @@ def test_the_images_are_those_of_the_files(data_dir, pictures, channels):
     assert (images.label, images.card, images.groups) == ("tfds:thumbnails", "tfds", None)
 
 
+def test_patches_are_those_of_the_files(data_dir, pictures):
+    patches = {"fit": "patches", "image_size": 8}
+    images = load_images(data(data_dir, **patches))
+    from_files = load_images(FolderData(source="folder", path=str(pictures), **patches))
+    assert sorted(map(bytes, images.images)) == sorted(map(bytes, from_files.images))
+    assert len(images.names) == 8 * 4
+
+
 def test_the_second_time_comes_from_the_cache(data_dir, monkeypatch):
     seen = []
     first = load_images(data(data_dir), progress=lambda *done: seen.append(done))

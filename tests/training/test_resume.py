@@ -25,14 +25,16 @@ RECIPES = {
         "objective": {"lambdas": [0.002, 0.01, 0.04]},
         "noise": {"sigma": 0.1},
         "training": {"shift": 3, "stretch": 0.1, "clip_norm": 1.0},
+        "data": {"fit": "patches", "image_size": 16},
     },
 }
 
 
 def recipe_of(name, folder, epochs=5, **training):
     own = RECIPES[name].get("training", {})
+    data = {"source": "folder", "path": str(folder), "image_size": 32, "split": [0.6, 0.2, 0.2]}
     plain = RECIPES[name] | {
-        "data": {"source": "folder", "path": str(folder), "image_size": 32, "split": [0.6, 0.2, 0.2]},
+        "data": data | RECIPES[name].get("data", {}),
         "training": {"epochs": epochs, "batch_size": 5, "checkpoint_seconds": 0, "schedule": "cosine", "flip": True}
         | own
         | training,
@@ -79,6 +81,14 @@ def ctrl_c_interrupts():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep decoded images away from the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERASAE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -51,3 +51,7 @@ class CodecError(KerasaeError):
 
 class ReportError(KerasaeError):
     """A report that cannot be written as asked."""
+
+
+class FileError(KerasaeError, OSError):
+    """A file or folder that the system does not let be written, such as on a full or read-only disk."""

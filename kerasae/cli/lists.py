@@ -98,14 +98,16 @@ def runs(context: typer.Context, runs: Runs = None, json: Json = False) -> None:
     """List the runs in a folder, the latest last."""
     if context.invoked_subcommand:
         return
+    from dataclasses import replace
+
     from kerasae.reports import runs_table
     from kerasae.training import list_runs, runs_folder
 
-    found = list_runs(runs)
+    found = [replace(run.record, status=run.status) for run in list_runs(runs)]
     if json:
-        print(json_module.dumps([run.record.as_dict() for run in found], indent=1))
+        print(json_module.dumps([record.as_dict() for record in found], indent=1))
     elif found:
-        out.print(runs_table([run.record for run in found]))
+        out.print(runs_table(found))
     else:
         out.print(f"no runs in {runs_folder(runs)}; train one with: kerasae train ae_baseline", highlight=False)
 
@@ -123,7 +125,7 @@ def show_runs(
     if found.scores():
         show_run(found)
     else:
-        out.print(f"{found.name} is {found.record.status} after epoch {found.record.epochs_done}, without scores yet")
+        out.print(f"{found.name} is {found.status} after epoch {found.record.epochs_done}, without scores yet")
 
 
 @runs_app.command("compare")

@@ -16,7 +16,7 @@ from kerasae.codec.container import ARCHIVE, Packed, kind_of, pack, pack_archive
 from kerasae.codec.frozen import FILE, Frozen, integers_of
 from kerasae.data import read_image, write_image
 from kerasae.errors import CodecError
-from kerasae.files import files_in, replacing
+from kerasae.files import files_in, read_bytes, replacing
 from kerasae.training import Run, list_runs, runs_folder
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".jp2")
@@ -64,7 +64,7 @@ def read_packed(inputs: Sequence[str | Path]) -> dict[str, Packed]:
     found: dict[str, Packed] = {}
     for name, path in image_paths(inputs, suffixes=(".kae",)).items():
         try:
-            content = path.read_bytes()
+            content = read_bytes(path)
         except OSError as error:
             raise CodecError(f"{path} cannot be read: {error.strerror or error}") from None
         single = kind_of(content) != ARCHIVE

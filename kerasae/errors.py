@@ -55,3 +55,7 @@ class ReportError(KerasaeError):
 
 class FileError(KerasaeError, OSError):
     """A file or folder that the system does not let be written, such as on a full or read-only disk."""
+
+    def __str__(self) -> str:
+        # Where errno is set, OSError would show the system's words alone.
+        return str(self.args[0])

@@ -32,7 +32,7 @@ def refusal(error: OSError, path: str | Path | None = None) -> FileError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in why
     cure = "make room there" if full else "look at the folder and its rights"
     found = FileError(
-        f"{readable(str(place))} cannot be written: {'No space left on device' if full else readable(why)}; {cure}, or "
+        f"{place} cannot be written: {'No space left on device' if full else why}; {cure}, or "
         "name another place: --runs or KERASAE_RUNS for runs, -o for other results, KERASAE_CACHE for decoded images"
     )
     found.errno, found.strerror = error.errno, error.strerror

@@ -22,10 +22,11 @@ class ImageSet:
 
     ``images`` is uint8, ``(count, height, width, channels)``, and may be a read-only memory map. ``names`` are unique
     and stay the same from one start to the next; they are as ``kerasae.files.readable`` shows them. Images of one
-    group, where there are ``groups``, never fall into two splits. ``label`` is short, for tables (``photos``, ``folder:faces``); ``card`` names the data card.
-    ``fingerprint`` is 16 hexadecimal digits over pixels, names, groups and splits. ``skipped`` holds ``name: why`` of
-    each broken file left out. ``splits``, where they are given rather than left to the recipe, holds sorted indexes by
-    name (``train``, ``validation``, ``test``); any of them may be empty.
+    group, where there are ``groups``, never fall into two splits. ``label`` is short, for tables (``photos``,
+    ``folder:faces``); ``card`` names the data card. ``fingerprint`` is 16 hexadecimal digits over pixels, names, groups
+    and splits. ``skipped`` holds ``name: why`` of each broken file left out. ``splits``, where they are given rather
+    than left to the recipe, holds sorted indexes by name (``train``, ``validation``, ``test``); any of them may be
+    empty.
     """
 
     images: np.ndarray

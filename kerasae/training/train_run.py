@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import ZipFile
 
 import keras
 import numpy as np
@@ -260,14 +261,9 @@ def _leave(run: Run, trainer, checkpointing: CheckpointCallback, status: str, me
         load_tensorflow_quietly()
         with replacing(run.folder / "model.keras") as partial:
             trainer.autoencoder.save(partial)
-        with replacing(run.folder / "best.weights.h5") as partial:
-            # Keras insists on this ending.
-            named = partial.with_name(f"{partial.name}.weights.h5")
-            try:
-                trainer.autoencoder.save_weights(named)
-                named.replace(partial)
-            finally:
-                named.unlink(missing_ok=True)
+        # The same file as Keras would write; but on a full disk HDF5, left to write by itself, ends the process.
+        with ZipFile(run.folder / "model.keras") as model, replacing(run.folder / "best.weights.h5") as partial:
+            partial.write_bytes(model.read("model.weights.h5"))
     seconds = sum(row["seconds"] for row in progress.history)
     speeds = sorted(row["images_per_second"] for row in progress.history)
     run.write_record(

@@ -132,7 +132,9 @@ def load_folder(data: FolderData, *, progress: Progress | None = None) -> ImageS
     names = _image_names(root)
     groups = None
     if data.group_column is not None:
-        groups = read_groups(root / data.labels, data.group_column, [readable(name) for name in names])
+        # As a labels file has them, which may come from Windows and holds no bytes that are no UTF-8.
+        written = [readable(name).replace("\\", "/") for name in names]
+        groups = read_groups(root / data.labels, data.group_column, written)
     keep = limit_indices(names, groups, limit=data.limit, seed=data.split_seed)
     names, groups = [names[index] for index in keep], None if groups is None else [groups[index] for index in keep]
     loaded = load_files(

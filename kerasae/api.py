@@ -54,8 +54,8 @@ def train(
         run = kerasae.train("ae_l2", epochs=20)
         run = kerasae.train(model, images, validation_images, epochs=40, runs="runs")
 
-    A run that was stopped or killed goes on where its last checkpoint was, to the same bits; a finished one is returned
-    as it is, its weights given to the model. ``force`` begins anew.
+    A run that was stopped goes on after its last finished epoch, to the same bits; a finished one is returned as it is,
+    its weights given to the model. ``force`` begins anew.
 
     Args:
         what: a recipe, by name, path or as ``kerasae.load_recipe`` returns it; or an ``Autoencoder``,
@@ -114,6 +114,7 @@ def train_run(
     recipe: Recipe,
     *,
     runs: str | Path | None = None,
+    folder: Path | None = None,
     force: bool = False,
     images: ImageSet | None = None,
     model: Autoencoder | None = None,
@@ -124,13 +125,14 @@ def train_run(
 ) -> Run:
     """Train ``recipe``, then evaluate, draw and freeze what is not there yet; return the run. See ``train``.
 
-    Without ``table`` progress alone is shown.
+    It lies in ``folder``, else where its recipe says. Without ``table`` progress alone is shown.
     """
     from kerasae.training.devices import is_first_process, leave_processes
 
     run = fitted(
         recipe,
         runs=runs,
+        folder=folder,
         force=force,
         images=images,
         model=model,
@@ -161,6 +163,7 @@ def fitted(
     recipe: Recipe,
     *,
     runs: str | Path | None = None,
+    folder: Path | None = None,
     force: bool = False,
     images: ImageSet | None = None,
     model: Autoencoder | None = None,
@@ -194,6 +197,7 @@ def fitted(
         return train_recipe(
             recipe,
             runs=runs,
+            folder=folder,
             force=force,
             reporter=progress,
             tensorboard=tensorboard,
@@ -201,10 +205,10 @@ def fitted(
             model=model,
             callbacks=callbacks,
         )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         progress.close()
         if verbose:
-            err.print("stopped; the same command goes on where the last checkpoint was", highlight=False)
+            err.print("stopped; the same command goes on after the last finished epoch", highlight=False)
         raise
     except TrainingError:
         progress.close()
@@ -228,7 +232,8 @@ def evaluate(
 
     ``run`` is a ``Run``, its folder, its name, or ``"latest"``. ``images`` is an array as for ``train``; ``data`` a
     source such as ``"folder:PATH"``, with ``set`` changing keys of ``[data]``. Scores of a run on its own validation
-    and test images are kept in its folder, those on other images are only returned.
+    and test images are kept in its folder, those on other images are only returned. Raises ``RunError`` where the run's
+    own source no longer holds the images that it was trained on.
     """
     from kerasae.data import load_images
     from kerasae.evaluation import evaluate as score_images
@@ -306,11 +311,10 @@ def score(run: Run, *, images: ImageSet | None = None, verbose: bool = True) -> 
 
     Return its images and its model.
     """
-    from kerasae.data import load_images
     from kerasae.evaluation import score_run
 
     with waiting("evaluating", verbose):
-        images = load_images(run.recipe.data) if images is None else images
+        images = run.load_images() if images is None else images
         model = run.load_model()
         score_run(run, images, model)
         draw_figures(run)
@@ -375,7 +379,7 @@ def changed_data(run: Run, data: str | None, set: Sequence[str]):
 
 
 def resumed(name: str | Path, runs: str | Path | None = None) -> tuple[Recipe, Path]:
-    """Return the recipe of a run that was begun on this backend, and the folder of runs it lies in."""
+    """Return the recipe of a run that was begun on this backend, and its folder, whatever that is called by now."""
     from kerasae.runtime import wanted_backend
 
     run = load_run(name, runs)
@@ -384,4 +388,4 @@ def resumed(name: str | Path, runs: str | Path | None = None) -> tuple[Recipe, P
             f"{run.name} was begun on {run.record.backend} and resumes exactly only there; "
             f"set KERAS_BACKEND={run.record.backend}"
         )
-    return run.recipe, run.folder.resolve().parent
+    return run.recipe, run.folder.resolve()

@@ -71,3 +71,11 @@ class CodecError(KerasaeError):
 
 class ReportError(KerasaeError):
     """A report that cannot be written as asked."""
+
+
+class FileError(KerasaeError, OSError):
+    """A file or folder that the system does not let be written, such as on a full or read-only disk."""
+
+    def __str__(self) -> str:
+        # Where errno is set, OSError would show the system's words alone.
+        return str(self.args[0])

@@ -1,12 +1,42 @@
-"""Files that are either whole or not there, those of a folder tree, and where the shipped ones are."""
+"""Files that are either whole or not there, what may be read, names, and where the shipped files are."""
 
+import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from kerasae.errors import FileError
+
+
+def refusal(error: OSError, path: str | Path | None = None) -> FileError:
+    """Return what the system said of ``path``, else of the path in ``error``, as one sentence with what to do."""
+    place = path or error.filename or "a file"
+    why = error.strerror or str(error)
+    # HDF5 and NumPy put the system's words into longer texts of their own.
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in why
+    cure = "make room there" if full else "look at the folder and its rights"
+    found = FileError(
+        f"{place} cannot be written: {'No space left on device' if full else why}; {cure}, or "
+        "name another place: --runs or KERASAE_RUNS for runs, -o for other results, KERASAE_CACHE for decoded images"
+    )
+    found.errno, found.strerror = error.errno, error.strerror
+    return found
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make one ``FileError`` about ``path`` of what the system refuses inside."""
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as error:
+        raise refusal(error, path) from None
 
 
 @contextmanager
@@ -26,23 +56,52 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` with the same ending; on leaving without an error it becomes ``path``.
 
     A process that is killed in between leaves ``path`` as it was, at worst with a stray file whose name begins with
-    ``.partial-``.
+    ``.partial-``. Raises ``FileError`` where the system refuses any of it, such as on a full disk, and where ``path``
+    is there and is no regular file: a device would be replaced by a file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with partial_file(path.parent, path.suffix) as partial:
-        yield partial
-        os.replace(partial, path)
+    with writing(path):
+        refuse_irregular(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial_file(path.parent, path.suffix) as partial:
+            yield partial
+            os.replace(partial, path)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, atomically."""
+    """Write a UTF-8 text file, atomically; bytes of file names that are no UTF-8 as ``readable`` shows them."""
     with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(readable(text), encoding="utf-8")
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file, atomically; a NaN is refused rather than written as something no other reader knows."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    # Bytes of file names that are no UTF-8 as JSON's own escapes, which come back as they were.
+    write_text(path, text.encode("utf-8", "backslashreplace").decode())
+
+
+def readable(text: str) -> str:
+    r"""Return ``text`` fit to be written and shown: bytes of file names that are no UTF-8 become ``\xff`` and such."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
+def refuse_irregular(path: Path) -> None:
+    """Raise ``OSError`` where ``path`` leads to a pipe, a socket or a device: reading one may never end."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is no regular file but a pipe or a device", str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a regular file, links followed. Raises ``OSError`` as ``Path.read_bytes`` does."""
+    refuse_irregular(path)
+    return path.read_bytes()
 
 
 def files_in(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasae.data import ImageSet, load_images, read_image, split_indices
+from kerasae.data import ImageSet, read_image, split_indices
 from kerasae.entropy.bottlenecks import LOG_VARIANCE_RANGE
 from kerasae.errors import DataError, ModelError
+from kerasae.files import readable
 from kerasae.models import Autoencoder
 from kerasae.records import ACTIVE_VARIANCE
 from kerasae.training import Run
@@ -155,13 +156,13 @@ def generate(
     cannot be had.
     """
     refuse_without_prior(run)
-    model, images = run.load_model(), images if images is not None else load_images(run.recipe.data)
+    model, images = run.load_model(), images if images is not None else run.load_images()
     splits = split_indices(images, run.recipe.data)
     # A run that was given validation images and no others has no test images.
     split = "test" if len(splits["test"]) else "validation"
     aggregate = Aggregate.of(*posteriors(model, images.images[splits[split]]), split)
     if between:
-        names = tuple(Path(path).name for path in between)
+        names = tuple(readable(Path(path).name) for path in between)
         chosen = np.stack([_read(path, run, images.images.shape[1:]) for path in between])
     else:
         picked = _pick(splits[split], seed, run, split)

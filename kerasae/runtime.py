@@ -10,9 +10,11 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -178,6 +180,44 @@ def worth_compiling() -> bool:
 def xla_on_cpu() -> bool:
     """Return whether the loaded backend compiles what it computes with XLA, for a CPU."""
     return worth_compiling() and not on_accelerator()
+
+
+# Windows has no SIGHUP.
+ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@contextlib.contextmanager
+def ending_on_signals(*signals: int) -> Iterator[None]:
+    """Let the first of ``signals`` unwind what runs inside, so that it is left in good order; ignore those after it.
+
+    SIGINT raises ``KeyboardInterrupt``, any other ``SystemExit`` with 128 + its number, as shells count. A signal that
+    is ignored, as under nohup, or that the program handles in its own way is left alone, and so are all of them
+    outside the main thread.
+    """
+    came = False
+
+    def end(number, frame):
+        nonlocal came
+        if came:  # programs such as timeout send it twice
+            return
+        came = True
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+    end.is_ours = True
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.getsignal(number) for number in signals}
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    replaced = {
+        number: handler for number, handler in before.items() if handler in usual or getattr(handler, "is_ours", False)
+    }
+    try:
+        for number in replaced:
+            signal.signal(number, end)
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
 
 
 def versions(*packages: str) -> dict[str, str]:

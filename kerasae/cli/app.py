@@ -2,7 +2,8 @@
 
 import os
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, NoReturn
 
 import typer
 from rich.text import Text
@@ -11,6 +12,8 @@ from kerasae import __version__
 from kerasae.cli import bench, example, files, lists, noise_sweep, rate_distortion, runs, study
 from kerasae.console import err
 from kerasae.errors import KerasaeError
+from kerasae.files import readable, refusal
+from kerasae.runtime import ENDING_SIGNALS, ending_on_signals
 
 app = typer.Typer(
     name="kerasae",
@@ -66,20 +69,42 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line: what a user can cure becomes one line and exit code 2, Ctrl-C exit code 130."""
+    """Run the command line: what a user can cure becomes one line and exit code 2.
+
+    So does whatever the system refuses, such as a file on a full disk. Ctrl-C gives exit code 130, SIGTERM 143 and
+    SIGHUP 129, after what was begun is left in good order.
+    """
     if _TRUST in sys.argv:
         sys.argv.remove(_TRUST)
         os.environ["KERASAE_TRUST_CODE"] = "1"
+    if hasattr(sys.stdout, "reconfigure"):
+        # Names of files may hold bytes, and locales lack letters, that would otherwise end the command.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        with ending_on_signals(*ENDING_SIGNALS):
+            try:
+                app()
+            finally:
+                # A full disk behind a redirection shows only now.
+                sys.stdout.flush()
     except KerasaeError as error:
-        _print_error(str(error))
-        sys.exit(2)
+        _end(str(error), 2)
+    except (ConnectionError, BlockingIOError):
+        # Not of a file; a traceback says more.
+        raise
+    except OSError as error:
+        _end(str(refusal(error)), 2)
     except KeyboardInterrupt:
-        _print_error("stopped")
-        sys.exit(130)
+        _end("stopped", 130)
+    except SystemExit as ending:
+        if ending.code in [128 + number for number in ENDING_SIGNALS]:
+            _end("stopped by a signal", ending.code)
+        raise
 
 
-def _print_error(message: str) -> None:
-    # No markup and no wrapping: a path with brackets stays a path, and a script gets one line.
-    err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+def _end(message: str, code: int) -> NoReturn:
+    # The terminal may be gone, and with it the reader.
+    with suppress(OSError):
+        # No markup and no wrapping: a path with brackets stays a path, and a script gets one line.
+        err.print(Text.assemble(("error: ", "bold red"), readable(message)), soft_wrap=True)
+    sys.exit(code)

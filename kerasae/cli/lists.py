@@ -127,6 +127,7 @@ def runs(
     """List the runs in a folder, the latest last."""
     if context.invoked_subcommand:
         return
+
     from kerasae.reports import runs_table
     from kerasae.training import runs_folder
     from kerasae.training.run import overview
@@ -155,7 +156,7 @@ def show_runs(
     if found.scores():
         show_run(found)
     else:
-        out.print(f"{found.name} is {found.record.status} after epoch {found.record.epochs_done}, without scores yet")
+        out.print(f"{found.name} is {found.status} after epoch {found.record.epochs_done}, without scores yet")
 
 
 @runs_app.command("compare", epilog=example("runs compare ae_baseline ae_l2"))

@@ -66,7 +66,6 @@ def noise_sweep(
     )
     about = json_module.dumps([[run.name for run in found], sweep.sigmas, sweep.split, sweep.seed])
     folder = runs_folder(runs) / f"noise_sweep-{hashlib.sha256(about.encode()).hexdigest()[:8]}"
-    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "scores.json", [score.as_dict() for score in scores])
     shown = _with_short_names(scores, found)
     draw(folder / "noise_sweep.png", shown, f"Noise on the input, {sweep.split} images")

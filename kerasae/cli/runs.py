@@ -62,12 +62,13 @@ def train(
     if resume is not None:
         if data or epochs or seed is not None or set or force:
             raise typer.BadParameter("--resume goes on with the run's own recipe; leave the other options out")
-        resolved, runs = resumed(resume, runs)
+        resolved, folder = resumed(resume, runs)
     else:
         from kerasae.recipes import load_recipe
 
+        folder = None
         resolved = load_recipe(recipe, data=data, epochs=epochs, seed=seed, set=set or ())
-    run = train_run(resolved, runs=runs, force=force, tensorboard=tensorboard, table=not json)
+    run = train_run(resolved, runs=runs, folder=folder, force=force, tensorboard=tensorboard, table=not json)
     if json and run.scores():
         print(json_module.dumps([score.as_dict() for score in run.scores()], indent=1))
 

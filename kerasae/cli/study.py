@@ -67,8 +67,8 @@ def study(
     with StudyProgress(err, plan.study.name, jobs=len(jobs), done=len(pending.done)) as progress:
         try:
             record = run_study(plan, chosen, command=shlex.join(["kerasae", *sys.argv[1:]]), on_event=progress.show)
-        except KeyboardInterrupt:
-            err.print("stopped; the same command goes on, and reuses what is finished", highlight=False)
+        except (KeyboardInterrupt, SystemExit):
+            err.print("stopped, and its workers too; the same command goes on, and reuses what is finished")
             raise
     if json:
         print(json_module.dumps(record.as_dict(), indent=1))

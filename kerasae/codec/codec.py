@@ -85,7 +85,6 @@ class Codec:
     def save(self, folder: str | Path) -> Path:
         """Write the model and its tables, ``model.keras`` and ``codec.npz``, into ``folder``; return it."""
         folder = Path(folder).expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / _MODEL) as partial_model:
             self.model.save(partial_model)
         self.frozen.save(folder / FILE)

@@ -17,7 +17,7 @@ from kerasae.codec.frozen import FILE, Frozen, integers_of, quality_in
 from kerasae.data import read_image, write_image
 from kerasae.data.images import Remarks
 from kerasae.errors import CodecError
-from kerasae.files import files_in, replacing
+from kerasae.files import files_in, read_bytes, replacing
 from kerasae.training import Run, list_runs, runs_folder
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".jp2")
@@ -65,7 +65,7 @@ def read_packed(inputs: Sequence[str | Path]) -> dict[str, Packed]:
     found: dict[str, Packed] = {}
     for name, path in image_paths(inputs, suffixes=(".kae",)).items():
         try:
-            content = path.read_bytes()
+            content = read_bytes(path)
         except OSError as error:
             raise CodecError(f"{path} cannot be read: {error.strerror or error}") from None
         single = kind_of(content) != ARCHIVE

@@ -9,10 +9,11 @@ from kerasae.codec.frozen import CODERS, FILE, Frozen, weights_digest
 from kerasae.codec.latent_coder import TRIED_IMAGES, FactorizedCoder, LatentCoder
 from kerasae.codec.network import Network
 from kerasae.data import ImageSet, load_images, split_indices
-from kerasae.errors import CodecError, DataError
+from kerasae.errors import CodecError, DataError, RunError
 from kerasae.metrics.registry import psnr_of_mse
 from kerasae.models import Autoencoder
 from kerasae.training import Run
+from kerasae.training.run import locked
 
 # What a channel is moved by, in its own standard deviations: small enough to stay on the slope it is on, large enough
 # to cross the kinks of a ReLU as quantisation does.
@@ -261,13 +262,24 @@ def freeze_run(
     """Return what is frozen of a run, ``codec.npz`` in its folder, freezing it from its training images if need be.
 
     ``force`` freezes anew. ``images`` and ``model`` are the run's own, where they are loaded already. Raises
-    ``RunError`` where nothing is trained, ``CodecError`` where the images cannot be loaded or are not those that the
-    run was trained on.
+    ``RunError`` where nothing is trained or another process is at it, ``CodecError`` where the images cannot be loaded
+    or are not those that the run was trained on.
     """
     path = run.folder / FILE
     if path.is_file() and not force:
         return Frozen.load(path)
-    model = model or run.load_model()
+    if run.status == "training":
+        raise RunError(f"{run.name} is being trained by another process; wait for it")
+    # Whoever comes second waits and takes the tables of the first.
+    with locked(run.folder, wait=True):
+        if path.is_file() and not force:
+            return Frozen.load(path)
+        frozen = _frozen_of(run, images, model or run.load_model(), progress)
+        frozen.save(path)
+    return frozen
+
+
+def _frozen_of(run: Run, images: ImageSet | None, model: Autoencoder, progress) -> Frozen:
     images = images if images is not None else _images_of(run)
     if images.fingerprint != run.record.data_fingerprint:
         raise CodecError(
@@ -275,12 +287,7 @@ def freeze_run(
             f"{images.fingerprint}, then {run.record.data_fingerprint}); train again to compress with it"
         )
     train = split_indices(images, run.recipe.data)["train"]
-    frozen = freeze(Network(model), images.images, train, lambdas=_lambdas(run), progress=progress)
-    if path.is_file() and not force:
-        # Another process froze the run meanwhile; files may have been written by its tables already.
-        return Frozen.load(path)
-    frozen.save(path)
-    return frozen
+    return freeze(Network(model), images.images, train, lambdas=_lambdas(run), progress=progress)
 
 
 def _lambdas(run: Run) -> tuple[float, ...]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from kerasae.data.splits import pixel_digest
 from kerasae.errors import DataError
-from kerasae.files import partial_file, write_text
+from kerasae.files import partial_file, read_bytes, refuse_irregular, write_text
 
 # Raise it when decoding changes what comes out, so that caches of older versions are built anew.
 _FORMAT = 1
@@ -47,14 +47,21 @@ def cache_folder() -> Path:
 
 
 def file_states(root: Path, names: Iterable[str]) -> str:
-    """Return 32 hexadecimal digits over name, size and time of change of the files: a stale cache differs."""
+    """Return 32 hexadecimal digits over what the system says of each file: a stale cache differs.
+
+    Over name, size and the times of change of content and of the file's entry: a file put in the place of another may
+    bring its size and the former time along, never the latter. Raises ``DataError`` for what cannot be read, a pipe or
+    a device.
+    """
     hasher = hashlib.blake2b(digest_size=16)
     for name in names:
         try:
+            refuse_irregular(root / name)
             state = os.stat(root / name)
         except OSError as error:
             raise DataError(f"{root / name} cannot be read: {error.strerror or error}") from None
-        hasher.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+        times = f"{state.st_size}\0{state.st_mtime_ns}\0{state.st_ctime_ns}"
+        hasher.update(f"{name}\0{times}\0".encode("utf-8", "surrogateescape"))
     return hasher.hexdigest()
 
 
@@ -94,7 +101,7 @@ def cached(
 def _load(index: Path, source: str) -> CachedImages | None:
     """Return a cache that is whole and made of this source, else None."""
     try:
-        said = json.loads(index.read_text(encoding="utf-8"))
+        said = json.loads(read_bytes(index))
         if said["source"] != source:
             return None
         images = np.lib.format.open_memmap(index.parent / said["pixels"], mode="r")
@@ -159,7 +166,7 @@ def _write_header(file: Any, shape: Sequence[int]) -> None:
 def _pixels_file(index: Path) -> Path | None:
     """Return the pixels that a cache about to be replaced speaks of, so that they do not stay behind."""
     try:
-        return index.parent / Path(json.loads(index.read_text(encoding="utf-8"))["pixels"]).name
+        return index.parent / Path(json.loads(read_bytes(index))["pixels"]).name
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

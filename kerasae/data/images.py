@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from kerasae.errors import DataError
-from kerasae.files import partial_file
+from kerasae.files import partial_file, read_bytes
 
 Fit = Literal["crop", "stretch"]
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -91,11 +91,8 @@ def read_image(
     Raises ``DataError``, naming file and reason, for files that are missing, broken, animated, or not images.
     """
     path = Path(path)
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        # To read a pipe would be to wait for whoever writes to it.
-        raise DataError(f"{path} is no regular file but a pipe or a device; name an image file")
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
     return image_from_bytes(content, name=str(path), image_size=image_size, channels=channels, fit=fit, remarks=remarks)

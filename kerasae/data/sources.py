@@ -18,7 +18,7 @@ from kerasae.data.cache import CachedImages, Patches, cached, file_states, patch
 from kerasae.data.images import Progress, Remarks, decode, read_image
 from kerasae.data.splits import ImageSet, limit_indices, pixel_digest
 from kerasae.errors import DataError
-from kerasae.files import files_in, replacing, shipped_folder
+from kerasae.files import files_in, readable, refuse_irregular, replacing, shipped_folder
 from kerasae.recipes import SOURCES, ArrayData, FfhqData, FolderData, ImageSource
 
 
@@ -44,6 +44,7 @@ def read_groups(labels: Path, column: str, names: Sequence[str]) -> tuple[str, .
 def _values(labels: Path, column: str) -> dict[str, str]:
     values: dict[str, str] = {}
     try:
+        refuse_irregular(labels)
         # Spreadsheets put a byte order mark at the head, which would become part of the first column's name.
         with labels.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
@@ -194,7 +195,9 @@ def load_folder(data: FolderData, *, progress: Progress | None = None) -> ImageS
     names = _image_names(root)
     groups = None
     if data.group_column is not None:
-        groups = read_groups(root / data.labels, data.group_column, names)
+        # As a labels file has them, which may come from Windows and holds no bytes that are no UTF-8.
+        written = [readable(name).replace("\\", "/") for name in names]
+        groups = read_groups(root / data.labels, data.group_column, written)
     keep = limit_indices(names, groups, limit=data.limit, seed=data.split_seed)
     names, groups = [names[index] for index in keep], None if groups is None else [groups[index] for index in keep]
     loaded = load_files(

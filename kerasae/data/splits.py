@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerasae.errors import DataError
+from kerasae.files import readable
 
 SPLITS = ("train", "validation", "test")
 # Small enough that hashing a memory map never holds more than this much of it.
@@ -21,11 +22,11 @@ class ImageSet:
 
     ``images`` is uint8, ``(count, height, width, channels)``, and may be a read-only memory map, or ``Patches`` of
     images of any size, each of which then counts as an image. ``names`` are unique and stay the same from one start to
-    the next. Images of one group, where there are ``groups``, never fall into two splits. ``label`` is short, for
-    tables (``photos``, ``folder:faces``); ``card`` names the data card. ``fingerprint`` is 16 hexadecimal digits over
-    pixels, names, groups and splits. ``skipped`` holds ``name: why`` of each file left out; ``remarks`` are sentences
-    to say before training. ``splits``, where they are given rather than left to the recipe, holds sorted indexes by
-    name (``train``, ``validation``, ``test``); any of them may be empty.
+    the next; they are as ``kerasae.files.readable`` shows them. Images of one group, where there are ``groups``, never
+    fall into two splits. ``label`` is short, for tables (``photos``, ``folder:faces``); ``card`` names the data card.
+    ``fingerprint`` is 16 hexadecimal digits over pixels, names, groups and splits. ``skipped`` holds ``name: why`` of
+    each file left out; ``remarks`` are sentences to say before training. ``splits``, where they are given rather than
+    left to the recipe, holds sorted indexes by name (``train``, ``validation``, ``test``); any of them may be empty.
     """
 
     images: np.ndarray
@@ -65,10 +66,11 @@ class ImageSet:
         remarks: Sequence[str] = (),
     ) -> "ImageSet":
         """Return the image set with its fingerprint; ``digest`` is ``pixel_digest(images)`` where it is known."""
-        names, groups = tuple(names), None if groups is None else tuple(groups)
+        names, groups = _readable(names), None if groups is None else _readable(groups)
         given = None if splits is None else _given_splits(splits, len(images), label)
         fingerprint = _fingerprint(digest or pixel_digest(images), names, groups, given)
-        return cls(images, names, groups, label, card, fingerprint, tuple(skipped), given, tuple(remarks))
+        remarks = tuple(remarks)
+        return cls(images, names, groups, readable(label), card, fingerprint, _readable(skipped), given, remarks)
 
     @classmethod
     def from_array(
@@ -96,6 +98,11 @@ class ImageSet:
                 )
         groups = None if groups is None else [str(group) for group in groups]
         return cls.of(pixels, [str(name) for name in names], groups, label=label, card="array", splits=splits)
+
+
+def _readable(texts: Sequence[str]) -> tuple[str, ...]:
+    # Names go into tables, JSON and CSV files, which hold no bytes of file names that are no UTF-8.
+    return tuple(readable(text) for text in texts)
 
 
 def eight_bit(images, *, what: str = "images") -> np.ndarray:

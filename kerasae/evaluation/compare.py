@@ -82,7 +82,7 @@ def _refuse(runs: Sequence[Run]) -> None:
             raise RunError(f"{run.name} is named twice; a run does not differ from itself")
         if not run.scores():
             raise RunError(
-                f"{run.name} has no scores (it is {run.record.status} after epoch {run.record.epochs_done}); "
+                f"{run.name} has no scores (it is {run.status} after epoch {run.record.epochs_done}); "
                 f"finish it with: kerasae train --resume {run.folder}"
             )
 

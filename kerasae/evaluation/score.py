@@ -227,14 +227,14 @@ def evaluate(
 
     Raises:
         DataError: the images do not have the model's shape, or a split that was asked for is empty.
-        RunError: there is no such run, or no trained model.
+        RunError: there is no such run, or no trained model, or its source holds other images than it was trained on.
     """
     run = run if isinstance(run, Run) else load_run(run, runs)
     model = model or run.load_model()
     if splits is None and images is not None:
         splits = ("all",)
     if images is None:
-        images = load_images(run.recipe.data)
+        images = run.load_images()
     elif not isinstance(images, ImageSet):
         images = ImageSet.from_array(images)
     _refuse_other_shape(images, model)
@@ -291,7 +291,8 @@ def noise_sweep(
 ) -> list[Score]:
     """Return the scores of every run at every sigma, and those of doing nothing at every sigma above 0.
 
-    All runs see the same images under the same noise. Raises ``RunError`` where their recipes name different images.
+    All runs see the same images under the same noise. Raises ``RunError`` where their recipes name different images,
+    or one was trained on others than these.
     """
     data = runs[0].recipe.data
     for run in runs[1:]:
@@ -301,6 +302,8 @@ def noise_sweep(
                 "compare; sweep them one at a time"
             )
     images = load_images(data)
+    for run in runs:
+        run.refuse_other_images(images)
     rows = []
     for run in runs:
         if progress:

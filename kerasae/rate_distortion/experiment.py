@@ -15,7 +15,7 @@ import numpy as np
 from kerasae.codec.files import image_paths
 from kerasae.data import load_images, read_image, split_indices
 from kerasae.errors import CodecError, DataError
-from kerasae.files import replacing, write_json
+from kerasae.files import readable, replacing, write_json
 from kerasae.rate_distortion.classical import Effort
 from kerasae.rate_distortion.compare import (
     ClassicalContender,
@@ -57,7 +57,7 @@ def native_images(
         images = list(pool.map(lambda path: read_image(path, channels=channels), paths))
     if channels is None and len({image.shape[-1] for image in images}) > 1:
         images = [np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image for image in images]
-    return [path.relative_to(root).as_posix() for path in paths], images
+    return [readable(path.relative_to(root).as_posix()) for path in paths], images
 
 
 def spread(count: int, limit: int | None) -> Sequence[int]:
@@ -73,7 +73,8 @@ def chosen_images(
     """Return a label, names and images: of ``data``, else of the runs' own source, else of ``photos``.
 
     ``folder:PATH`` gives every image at its native size, with ``gray`` its luma; other sources the images of ``split``.
-    Raises ``CodecError`` where the runs are of different images, or there is no such split.
+    Raises ``CodecError`` where the runs are of different images, or there is no such split, ``RunError`` where they
+    were trained on other images than there are now.
     """
     channels = {run.recipe.data.channels for run in runs}
     if len(channels) > 1:
@@ -81,12 +82,15 @@ def chosen_images(
     if data and data.startswith("folder:"):
         folder = data.removeprefix("folder:")
         names, images = native_images(folder, channels=1 if gray else next(iter(channels), None), limit=limit)
-        return f"folder:{Path(folder).resolve().name}", names, images
+        return f"folder:{readable(Path(folder).resolve().name)}", names, images
     recipe = runs[0].recipe if runs and not data else load_recipe("ae_baseline", data=data or "photos")
     for run in runs[1:]:
         if not data and run.recipe.data != recipe.data:
             raise CodecError(f"{run.name} and {runs[0].name} were trained on other images; say which with --data")
     loaded = load_images(recipe.data)
+    if not data:
+        for run in runs:
+            run.refuse_other_images(loaded)
     splits = split_indices(loaded, recipe.data)
     if split not in splits:
         raise CodecError(f"--split {split!r} is not a split; it is one of {', '.join(splits)}")

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from kerasae.files import readable
+
 _LONGEST = 200  # characters of a value in a sentence
 _BOUNDS = {
     "ge": "at least",
@@ -59,6 +61,10 @@ def _sentence(fault: dict[str, Any], schema: type[BaseModel], start: list[str]) 
         return f"{key}.{context['discriminator'].strip(chr(39))} is missing"
     if kind == "literal_error":
         return choice(key, value, _listed(context["expected"]))
+    if kind == "string_unicode":
+        return (
+            f"{key} = '{readable(value)}' is no UTF-8, the only text that a recipe can hold; rename the file or folder"
+        )
     if kind in _TYPES:
         return f"{key} = {shown(value)} is a {type(value).__name__}; it must be {_TYPES[kind]}"
     if kind == "value_error":

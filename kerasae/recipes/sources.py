@@ -8,11 +8,17 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, ValidationInfo, field_validator
 
+from kerasae.files import readable
 from kerasae.recipes.section import Section, chosen
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().resolve())
+    absolute = str(Path(path).expanduser().resolve())
+    if readable(absolute) != absolute:
+        raise ValueError(
+            f"leads to {readable(absolute)}, whose name is no UTF-8, which a recipe cannot hold; rename it"
+        )
+    return absolute
 
 
 Fractions = Annotated[tuple[float, float, float], Field(strict=False)]

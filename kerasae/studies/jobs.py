@@ -48,7 +48,7 @@ def train_and_score(job: Job, recipe: Recipe, report: ReportProgress) -> dict[st
     needs_rate = job.rate and not rate_path(run, job.split).is_file()
     if run.scores() and not sigmas and not needs_rate:
         return {}
-    images, model = load_images(recipe.data), run.load_model()
+    images, model = run.load_images(), run.load_model()
     if not run.scores():
         score_run(run, images, model)
         sigmas = missing_sigmas(run, job)

@@ -33,7 +33,7 @@ def _load_run_report(run: Run, runs: Path, command: str) -> ReportContent:
     own = run.scores()
     if not own:
         raise RunError(
-            f"{run.name} is {run.record.status} and not scored yet; go on with: kerasae train --resume {run.folder}"
+            f"{run.name} is {run.status} and not scored yet; go on with: kerasae train --resume {run.folder}"
         )
     swept = _swept_scores(run.name, runs)
     present = {_condition(score) for score in own}

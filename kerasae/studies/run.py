@@ -4,7 +4,9 @@
 ``run_study`` and ``forecast`` take a ``Plan`` and an engine and load no Keras themselves.
 """
 
+import json
 import os
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -12,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from kerasae.errors import KerasaeError, StudyError
-from kerasae.files import write_json
+from kerasae.data import load_images
+from kerasae.errors import DataError, KerasaeError, StudyError
+from kerasae.files import read_bytes, write_json
 from kerasae.recipes import Recipe, recipe_from
 from kerasae.records import StudyRecord
 from kerasae.runtime import choose_backend
-from kerasae.studies.plan import Event, Job, Outcome, Plan, pending_jobs, timing_name
+from kerasae.studies.plan import Event, Job, Outcome, Plan, codecs_path, pending_jobs, timing_name
 from kerasae.studies.results import STUDY_FILE, collect_results
+from kerasae.training.run import equal_run
 
 
 class Engine(Protocol):
@@ -69,9 +73,11 @@ def run_study(
 ) -> StudyRecord:
     """Do what is left of ``plan`` with ``engine``, write ``study.json`` into its folder and return the record.
 
-    Runs that fail are named in the record; the others go on. Raises ``StudyError`` where none succeeded.
+    Runs that fail are named in the record; the others go on. Raises ``StudyError`` where none succeeded, ``RunError``
+    where a finished run is of other images than there are now.
     """
     began = time.perf_counter()
+    refuse_other_images(plan)
     pending = pending_jobs(plan)
     # The baselines last: a study cut short is then still one of runs.
     jobs = [*pending.runs, *pending.baselines]
@@ -80,6 +86,29 @@ def run_study(
     record = collect_results(plan, command=command, failed=failed, seconds=time.perf_counter() - began)
     write_json(plan.folder / STUDY_FILE, record.as_dict())
     return record
+
+
+def refuse_other_images(plan: Plan) -> None:
+    """Raise ``RunError`` where a finished run of ``plan`` was trained on other images than its source holds now.
+
+    Baselines that are of other images are deleted, to be measured again. Nothing is compared where this machine cannot
+    load the images: the nodes of a cluster may, and a job that cannot says so.
+    """
+    jobs = plan.run_jobs().values()
+    finished = [run for job, recipe in jobs if (run := equal_run(recipe, job.backend, plan.runs))]
+    if not finished and not plan.folder.is_dir():
+        return
+    try:
+        images = load_images(plan.cells[0].recipes[0].data)
+    except DataError:
+        return
+    for run in finished:
+        run.refuse_other_images(images, "delete its folder to have it trained again")
+    about, now = plan.folder / "images.json", {"fingerprint": images.fingerprint}
+    if about.is_file() and json.loads(read_bytes(about)) != now:
+        shutil.rmtree(plan.folder / "evaluations", ignore_errors=True)
+        codecs_path(plan.folder).unlink(missing_ok=True)
+    write_json(about, now)
 
 
 @dataclass(frozen=True)
@@ -105,6 +134,7 @@ def forecast(plan: Plan, engine: Engine) -> Forecast:
     The timings run on ``engine``, so that a worker has the cores that it will have in the study. Raises ``StudyError``
     where one fails: the run would as well.
     """
+    refuse_other_images(plan)
     pending = {job.name for job in pending_jobs(plan).runs}
     outcomes = engine(plan.timing_jobs(), lambda event: None) if pending else {}
     for outcome in outcomes.values():

@@ -5,7 +5,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
@@ -16,15 +16,19 @@ from kerasae.errors import BackendError, RunError, TrainingError
 from kerasae.files import replacing
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
-    """How far training has come: finished epochs, history rows, the best epoch, its value and its weights."""
+    """How far training has come: finished epochs, history rows, the best epoch, its value and its weights.
+
+    ``values`` are the trainer's variables after the last of them, where no checkpoint has them.
+    """
 
     epochs_done: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int | None = None
     best_value: float = float("inf")
     best_weights: list[np.ndarray] | None = None
+    values: list[np.ndarray] | None = None
 
 
 def save_checkpoint(path: Path, trainer, progress: Progress) -> None:
@@ -32,7 +36,7 @@ def save_checkpoint(path: Path, trainer, progress: Progress) -> None:
 
     Keras' own ``BackupAndRestore`` leaves out the seed generators, so that noise and samples start anew.
     """
-    arrays = {f"variable_{index}": np.asarray(value) for index, value in enumerate(_values(trainer))}
+    arrays = {f"variable_{index}": value for index, value in enumerate(progress.values)}
     for index, weights in enumerate(progress.best_weights or []):
         arrays[f"best_{index}"] = weights
     about = {
@@ -80,9 +84,8 @@ def _variables(trainer) -> list:
 
 
 def _values(trainer) -> list[np.ndarray]:
-    import keras
-
-    return [keras.ops.convert_to_numpy(variable.value) for variable in _variables(trainer)]
+    # Copies: the variables go on changing.
+    return [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in _variables(trainer)]
 
 
 def _paths(trainer) -> list[str]:
@@ -91,11 +94,12 @@ def _paths(trainer) -> list[str]:
 
 
 class CheckpointCallback(keras.callbacks.Callback):
-    """Keeps ``progress`` up to date and on disk.
+    """Keeps ``progress`` up to date, and on disk.
 
     ``best_by`` names the validation metric that chooses the best epoch, never the penalised loss. The checkpoint is
-    written where at least ``checkpoint_seconds`` have passed since the last, and after the last epoch: a run resumed
-    from an older one trains the same epochs again to the same bit.
+    written where at least ``checkpoint_seconds`` have passed since the last, after the last epoch, and by ``keep``: a
+    run resumed from an older one trains the same epochs again to the same bit. ``progress`` is replaced whole, so that
+    whatever ends training finds it of one epoch.
     """
 
     def __init__(self, progress: Progress, *, best_by: str, path: Path, checkpoint_seconds: float, images: int):
@@ -125,17 +129,23 @@ class CheckpointCallback(keras.callbacks.Callback):
         row = {name: float(value) for name, value in logs.items() if "first_non_finite" not in name}
         seconds = time.perf_counter() - self._epoch_began
         row |= {"seconds": round(seconds, 4), "images_per_second": round(self.images / self._training_seconds, 1)}
-        progress = self.progress
-        progress.epochs_done = epoch + 1
-        progress.history.append({"epoch": epoch + 1} | row)
-        if row[self.best_by] < progress.best_value:
-            progress.best_epoch, progress.best_value = epoch + 1, row[self.best_by]
+        before = self.progress
+        best = before.best_epoch, before.best_value, before.best_weights
+        if row[self.best_by] < before.best_value:
             # A copy: the weights themselves go on changing.
-            progress.best_weights = [weights.copy() for weights in self.model.autoencoder.get_weights()]
-        is_last = progress.epochs_done == self.params["epochs"]
+            best = epoch + 1, row[self.best_by], [weights.copy() for weights in self.model.autoencoder.get_weights()]
+        history = [*before.history, {"epoch": epoch + 1} | row]
+        self.progress = Progress(epoch + 1, history, *best, _values(self.model))
+        is_last = epoch + 1 == self.params["epochs"]
         if is_last or time.monotonic() - self._last_checkpoint >= self.checkpoint_seconds:
-            save_checkpoint(self.path, self.model, progress)
+            self.keep(self.model)
             self._last_checkpoint = time.monotonic()
+
+    def keep(self, trainer) -> None:
+        """Write the checkpoint of the last finished epoch, where it is not on disk already."""
+        if self.progress.values is not None:
+            save_checkpoint(self.path, trainer, self.progress)
+            self.progress = replace(self.progress, values=None)
 
     def _refuse_non_finite(self, epoch: int, logs) -> None:
         step = int(logs["first_non_finite"])
@@ -190,11 +200,11 @@ class ProgressCallback(keras.callbacks.Callback):
     # Reading the terms waits for the accelerator; Keras then calls from a thread of its own while steps go on.
     async_safe = True
 
-    def __init__(self, reporter: Reporter, history: list[dict[str, float]], *, may_stop: bool = True):
+    def __init__(self, reporter: Reporter, checkpointing: CheckpointCallback, *, may_stop: bool = True):
         super().__init__()
         self.may_stop = may_stop
         self.reporter = reporter
-        self.history = history
+        self.checkpointing = checkpointing
         self._epoch = 0
         self._trainer = None
 
@@ -219,7 +229,7 @@ class ProgressCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Report an epoch; the checkpointing, called before, has written its row."""
-        self.reporter.epoch(self.history[-1])
+        self.reporter.epoch(self.checkpointing.progress.history[epoch])
 
 
 def refuse_without_tensorboard() -> None:

@@ -82,7 +82,8 @@ class ManyDevices(OneDevice):
         except BaseException as error:
             if self.processes == 1:
                 raise
-            _end_without_parting(130 if isinstance(error, KeyboardInterrupt) else 2)
+            ended = error.code if isinstance(error, SystemExit) else 2
+            _end_without_parting(130 if isinstance(error, KeyboardInterrupt) else ended)
             if not _speaks_of_a_lost_process(error):
                 raise
             raise TrainingError(

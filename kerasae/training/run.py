@@ -4,9 +4,10 @@ import csv
 import difflib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasae.errors import RunError
-from kerasae.files import replacing, write_json
+from kerasae.files import readable, replacing, write_json, writing
 from kerasae.recipes import Recipe, fingerprint, read_toml, recipe_from
 from kerasae.recipes.section import nearest
 from kerasae.records import Example, ImageScores, LatentRecord, RunRecord, Score, read_json
 from kerasae.runtime import load_tensorflow_quietly
 
 if TYPE_CHECKING:
+    from kerasae.data import ImageSet
     from kerasae.models import Autoencoder
 
 
@@ -105,20 +107,41 @@ except ImportError:  # Windows has no advisory locks of this kind; two processes
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold ``folder`` for this process; the system lets go of it however the process ends.
 
-    Raises ``RunError`` where another process holds it.
+    Raises ``RunError`` where another process holds it, unless told to ``wait``; ``FileError`` where the folder cannot
+    be written to.
     """
-    with (folder / ".lock").open("w") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(
-                    f"{folder} is being trained by another process; wait for it, or use another --runs"
-                ) from None
+    with ExitStack() as held:
+        with writing(folder / ".lock"):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context((folder / ".lock").open("w"))
+        # ``is_locked`` holds it for a moment, which is not the time to give up.
+        if fcntl is not None and not any(_lock(file, wait) for _ in range(3)):
+            raise RunError(f"{folder} is being trained by another process; wait for it, or use another --runs")
         yield
+
+
+def _lock(file, wait: bool) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        time.sleep(0.02)
+        return False
+    return True
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a process holds ``folder``; True too where the system does not say."""
+    try:
+        with (folder / ".lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except (OSError, AttributeError):
+        return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -160,9 +183,35 @@ class Run:
         return recipe_from(plain, name="recipe", origin=str(path))
 
     @property
+    def status(self) -> str:
+        """What the record says, but ``stopped`` of a training whose process is gone, killed before it could say so."""
+        status = self.record.status
+        return "stopped" if status == "training" and not is_locked(self.folder) else status
+
+    @property
     def is_finished(self) -> bool:
         """Whether training came to its end."""
         return self.record.status == "finished" and (self.folder / "model.keras").is_file()
+
+    def load_images(self) -> "ImageSet":
+        """Return all images of the run's own source; raises ``RunError`` where they are not those it was trained on."""
+        from kerasae.data import load_images
+
+        images = load_images(self.recipe.data)
+        self.refuse_other_images(images)
+        return images
+
+    def refuse_other_images(
+        self, images: "ImageSet", cure: str = "start again with --force; others are scored with evaluate --data"
+    ) -> None:
+        """Raise ``RunError``, with what to do, where ``images`` are not those that the run was trained on."""
+        record = self.record
+        if images.fingerprint != record.data_fingerprint:
+            raise RunError(
+                f"{self.folder} was begun on other images (fingerprint {record.data_fingerprint}, now "
+                f"{images.fingerprint}; {sum(record.image_counts.values()):,} images then, {len(images.names):,} now): "
+                f"files have been added, removed, renamed or changed; bring them back, or {cure}"
+            )
 
     def load_model(self) -> "Autoencoder":
         """Return the model of the best epoch; raises ``RunError`` if there is none yet or it is another's."""
@@ -171,7 +220,7 @@ class Run:
         path = self.folder / "model.keras"
         if not path.is_file():
             raise RunError(
-                f"{self.name} has no trained model yet (it is {self.record.status}); go on with: "
+                f"{self.name} has no trained model yet (it is {self.status}); go on with: "
                 f"kerasae train --resume {self.folder}"
             )
         load_tensorflow_quietly()
@@ -248,7 +297,10 @@ class Run:
 
 def runs_folder(runs: str | Path | None = None) -> Path:
     """Return the folder of runs: ``runs`` if given, else ``KERASAE_RUNS``, else ``runs`` where the command runs."""
-    return Path(runs or os.environ.get("KERASAE_RUNS") or "runs").expanduser()
+    folder = Path(runs or os.environ.get("KERASAE_RUNS") or "runs").expanduser()
+    if readable(str(folder)) != str(folder):
+        raise RunError(f"the folder of runs {readable(str(folder))} is no UTF-8, which a recipe cannot hold; rename it")
+    return folder
 
 
 def list_runs(runs: str | Path | None = None) -> list[Run]:
@@ -327,7 +379,7 @@ def overview(
     for run in list_runs(runs):
         measured: dict[str, float | None] = {"psnr": None, "ssim": None, "bits_per_pixel": None}
         try:
-            record = run.record
+            record = replace(run.record, status=run.status)
             found.append((record, measured))
             measured |= run.measured()
         except RunError as error:

@@ -2,12 +2,14 @@
 
 import csv
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import ZipFile
 
 import keras
 import numpy as np
@@ -15,15 +17,15 @@ import numpy as np
 from kerasae.data import ImageSet, load_images, split_indices
 from kerasae.data.batches import TrainingFeed, ValidationFeed
 from kerasae.data.sources import save_given
-from kerasae.errors import RunError, TrainingError
-from kerasae.files import replacing, write_text
+from kerasae.errors import TrainingError
+from kerasae.files import replacing, write_text, writing
 from kerasae.models import Autoencoder, build_model
 from kerasae.models.build import code_of, code_reference, refuse_untrusted
 from kerasae.models.checks import check_sides
 from kerasae.recipes import ArrayData, Recipe, fingerprint, to_toml
 from kerasae.recipes.kinds import CodeModel
 from kerasae.records import RunRecord
-from kerasae.runtime import load_tensorflow_quietly, versions
+from kerasae.runtime import ENDING_SIGNALS, ending_on_signals, load_tensorflow_quietly, versions
 from kerasae.training.callbacks import (
     CheckpointCallback,
     EpochScalars,
@@ -62,10 +64,10 @@ def locked_run_folder(folder: Path, devices: OneDevice, *, force: bool) -> Itera
 def _hold(held: ExitStack, folder: Path, is_first: bool, force: bool) -> Path:
     if not is_first:
         folder = Path(held.enter_context(TemporaryDirectory(prefix="kerasae-"))) / folder.name
-    folder.mkdir(parents=True, exist_ok=True)
     held.enter_context(locked(folder))
     if force:
-        _empty(folder)
+        with writing(folder):
+            _empty(folder)
     return folder
 
 
@@ -83,6 +85,7 @@ def train(
     recipe: Recipe,
     *,
     runs: str | Path | None = None,
+    folder: Path | None = None,
     force: bool = False,
     reporter: Reporter | None = None,
     tensorboard: bool = False,
@@ -95,13 +98,16 @@ def train(
     ``images`` and ``model`` are trained on, and trained, in the place of those that the recipe names; a ``model`` has
     the weights of the best epoch afterwards. ``callbacks`` are Keras' own or yours, called after ours.
 
-    A finished run of the same recipe, backend and seed is returned as it is; one that was stopped or killed goes on
-    where its last checkpoint was, to the same bits as if it had never stopped. ``force`` starts from nothing.
-    ``tensorboard`` logs every epoch to the run's folder ``tensorboard`` and changes nothing in the result.
+    The run lies in the folder of ``runs`` that recipe, backend and seed name, or in ``folder``. A finished one is
+    returned as it is; one that was stopped goes on after its last finished epoch, one that was killed where its last
+    checkpoint was, to the same bits as if it had never stopped. ``force`` starts from nothing. ``tensorboard`` logs
+    every epoch to the run's folder ``tensorboard`` and changes nothing in the result.
 
     Raises ``BackendError`` where ``training.devices`` cannot be had or ``tensorboard`` lacks a package, ``DataError``
-    for images that cannot be had, ``RunError`` for a folder that is in use or broken, ``TrainingError`` where the loss
-    stops being finite; ``KeyboardInterrupt`` passes through after the run is marked as stopped.
+    for images that cannot be had, ``RunError`` for a folder that is in use or broken and for a run of other images,
+    ``FileError`` where the folder cannot be written to, ``TrainingError`` where the loss stops being finite. What ends
+    training, be it Ctrl-C (``KeyboardInterrupt``), SIGTERM or SIGHUP (``SystemExit``), passes through after the last
+    finished epoch is kept and the run marked as stopped.
 
     Several processes (``KERAS_DISTRIBUTION_…``) each call this with the same recipe; the first writes the run, and
     what one of them is refused, all are.
@@ -110,8 +116,8 @@ def train(
     if tensorboard:
         refuse_without_tensorboard()
     devices = choose_devices(recipe)
-    folder = runs_folder(runs) / run_name(recipe, keras.backend.backend())
-    with devices.watch():
+    folder = folder or runs_folder(runs) / run_name(recipe, keras.backend.backend())
+    with devices.watch(), ending_on_signals(signal.SIGINT, *ENDING_SIGNALS):
         return _train_on(devices, recipe, folder, force, reporter, tensorboard, images, model, callbacks)
 
 
@@ -127,32 +133,41 @@ def _train_on(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> Run:
     devices.agree("run", f"{folder.name}{' with --force' if force else ''}")
-    if devices.first_says(lambda: b"finished" if not force and _finished(folder) else b""):
-        reporter.note(f"{folder.name} is trained already; --force trains it again")
-        run = Run(folder)
-        if images is not None and images.fingerprint != run.record.data_fingerprint:
-            raise _other_images(run, images)
-        if model is not None:
-            model.set_weights(run.load_model().get_weights())
-        return run
-    if model is None and isinstance(recipe.model, CodeModel):
+
+    def is_finished() -> bool:
+        return bool(devices.first_says(lambda: b"finished" if not force and _finished(folder) else b""))
+
+    if not is_finished() and model is None and isinstance(recipe.model, CodeModel):
         refuse_untrusted(code_reference(recipe.model))
-    # Images first: a source that is missing leaves no folder behind.
+    # Images first: a source that is missing leaves no folder behind, and one that has changed does not go unnoticed.
     if images is None:
         images = devices.together(lambda: load_images(recipe.data, progress=reporter.loading))
-    splits = devices.together(lambda: split_indices(images, recipe.data))
     devices.agree("fingerprint of the images", images.fingerprint)
     if images.skipped:
         reporter.note(f"{len(images.skipped):,} files left out, the first: {images.skipped[0]}")
     for remark in images.remarks:
         reporter.note(remark)
+    if is_finished():
+        return _trained_already(Run(folder), images, model, reporter, devices)
+    splits = devices.together(lambda: split_indices(images, recipe.data))
     with locked_run_folder(folder, devices, force=force) as own, devices.scope():
+        # Asked again: another process may have finished it before the folder was ours.
+        if is_finished():
+            return _trained_already(Run(folder), images, model, reporter, devices)
         _train(recipe, own, images, splits, reporter, devices, tensorboard, model, callbacks)
     return Run(folder)
 
 
 def _finished(folder: Path) -> bool:
     return (folder / "run.json").is_file() and Run(folder).is_finished
+
+
+def _trained_already(run: Run, images: ImageSet, model: Autoencoder | None, reporter: Reporter, devices) -> Run:
+    devices.together(lambda: devices.is_first and run.refuse_other_images(images))
+    reporter.note(f"{run.name} is trained already; --force trains it again")
+    if model is not None:
+        model.set_weights(run.load_model().get_weights())
+    return run
 
 
 def _train(
@@ -178,7 +193,7 @@ def _train(
     progress = Progress()
     record = _new_record(recipe, folder.name, trainer.autoencoder, images, splits, devices)
     if checkpoint.is_file():
-        _refuse_other_images(run, record)
+        run.refuse_other_images(images)
         progress = load_checkpoint(checkpoint, trainer)
         reporter.note(f"{folder.name} goes on after epoch {progress.epochs_done}")
     else:
@@ -223,7 +238,7 @@ def _train(
                 verbose=0,
                 callbacks=[
                     checkpointing,
-                    ProgressCallback(reporter, progress.history, may_stop=devices.processes == 1),
+                    ProgressCallback(reporter, checkpointing, may_stop=devices.processes == 1),
                     *logs,
                     *callbacks,
                 ],
@@ -233,11 +248,14 @@ def _train(
         status, message = "failed", str(error)
         raise
     finally:
-        _leave(run, trainer, progress, status, message)
+        _leave(run, trainer, checkpointing, status, message)
 
 
-def _leave(run: Run, trainer, progress: Progress, status: str, message: str) -> None:
+def _leave(run: Run, trainer, checkpointing: CheckpointCallback, status: str, message: str) -> None:
     """Write what is known when training ends, however it ends."""
+    progress = checkpointing.progress
+    if status == "stopped":
+        checkpointing.keep(trainer)
     _write_history(run.folder / "history.csv", progress.history)
     if progress.best_weights is not None and status != "stopped":
         trainer.autoencoder.set_weights(progress.best_weights)
@@ -245,11 +263,9 @@ def _leave(run: Run, trainer, progress: Progress, status: str, message: str) -> 
         load_tensorflow_quietly()
         with replacing(run.folder / "model.keras") as partial:
             trainer.autoencoder.save(partial)
-        with replacing(run.folder / "best.weights.h5") as partial:
-            # Keras insists on this ending.
-            named = partial.with_name(f"{partial.name}.weights.h5")
-            trainer.autoencoder.save_weights(named)
-            named.replace(partial)
+        # The same file as Keras would write; but on a full disk HDF5, left to write by itself, ends the process.
+        with ZipFile(run.folder / "model.keras") as model, replacing(run.folder / "best.weights.h5") as partial:
+            partial.write_bytes(model.read("model.weights.h5"))
     seconds = sum(row["seconds"] for row in progress.history)
     speeds = sorted(row["images_per_second"] for row in progress.history)
     run.write_record(
@@ -274,20 +290,6 @@ def _write_history(path: Path, history: list[dict[str, float]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(history[0]))
         writer.writeheader()
         writer.writerows(history)
-
-
-def _refuse_other_images(run: Run, record: RunRecord) -> None:
-    stored = run.record
-    if stored.data_fingerprint != record.data_fingerprint or stored.image_counts != record.image_counts:
-        raise _other_images(run, record)
-
-
-def _other_images(run: Run, now) -> RunError:
-    found = now.data_fingerprint if isinstance(now, RunRecord) else now.fingerprint
-    return RunError(
-        f"{run.folder} was begun on other images (fingerprint {run.record.data_fingerprint}, now {found}); bring them "
-        "back, or start again with --force"
-    )
 
 
 def _new_record(recipe: Recipe, name: str, autoencoder, images: ImageSet, splits, devices: OneDevice) -> RunRecord:

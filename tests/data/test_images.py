@@ -152,7 +152,7 @@ def test_other_broken_files_are_refused_by_name(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(DataError, match=r"pipe\.png is no regular file but a pipe or a device"):
+    with pytest.raises(DataError, match=r"pipe\.png cannot be read: it is no regular file but a pipe or a device"):
         read_image(tmp_path / "pipe.png")
 
 

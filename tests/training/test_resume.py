@@ -2,10 +2,13 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 
 import h5py
@@ -13,8 +16,11 @@ import numpy as np
 import pytest
 
 from kerasae.errors import RunError
+from kerasae.evaluation import evaluate
+from kerasae.evaluation.score import noise_sweep
 from kerasae.recipes import recipe_from
-from kerasae.training import Reporter, load_run, train
+from kerasae.training import Reporter, list_runs, load_run, train, train_run
+from kerasae.training.run import locked
 from tests.conftest import smooth_images, write_images
 
 RECIPES = {
@@ -60,15 +66,16 @@ def assert_same(first, second):
 
 
 class StopAt(Reporter):
-    """Ctrl-C at a step, or at the end of an epoch."""
+    """A signal, Ctrl-C's by default, at a step; or an interrupt at the end of an epoch."""
 
-    def __init__(self, epoch, step=None):
+    def __init__(self, epoch, step=None, number=signal.SIGINT):
         self.at = (epoch, step)
+        self.number = number
 
     def step(self, epoch, step, terms):
         if (epoch, step) == self.at:
             # A real signal: the report comes from a thread of Keras' own, where an exception would go nowhere.
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), self.number)
 
     def epoch(self, row):
         if (row["epoch"], None) == self.at:
@@ -134,6 +141,66 @@ def test_a_finished_run_is_returned_and_force_trains_it_again(image_folder, tmp_
     assert (first.folder / "run.json").stat().st_mtime_ns == written
     train(recipe, runs=tmp_path, force=True)
     assert (first.folder / "run.json").stat().st_mtime_ns > written
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_keeps_the_last_finished_epoch(name, uninterrupted, tmp_path):
+    recipe, whole = uninterrupted("vae")
+    rare = recipe_of("vae", recipe.data.path, checkpoint_seconds=3600)
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt if name == "SIGINT" else SystemExit) as ended:
+        train(rare, runs=tmp_path, reporter=StopAt(4, 2, number))
+    assert name == "SIGINT" or ended.value.code == 128 + number
+    assert signal.getsignal(number) is before
+    stopped = load_run("latest", tmp_path)
+    assert (stopped.record.status, stopped.record.epochs_done, len(stopped.history())) == ("stopped", 3, 3)
+    begun = []
+    resumed = Reporter()
+    resumed.begin = lambda **about: begun.append(about["epochs_done"])
+    assert_same(train(rare, runs=tmp_path, reporter=resumed), whole)
+    assert begun == [3]
+
+
+def test_a_killed_run_is_stopped_and_goes_on_in_the_folder_that_is_named(uninterrupted, tmp_path):
+    recipe, whole = uninterrupted("vae")
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, runs=tmp_path, reporter=StopAt(2))
+    run = load_run("latest", tmp_path)
+    run = run.write_record(replace(run.record, status="training"))
+    assert run.status == "stopped"
+    with locked(run.folder):
+        assert run.status == "training"
+    renamed = run.folder.rename(tmp_path / "renamed")
+    assert_same(train(recipe, folder=renamed), whole)
+    assert load_run(renamed).record.name == "renamed"
+    assert [one.name for one in list_runs(tmp_path)] == ["renamed"]
+
+
+def test_a_run_that_another_process_finishes_meanwhile_is_not_trained_again(uninterrupted, tmp_path, monkeypatch):
+    recipe, whole = uninterrupted("vae")
+
+    @contextmanager
+    def late(folder, devices, *, force):
+        shutil.copytree(whole.folder, folder)
+        yield folder
+
+    monkeypatch.setattr(train_run, "locked_run_folder", late)
+    begun = Reporter()
+    begun.begin = lambda **about: pytest.fail("it was trained again")
+    assert train(recipe, runs=tmp_path, reporter=begun).is_finished
+
+
+def test_images_that_changed_are_noticed_by_whatever_uses_a_finished_run(image_folder, tmp_path):
+    recipe = recipe_of("vae", image_folder, epochs=1)
+    run = train(recipe, runs=tmp_path)
+    (image_folder / "new.png").write_bytes((image_folder / "001.png").read_bytes())
+    match = "was begun on other images .*24 images then, 25 now"
+    for use in (train, lambda recipe, runs: evaluate(run), lambda recipe, runs: noise_sweep([run])):
+        with pytest.raises(RunError, match=match):
+            use(recipe, runs=tmp_path)
+    assert train(recipe, runs=tmp_path, force=True).record.image_counts["train"] == 15
 
 
 def test_other_images_are_refused(image_folder, tmp_path):

@@ -87,6 +87,8 @@ def _end_with(parent: int) -> None:
 
 
 _ATTEMPTS = 2
+# To write a checkpoint takes a second, to come to a stop inside a compiler longer.
+_SECONDS_TO_END = 10
 
 
 class ProcessEngine:
@@ -128,6 +130,8 @@ class ProcessEngine:
                     if event and event.kind == "ended":
                         outcomes[job.name] = event.outcome
         finally:
+            for worker in pool:
+                worker.end()
             for worker in pool:
                 worker.stop()
         return outcomes
@@ -172,9 +176,16 @@ class _Worker:
             self.job = None
         return event
 
-    def stop(self) -> None:
-        """End the process; a run in the middle goes on from its checkpoint another time."""
+    def end(self) -> None:
+        """Tell the process to end, but not before it has kept the last finished epoch of the run it is at."""
         if self.process:
+            self.process.terminate()
+
+    def stop(self) -> None:
+        """End the process, at once where it does not go by itself; its run goes on another time."""
+        if self.process:
+            self.end()
+            self.process.join(_SECONDS_TO_END)
             self.process.kill()
             self.process.join()
             self.connection.close()

@@ -345,9 +345,9 @@ def run_comparison_figure(comparison: RunComparison) -> Figure:
     for name in measured_metrics(row.score for row in comparison.scores):
         about = METRICS[name]
         rows = [row for row in comparison.scores if name in row.score.metrics]
-        means += _forest(f"{about.heading}, mean", about, [(row, _mean(about, row, letter_of)) for row in rows])
+        means += _forest(f"{about.heading}, mean", about, [(row, _mean(about, row, letter_of)) for row in rows], False)
         paired = [(row, _difference(about, row, letter_of)) for row in rows if row.metrics.get(name)]
-        differences += _forest(f"{about.heading}, less that of A", about, paired)
+        differences += _forest(f"{about.heading}, less that of A", about, paired, True)
     caption = (
         "Means over images, and each run's difference from the first; lines are 95 % bootstrap intervals over images, "
         "of the paired differences where both were scored on the same."
@@ -355,15 +355,16 @@ def run_comparison_figure(comparison: RunComparison) -> Figure:
     return Figure("runs", caption, [*means, *differences])
 
 
-def _forest(title: str, about: Metric, rows: Sequence[tuple[ComparedScore, Effect]]) -> list[Panel]:
-    """Return a panel of ``rows`` by split and noise; none where there are no rows."""
+def _forest(title: str, about: Metric, rows: Sequence[tuple[ComparedScore, Effect]], differs: bool) -> list[Panel]:
+    """Return a panel of ``rows`` by split and noise, with 0 of differences; none where there are no rows."""
     groups: dict[str, list[Effect]] = {}
     for row, effect in rows:
         groups.setdefault(f"{row.score.split}, {at_sigma(row.score.sigma)}", []).append(effect)
     if not groups:
         return []
     gist = "; ".join(f"{where} {one.label} {one.words}" for where, group in groups.items() for one in group)
-    span = min(one.low for _, one in rows), max(one.high for _, one in rows)
+    ends = [end for _, one in rows for end in (one.low, one.high)] + [0.0] * differs
+    span = min(ends), max(ends)
     return [Panel(title, Forest(title, gist, list(groups.items()), span, about.unit))]
 
 

@@ -33,6 +33,8 @@ def image_set(images: Any, validation: Any, test: Any, groups: Sequence | None) 
     arrays = {split: _array(part, split) for split, part in named.items() if part is not None}
     if "validation" not in arrays:
         raise DataError("test_images arrived without validation_images, by which the best epoch is chosen; give both")
+    if empty := [split for split, part in arrays.items() if not len(part)]:
+        raise DataError(f"no images arrived for {' and '.join(empty)}; give some, or leave the argument out")
     shapes = {split: part.shape[1:] for split, part in arrays.items()}
     kinds = {split: part.dtype for split, part in arrays.items()}
     if len({*shapes.values()}) > 1 or len({*kinds.values()}) > 1:

@@ -121,6 +121,7 @@ def _silent_stderr() -> Iterator[None]:
 _TRIAL = """
 import json, warnings
 warnings.simplefilter("ignore")
+from kerasae.runtime import choose_backend, describe_device
 choose_backend()
 import keras
 value = keras.ops.convert_to_numpy(keras.ops.matmul(keras.ops.ones((8, 8)), keras.ops.ones((8, 8))))

@@ -132,7 +132,7 @@ def test_the_command_prints_both_tables_and_no_keras_is_loaded(columns, tmp_path
     a_run(tmp_path, "vae_baseline-77e1aa0912-jax-0", "vae_baseline", gain, ways=("mean", "sample"), sigmas=(0.0, 0.1))
     script = (
         "import atexit, sys; from kerasae.cli.app import main; "
-        "atexit.register(lambda: print('LOADED', [n for n in ('keras', 'tensorflow', 'jax', 'torch', 'matplotlib') "
+        "atexit.register(lambda: print('LOADED', [n for n in ('keras', 'tensorflow', 'jax', 'torch') "
         "if n in sys.modules])); "
         f"sys.argv = ['kerasae', 'runs', 'compare', 'ae_l2', 'vae', '--runs', {str(tmp_path)!r}]; main()"
     )

@@ -64,6 +64,11 @@ def _is_one(outputs) -> bool:
 
 
 def _latents(encoded, outputs: int, kind: str) -> tuple:
+    if isinstance(encoded, dict):
+        raise ModelError(
+            f"the encoder of {kind} gives a dictionary of {', '.join(encoded)}; it must give "
+            f"{'one tensor' if outputs == 1 else 'a list of two, mean and log variance'}"
+        )
     if outputs == 1 and not _is_one(encoded):
         raise ModelError(
             f"the encoder of {kind} must give one tensor; it gives {len(encoded)}. An encoder that gives mean and log "

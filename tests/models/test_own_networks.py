@@ -27,6 +27,11 @@ def pair(shape=(32, 32, 1), channels=4, **settings):
     return encoder, keras.Model(latents, x)
 
 
+def named_outputs():
+    encoder = vae_pair()[0]
+    return keras.Model(encoder.inputs, dict(zip(("mean", "spread"), encoder.outputs, strict=True)))
+
+
 def stretched(stride):
     """Return a decoder of any size that gives ``stride`` pixels of a side per latent position."""
     latents = keras.Input((None, None, 4))
@@ -174,6 +179,10 @@ WRONG = {
         "must give mean and log variance, two tensors of one shape; it gives one tensor of shape",
     ),
     "two outputs": (lambda: kerasae.Autoencoder(*vae_pair()), "must give one tensor; it gives 2. An encoder that"),
+    "a dictionary": (
+        lambda: kerasae.VariationalAutoencoder(named_outputs(), vae_pair()[1]),
+        "the encoder of VariationalAutoencoder gives a dictionary of mean, spread; it must give a list of two",
+    ),
     "flat latents": (lambda: kerasae.LearnedCodec(flat(), vae_pair()[1]), "must give one tensor .batch, rows, columns"),
     "entropy": (lambda: kerasae.LearnedCodec(*pair(), entropy="none"), "entropy = 'none' is not a choice; allowed:"),
     "lambdas": (lambda: kerasae.LearnedCodec(*pair(), lambdas=[2, 1]), "must be numbers above 0 that rise"),

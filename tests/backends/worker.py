@@ -65,8 +65,9 @@ def one_step(case, images, results):
     """Loss terms and gradients of one step; what is drawn is replaced by numbers that every backend shares."""
     trainer = trainer_of(case)
     if trainer.autoencoder.has_entropy_model:
-        # Smooth images have latents that are 0 but for the last bit, and |0| has a gradient of either sign.
-        images = np.clip(images + np.random.default_rng(3).integers(-30, 31, images.shape), 0, 255).astype("uint8")
+        # Smooth images, and those cut off at black or white, have latents that are 0 but for the last bit, and |0| has
+        # a gradient of either sign.
+        images = (0.7 * images + 38 + np.random.default_rng(3).integers(-30, 31, images.shape)).astype("uint8")
     bottleneck = trainer.autoencoder.bottleneck
     if trainer.autoencoder.is_variational:
         epsilon = np.random.default_rng(1).normal(size=(len(images), 6)).astype("float32")

@@ -65,9 +65,10 @@ def one_step(case, images, results):
     """Loss terms and gradients of one step; what is drawn is replaced by numbers that every backend shares."""
     trainer = trainer_of(case)
     if trainer.autoencoder.has_entropy_model:
-        # Smooth images, and those cut off at black or white, have latents that are 0 but for the last bit, and |0| has
-        # a gradient of either sign.
-        images = (0.7 * images + 38 + np.random.default_rng(3).integers(-30, 31, images.shape)).astype("uint8")
+        # No whole gray levels: sums of these are 0 at some latents, but for the last bit, and |0| has a gradient of
+        # either sign.
+        noise = np.random.default_rng(3).uniform(-25, 25, images.shape)
+        images = (25 + 0.8 * images + noise).astype("float32")
     bottleneck = trainer.autoencoder.bottleneck
     if trainer.autoencoder.is_variational:
         epsilon = np.random.default_rng(1).normal(size=(len(images), 6)).astype("float32")

@@ -11,7 +11,7 @@ from rich.text import Text
 from kerasae import __version__
 from kerasae.cli import bench, example, files, lists, noise_sweep, rate_distortion, runs, study
 from kerasae.console import err
-from kerasae.errors import KerasaeError
+from kerasae.errors import KerasaeError, printable
 from kerasae.files import readable, refusal
 from kerasae.runtime import ENDING_SIGNALS, ending_on_signals
 
@@ -106,5 +106,5 @@ def _end(message: str, code: int) -> NoReturn:
     # The terminal may be gone, and with it the reader.
     with suppress(OSError):
         # No markup and no wrapping: a path with brackets stays a path, and a script gets one line.
-        err.print(Text.assemble(("error: ", "bold red"), readable(message)), soft_wrap=True)
+        err.print(Text.assemble(("error: ", "bold red"), printable(readable(message))), soft_wrap=True)
     sys.exit(code)

@@ -202,11 +202,18 @@ class Run:
         return images
 
     def refuse_other_images(
-        self, images: "ImageSet", cure: str = "start again with --force; others are scored with evaluate --data"
+        self,
+        images: "ImageSet",
+        cure: str = "start again with --force; others are scored with evaluate --data",
+        *,
+        counts: Mapping[str, int] | None = None,
     ) -> None:
-        """Raise ``RunError``, with what to do, where ``images`` are not those that the run was trained on."""
+        """Raise ``RunError``, with what to do, where ``images`` are not those that the run was trained on.
+
+        ``counts`` are those of the splits, where these are known: another version may split the same images otherwise.
+        """
         record = self.record
-        if images.fingerprint != record.data_fingerprint:
+        if images.fingerprint != record.data_fingerprint or counts not in (None, record.image_counts):
             raise RunError(
                 f"{self.folder} was begun on other images (fingerprint {record.data_fingerprint}, now "
                 f"{images.fingerprint}; {sum(record.image_counts.values()):,} images then, {len(images.names):,} now): "

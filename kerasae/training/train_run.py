@@ -193,7 +193,7 @@ def _train(
     progress = Progress()
     record = _new_record(recipe, folder.name, trainer.autoencoder, images, splits, devices)
     if checkpoint.is_file():
-        run.refuse_other_images(images)
+        run.refuse_other_images(images, counts=record.image_counts)
         progress = load_checkpoint(checkpoint, trainer)
         reporter.note(f"{folder.name} goes on after epoch {progress.epochs_done}")
     else:

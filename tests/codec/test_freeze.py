@@ -1,15 +1,20 @@
 """What is frozen of learned codecs: qualities, dead zones, rates."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from keras import ops
 
 from kerasae.codec import Codec, Frozen
 from kerasae.codec.codec import pack_to_psnr
-from kerasae.codec.freeze import DEAD_ZONES, freeze, lambda_at, qualities_of, squared_errors
+from kerasae.codec.freeze import DEAD_ZONES, freeze, freeze_run, lambda_at, qualities_of, squared_errors
 from kerasae.codec.network import Network
 from kerasae.errors import CodecError
 from kerasae.models import build_model
+from kerasae.training.run import load_run
 from tests.codec.made_up import LAMBDAS, LEARNED, MIXED, briefly_trained, made_up_codec, recipe_of
 from tests.conftest import smooth_images
 
@@ -74,6 +79,27 @@ def test_the_dead_zone_is_the_one_that_costs_least_and_none_without_lambdas(kind
     slack = 1e-6 if kind == "factorized_prior" else 0.01
     for ours, theirs, quality in list(zip(codec.frozen.levels, plain.levels, codec.frozen.qualities, strict=True))[::4]:
         assert cost(ours, quality) <= cost(theirs, quality) * (1 + slack)
+
+
+def test_who_comes_second_takes_the_tables_of_the_first(trained, monkeypatch):
+    run = load_run("latest", trained[0])
+    first_is_at_it, calls = threading.Event(), []
+
+    def slowly(*args, **options):
+        calls.append(threading.current_thread().name)
+        first_is_at_it.set()
+        time.sleep(0.5)  # in which the other comes and finds the lock held
+        return freeze(*args, **options)
+
+    monkeypatch.setattr("kerasae.codec.freeze.freeze", slowly)
+    (run.folder / "codec.npz").unlink(missing_ok=True)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(freeze_run, run)
+        assert first_is_at_it.wait(60)
+        # The lock is one of an open file, so that two threads are to it what two processes are.
+        second = pool.submit(freeze_run, run)
+        assert first.result().digest == second.result().digest
+    assert len(calls) == 1
 
 
 def test_tables_of_an_older_format_are_refused(tmp_path):

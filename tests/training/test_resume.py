@@ -83,11 +83,14 @@ class StopAt(Reporter):
 
 
 @pytest.fixture
-def ctrl_c_interrupts():
-    """Undo what a shell does to jobs in its background: SIGINT is ignored there, and Python then leaves it so."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def signals_as_in_a_terminal():
+    """Undo what a shell does to jobs in its background, and nohup: signals are ignored, and Python leaves it so."""
+    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+    numbers = {getattr(signal, name): handler for name, handler in usual.items() if hasattr(signal, name)}
+    before = {number: signal.signal(number, handler) for number, handler in numbers.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -112,7 +115,7 @@ def uninterrupted(tmp_path_factory):
     return trained
 
 
-@pytest.mark.usefixtures("ctrl_c_interrupts")
+@pytest.mark.usefixtures("signals_as_in_a_terminal")
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("stop", [(1, None), (3, None), (3, 2)], ids=["epoch_1", "epoch_3", "inside_epoch_3"])
 def test_interrupted_and_resumed_equals_uninterrupted(name, stop, uninterrupted, tmp_path):
@@ -143,7 +146,7 @@ def test_a_finished_run_is_returned_and_force_trains_it_again(image_folder, tmp_
     assert (first.folder / "run.json").stat().st_mtime_ns > written
 
 
-@pytest.mark.usefixtures("ctrl_c_interrupts")
+@pytest.mark.usefixtures("signals_as_in_a_terminal")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_keeps_the_last_finished_epoch(name, uninterrupted, tmp_path):
     recipe, whole = uninterrupted("vae")

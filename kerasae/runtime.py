@@ -5,11 +5,13 @@ Only the command line and the tests choose; everything else may ask.
 
 import contextlib
 import ctypes
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -68,6 +70,8 @@ def choose_backend() -> str:
         import torch  # noqa: F401
     if wanted == "tensorflow":
         load_tensorflow_quietly()
+    if wanted == "jax":
+        _keep_compiled_programs()
     return wanted
 
 
@@ -80,6 +84,61 @@ def load_tensorflow_quietly() -> None:
     if "tensorflow" not in sys.modules:
         with contextlib.suppress(ImportError), _silent_stderr():
             importlib.import_module("tensorflow")
+
+
+def cache_folder() -> Path:
+    """Return where caches are: ``KERASAE_CACHE``, or ``~/.cache/kerasae``."""
+    return Path(os.environ.get("KERASAE_CACHE") or Path.home() / ".cache" / "kerasae").expanduser()
+
+
+_MOST_COMPILED_BYTES = 1 << 30
+
+
+def compiled_programs() -> tuple[str, int]:
+    """Return where JAX keeps what it compiled, and how many bytes lie there; ``("", 0)`` where it keeps nothing."""
+    if os.environ.get("JAX_ENABLE_COMPILATION_CACHE", "true").lower() in ("false", "0", "off", "no", "n", "f"):
+        return "", 0
+    folder = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or cache_folder() / "jax" / _processor())
+    return str(folder), sum(state.st_size for _, state in _files(folder))
+
+
+def _keep_compiled_programs() -> None:
+    """Let JAX keep what it compiles, for this process's next and for other processes; must run before JAX loads.
+
+    JAX's own variables are left as they are: ``JAX_ENABLE_COMPILATION_CACHE=false`` turns it off. A program names the
+    versions and options it was compiled with, but not the processor, which has a folder of its own here.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ or "jax" in sys.modules:
+        return
+    folder, size = compiled_programs()
+    if not folder:
+        return
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+    # The oldest go first. JAX would do it at every program with a package that we do not need otherwise.
+    for path, state in sorted(_files(Path(folder)), key=lambda one: one[1].st_mtime):
+        if size <= _MOST_COMPILED_BYTES:
+            break
+        with contextlib.suppress(OSError):
+            path.unlink()
+        size -= state.st_size
+
+
+def _files(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    try:
+        with os.scandir(folder) as entries:
+            return [(Path(entry.path), entry.stat()) for entry in entries if entry.is_file()]
+    except OSError:
+        return []
+
+
+def _processor() -> str:
+    """Return a name for what the processor can do: a program compiled for more than that would crash."""
+    about = platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        about += "".join(sorted({line for line in lines if line.startswith(("flags", "model name", "Features"))}))
+    return hashlib.sha256(about.encode()).hexdigest()[:12]
 
 
 def _keep_freed_memory() -> None:
@@ -164,6 +223,30 @@ def describe_device() -> str:
 def on_accelerator() -> bool:
     """Return whether the loaded backend computes on something other than the CPU."""
     return describe_device() != "cpu"
+
+
+def free_memory() -> int:
+    """Return about how many bytes are free on the device that the loaded backend computes on."""
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        # None on a CPU.
+        if statistics := jax.local_devices()[0].memory_stats():
+            return statistics["bytes_limit"] - statistics["bytes_in_use"]
+    if backend == "torch":
+        import torch
+
+        if torch.cuda.is_available():
+            return torch.cuda.mem_get_info()[0]
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) * 1024
+    except (OSError, StopIteration):
+        # Not Linux: a guess that is right for what most people train on.
+        return 4 << 30
 
 
 def worth_compiling() -> bool:

@@ -1,21 +1,18 @@
 """kerasae as a contender of the bench; see ``contenders`` for what a contender is. Loads Keras."""
 
-import time
-
-import keras
 import numpy as np
 
 from kerasae import recipes
 from kerasae.bench.speed import images_per_second
 from kerasae.data import ImageSet
-from kerasae.data.batches import TrainingFeed
+from kerasae.data.batches import DeviceFeed, Feed
 from kerasae.evaluation.scorer import Scorer, measure
 from kerasae.runtime import describe_device
 from kerasae.training import build_trainer
+from kerasae.training.devices import OneDevice
+from kerasae.training.loop import EpochLoop
 
 _KINDS = {"ae": "conv_autoencoder", "vae": "mlp_vae"}
-# More than any bench gets through; the clock ends training.
-_EPOCHS = 1_000_000
 
 
 class KerasContender:
@@ -39,47 +36,22 @@ class KerasContender:
             model={"kind": _KINDS[model]},
             training=recipes.Training(batch_size=self.batch_size),
         )
-        self.trainer = build_trainer(recipe, steps_per_epoch=self._feed().steps_per_epoch)
-        self.scorer = Scorer(self.trainer.autoencoder)
-        return self.trainer.autoencoder.count_params()
+        feed = Feed(self.images.images, self.indexes, batch_size=self.batch_size, seed=0)
+        trainer = build_trainer(recipe, steps_per_epoch=feed.steps)
+        self.loop = EpochLoop(trainer, DeviceFeed(feed, fill=OneDevice().fill(recipe)))
+        self.epochs = 0
+        self.scorer = Scorer(trainer.autoencoder)
+        return trainer.autoencoder.count_params()
 
     def train(self, seconds: float) -> float:
         """Train whole epochs; return images per second."""
-        feed, clock = self._feed(), _Clock(seconds)
-        self.trainer.fit(
-            feed.dataset("auto"),
-            epochs=_EPOCHS,
-            steps_per_epoch=feed.steps_per_epoch,
-            shuffle=False,
-            verbose=0,
-            callbacks=[clock],
-        )
-        return clock.epochs * len(self.indexes) / clock.elapsed
+
+        def train_an_epoch():
+            self.loop.train_epoch(self.epochs)
+            self.epochs += 1
+
+        return images_per_second(train_an_epoch, len(self.indexes), seconds)
 
     def evaluate(self, seconds: float) -> float:
         """Score all images; return images per second."""
         return images_per_second(lambda: measure(self.scorer, self.images, self.indexes), len(self.indexes), seconds)
-
-    def _feed(self) -> TrainingFeed:
-        return TrainingFeed(
-            self.images.images, self.indexes, batch_size=self.batch_size, seed=0, first_epoch=0, epochs=_EPOCHS
-        )
-
-
-class _Clock(keras.callbacks.Callback):
-    """Stops training after the first epoch that ends past ``seconds``; the start of ``fit`` is not counted."""
-
-    def __init__(self, seconds: float):
-        super().__init__()
-        self.seconds = seconds
-        self.began = None
-        self.epochs = 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self.began is None:
-            self.began = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.elapsed = time.perf_counter() - self.began
-        self.epochs += 1
-        self.model.stop_training = self.elapsed >= self.seconds

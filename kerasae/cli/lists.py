@@ -237,7 +237,15 @@ def show_card(name: Annotated[str, typer.Argument(help="A source's name, or ethi
 def doctor() -> None:
     """Show versions, which backends work here and on what device, and where runs and caches go."""
     from kerasae.errors import BackendError
-    from kerasae.runtime import BACKENDS, installed_backends, try_backend, versions, wanted_backend
+    from kerasae.runtime import (
+        BACKENDS,
+        cache_folder,
+        compiled_programs,
+        installed_backends,
+        try_backend,
+        versions,
+        wanted_backend,
+    )
 
     packages = ("kerasae", "keras", *BACKENDS, "tensorflow-datasets", "numpy", "scikit-image", "pillow")
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -265,5 +273,7 @@ def doctor() -> None:
     except BackendError as error:
         out.print(f"[red]{error}[/]", highlight=False)
     runs = os.environ.get("KERASAE_RUNS", "runs (where the command runs)")
-    cache = os.environ.get("KERASAE_CACHE", "~/.cache/kerasae")
-    out.print(f"runs: {runs} · decoded images: {cache}", highlight=False, soft_wrap=True)
+    out.print(f"runs: {runs} · decoded images: {cache_folder()}", highlight=False, soft_wrap=True)
+    folder, size = compiled_programs()
+    where = f"{folder}, {size / 1e6:.0f} MB" if folder else "not kept (JAX_ENABLE_COMPILATION_CACHE)"
+    out.print(f"programs that JAX compiled: {where}", highlight=False, soft_wrap=True)

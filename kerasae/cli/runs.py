@@ -44,6 +44,15 @@ def train(
             autocompletion=completing(run_names),
         ),
     ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            "--start-from",
+            help="Begin with the weights of another run, to go on with them on other images.",
+            metavar="RUN",
+            autocompletion=completing(run_names),
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Train again even if the run is there.")] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Log every epoch for TensorBoard, to the run's folder tensorboard.")
@@ -60,17 +69,29 @@ def train(
     if (recipe is None) == (resume is None):
         raise typer.BadParameter("give a recipe, or --resume RUN, and not both")
     if resume is not None:
-        if data or epochs or seed is not None or set or force:
+        if data or epochs or seed is not None or set or start_from or force:
             raise typer.BadParameter("--resume goes on with the run's own recipe; leave the other options out")
         resolved, folder = resumed(resume, runs)
     else:
         from kerasae.recipes import load_recipe
 
         folder = None
-        resolved = load_recipe(recipe, data=data, epochs=epochs, seed=seed, set=set or ())
+        changes = [*(set or ()), *_start_from(start_from, runs)]
+        resolved = load_recipe(recipe, data=data, epochs=epochs, seed=seed, set=changes)
     run = train_run(resolved, runs=runs, folder=folder, force=force, tensorboard=tensorboard, table=not json)
     if json and run.scores():
         print(json_module.dumps([score.as_dict() for score in run.scores()], indent=1))
+
+
+def _start_from(run: str | None, runs: str | None) -> list[str]:
+    """Return the change of a recipe that ``--start-from`` is: by name, since ``latest`` is another one tomorrow."""
+    if run is None:
+        return []
+    from kerasae.training import load_run, runs_folder
+
+    found = load_run(run, runs).folder
+    name = found.name if found.parent == runs_folder(runs) else str(found.resolve())
+    return [f"training.start_from={json_module.dumps(name)}"]
 
 
 def evaluate(

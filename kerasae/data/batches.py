@@ -1,13 +1,21 @@
-"""Batches for training: which images in which order, and how Keras is given them."""
+"""Batches for training: which images in which order, and how they come to the device.
+
+A ``Feed`` says which images make up which batch. ``DeviceFeed`` brings them to the device: all of them once where there
+is room, else part after part, each while the one before is worked on. The order of an epoch goes there as indexes.
+"""
 
 import math
-from typing import Literal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from kerasae.data.cache import Patches
-from kerasae.runtime import load_tensorflow_quietly
+from kerasae.runtime import free_memory, load_tensorflow_quietly
 
 
 def epoch_order(count: int, *, seed: int, epoch: int) -> np.ndarray:
@@ -18,141 +26,176 @@ def epoch_order(count: int, *, seed: int, epoch: int) -> np.ndarray:
     return np.random.Generator(np.random.PCG64([seed, epoch, 0x0DE2])).permutation(count)
 
 
-class TrainingFeed:
-    """Which images make up which batch of a training run.
+class Feed:
+    """Which images make up which batch of an epoch.
 
-    ``images`` is ``(count, height, width, channels)`` uint8, an array, a memory map or ``Patches``, which are drawn
-    anew in every epoch; ``indexes`` those to train on. Batch ``step`` counts on through the epochs from
-    ``first_epoch``; the last batch of an epoch may be smaller.
+    ``images`` is ``(count, height, width, channels)`` uint8, an array, a memory map or ``Patches``; ``indexes`` those
+    to go through, in batches of ``batch_size``, the last of which may be smaller. With a ``seed``, for training, the
+    order is drawn anew in every epoch, and patches are too; without one both stay as they are.
     """
 
-    def __init__(self, images, indexes, *, batch_size: int, seed: int, first_epoch: int, epochs: int):
+    def __init__(self, images, indexes, *, batch_size: int, seed: int | None = None):
         self.images = images
         self.indexes = np.asarray(indexes)
         self.batch_size = batch_size
         self.seed = seed
-        self.first_epoch = first_epoch
-        self.epochs = epochs
-        self._order: tuple[int, np.ndarray] | None = None
 
     @property
-    def steps_per_epoch(self) -> int:
+    def steps(self) -> int:
         """Batches in one epoch."""
         return math.ceil(len(self.indexes) / self.batch_size)
 
-    @property
-    def steps(self) -> int:
-        """Batches from ``first_epoch`` to the end."""
-        return self.steps_per_epoch * (self.epochs - self.first_epoch)
+    def places(self, epoch: int) -> np.ndarray:
+        """Return the order of ``epoch``, counted from 0: indexes into ``indexes``, ``(count,)``."""
+        if self.seed is None:
+            return np.arange(len(self.indexes))
+        return epoch_order(len(self.indexes), seed=self.seed, epoch=epoch)
 
-    def chosen(self, step: int) -> np.ndarray:
-        """Return which images make up batch ``step``: indexes into ``images``, ``(batch,)``."""
-        epoch, place = divmod(int(step), self.steps_per_epoch)
-        if self._order is None or self._order[0] != epoch:
-            order = epoch_order(len(self.indexes), seed=self.seed, epoch=self.first_epoch + epoch)
-            self._order = (epoch, self.indexes[order])
-        return self._order[1][place * self.batch_size : (place + 1) * self.batch_size]
-
-    def batch(self, step: int) -> np.ndarray:
-        """Return batch ``step``: ``(batch, height, width, channels)`` uint8."""
-        return self.taken(self.chosen(step), step)
-
-    def taken(self, indexes: np.ndarray, step: int) -> np.ndarray:
-        """Return the images at ``indexes`` as batch ``step`` has them: uint8, ``(len(indexes), height, …)``."""
-        if isinstance(self.images, Patches):
-            epoch = self.first_epoch + int(step) // self.steps_per_epoch
+    def taken(self, places: np.ndarray, epoch: int) -> np.ndarray:
+        """Return the images at ``places`` of ``indexes`` as ``epoch`` has them: uint8 ``(len(places), height, …)``."""
+        indexes = self.indexes[places]
+        if self.seed is not None and isinstance(self.images, Patches):
             return self.images.drawn(indexes, seed=self.seed, epoch=epoch)
         return np.asarray(self.images[indexes])
 
-    def dataset(self, kind: Literal["auto", "tf.data", "numpy"]):
-        """Return what Keras' ``fit`` takes: ``auto`` is tf.data on TensorFlow and NumPy elsewhere.
-
-        JAX and PyTorch then run where TensorFlow is not installed, and do not spend seconds on importing it.
-        """
-
-        return fit_dataset(self, kind)
+    def batches(self, epoch: int = 0) -> Iterator[np.ndarray]:
+        """Yield the batches of ``epoch``: uint8 ``(batch, height, width, channels)``."""
+        places = self.places(epoch)
+        for start in range(0, len(places), self.batch_size):
+            yield self.taken(places[start : start + self.batch_size], epoch)
 
 
-class ValidationFeed(TrainingFeed):
-    """One pass over ``indexes`` in their own order; patches are where they stand by themselves."""
+@dataclass(frozen=True)
+class Batches:
+    """Some steps of an epoch, on the device.
 
-    def __init__(self, images, indexes, *, batch_size: int):
-        super().__init__(images, indexes, batch_size=batch_size, seed=0, first_epoch=0, epochs=1)
-        self._order = (0, self.indexes)
-
-    def taken(self, indexes: np.ndarray, step: int) -> np.ndarray:
-        """Return the images at ``indexes``, the same whatever the step."""
-        return np.asarray(self.images[indexes])
-
-
-class ShardedFeed:
-    """The batches of ``feed``, each filled up to divide over ``devices``, with a weight per image.
-
-    What fills a batch up stands at its end, repeats its first image and has weight 0. Each process feeds an equal,
-    consecutive part: process ``process`` of ``processes``, counted from 0; ``devices`` is a multiple of ``processes``.
+    Step ``s`` trains on ``images[order[s]]``: ``images`` uint8 ``(count, height, width, channels)``, ``order`` int32
+    ``(steps, batch)``. ``weights`` float32 ``(steps, batch)`` is 0 for what only fills a batch up, None where nothing
+    does. Arrays may hold more steps than ``steps``, so that all parts of an epoch have one shape.
     """
 
-    def __init__(self, feed: TrainingFeed, *, devices: int, processes: int = 1, process: int = 0):
-        self.feed = feed
-        self.devices = devices
-        self.processes = processes
-        self.process = process
+    images: Any
+    order: Any
+    weights: Any
+    steps: int
 
-    @property
-    def images(self):
-        """All images, of which the batches are taken."""
-        return self.feed.images
+
+def in_rows(places: np.ndarray, batch_size: int, fill: int | None) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """Return ``places`` in rows of one batch each, ``(steps, batch)``, with the weights of what is in them, or None.
+
+    A last batch that is smaller is filled up with its first image, of weight 0, so that whoever compiles a step does so
+    for one shape; batches are filled up to a multiple of ``fill``, too, so that they divide over as many devices.
+    Without ``fill`` it comes as a row of its own, for networks that look across a batch (batch normalisation).
+    """
+    batch_size = min(batch_size, len(places))
+    whole = len(places) // batch_size * batch_size
+    rows = places[:whole].reshape(-1, batch_size)
+    rest = places[whole:]
+    if fill is None:
+        return [(rows, None)] + ([(rest[None], None)] if len(rest) else [])
+    width = -(-batch_size // fill) * fill
+    if not len(rest) and width == batch_size:
+        return [(rows, None)]
+    batches = [*rows, rest] if len(rest) else [*rows]
+    order = np.stack([np.concatenate([row, np.repeat(row[:1], width - len(row))]) for row in batches])
+    counts = np.array([len(row) for row in batches])
+    return [(order, (np.arange(width) < counts[:, None]).astype("float32"))]
+
+
+# Two or three parts are in memory at a time: the one worked on and the next.
+_PART_BYTES = 256 << 20
+
+
+class DeviceFeed:
+    """The batches of ``feed``, epoch after epoch, as ``Batches`` on the device.
+
+    Args:
+        feed: which images.
+        kind: ``tf.data`` brings them in parts by a tf.data pipeline; ``numpy`` all at once where they fit in half of
+            the free memory, else in parts; ``auto`` is tf.data on TensorFlow and NumPy elsewhere. JAX and PyTorch then
+            run where TensorFlow is not installed, and do not spend seconds on importing it.
+        fill: see ``in_rows``.
+        place: puts a NumPy array on the device, or on all of them: ``place(array)``; with ``place(array, 1)`` each has
+            an equal part along axis 1.
+        part_bytes: about so many bytes of images make a part.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        kind: Literal["auto", "tf.data", "numpy"] = "auto",
+        fill: int | None = None,
+        place: Callable[..., Any] | None = None,
+        part_bytes: int = _PART_BYTES,
+    ):
+        self.feed = feed
+        self._fill = fill
+        self._place = place or (lambda array, axis=None: keras.ops.convert_to_tensor(array))
+        if kind == "auto":
+            kind = "tf.data" if keras.backend.backend() == "tensorflow" else "numpy"
+        self._by_tf_data = kind == "tf.data"
+        image_bytes = math.prod(feed.images.shape[1:])
+        self._part_steps = max(1, part_bytes // (image_bytes * feed.batch_size))
+        self._resident = None
+        redrawn = feed.seed is not None and isinstance(feed.images, Patches)
+        if kind == "numpy" and not redrawn and image_bytes * len(feed.indexes) <= free_memory() / 2:
+            self._resident = self._place(feed.taken(np.arange(len(feed.indexes)), 0))
+        self._next_epoch, self._stream = -1, iter(())
 
     @property
     def steps(self) -> int:
-        """Batches from the feed's first epoch to its end."""
+        """Batches in one epoch."""
         return self.feed.steps
 
-    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return this process's part of batch ``step``: images uint8 ``(part, height, width, channels)``, weights
-        float32 ``(part,)``.
+    def epoch(self, epoch: int) -> Iterator[Batches]:
+        """Yield the batches of ``epoch``, counted from 0."""
+        if self._resident is not None:
+            for rows, weights in in_rows(self.feed.places(epoch), self.feed.batch_size, self._fill):
+                yield self._batches(self._resident, rows, weights, len(rows))
+            return
+        if epoch != self._next_epoch:
+            self._stream = self._parts_ahead(epoch)
+        self._next_epoch = epoch + 1
+        for (rows, weights, steps), images in zip(self._parts(epoch), self._stream, strict=False):
+            yield self._batches(images, np.arange(rows.size).reshape(rows.shape), weights, steps)
+
+    def _batches(self, images, order: np.ndarray, weights: np.ndarray | None, steps: int) -> Batches:
+        weights = None if weights is None else self._place(weights, 1)
+        return Batches(images, self._place(order.astype("int32"), 1), weights, steps)
+
+    def _parts(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray | None, int]]:
+        """Yield rows of places, their weights and how many rows count; the last part is made as long as the others."""
+        for rows, weights in in_rows(self.feed.places(epoch), self.feed.batch_size, self._fill):
+            length = min(self._part_steps, len(rows))
+            for start in range(0, len(rows), length):
+                chosen = np.arange(start, start + length)
+                steps = int((chosen < len(rows)).sum())
+                chosen = np.minimum(chosen, len(rows) - 1)
+                yield rows[chosen], None if weights is None else weights[chosen], steps
+
+    def _parts_ahead(self, first_epoch: int) -> Iterator:
+        """Yield the images of part after part, from ``first_epoch`` on without end, each made before it is asked for.
+
+        The first part of an epoch is thus made while the validation of the one before goes on.
         """
-        chosen = self.feed.chosen(step)
-        count = len(chosen)
-        filled = -(-count // self.devices) * self.devices
-        chosen = np.concatenate([chosen, np.repeat(chosen[:1], filled - count)])
-        part = filled // self.processes
-        own = slice(self.process * part, (self.process + 1) * part)
-        weights = (np.arange(filled) < count).astype("float32")
-        return self.feed.taken(chosen[own], step), weights[own]
-
-    def dataset(self, kind: Literal["auto", "tf.data", "numpy"]):
-        """Return what Keras' ``fit`` takes: batches of ``(images, weights)``."""
-
-        return fit_dataset(self, kind)
+        parts = ((epoch, rows) for epoch in count(first_epoch) for rows, _, _ in self._parts(epoch))
+        taken = (self.feed.taken(rows.ravel(), epoch) for epoch, rows in parts)
+        if not self._by_tf_data:
+            return _ahead(map(self._place, taken))
+        tf = reading_tensorflow()
+        kind = tf.TensorSpec((None, *self.feed.images.shape[1:]), tf.uint8)
+        pipeline = iter(tf.data.Dataset.from_generator(lambda: taken, output_signature=kind).prefetch(1))
+        return pipeline if keras.backend.backend() == "tensorflow" else (self._place(one.numpy()) for one in pipeline)
 
 
-def fit_dataset(feed, kind: str):
-    """Return the batches of ``feed`` for ``fit``: ``auto`` is tf.data on TensorFlow and NumPy elsewhere."""
-    if kind == "auto":
-        kind = "tf.data" if keras.backend.backend() == "tensorflow" else "numpy"
-    if kind == "tf.data":
-        return tf_dataset(feed)
-
-    return numpy_dataset(feed)
-
-
-class _NumpyDataset(keras.utils.PyDataset):
-    def __init__(self, feed):
-        super().__init__()
-        self.feed = feed
-
-    def __len__(self):
-        return self.feed.steps
-
-    def __getitem__(self, step):
-        batch = self.feed.batch(step)
-        return batch if isinstance(batch, tuple) else (batch,)
-
-
-def numpy_dataset(feed) -> keras.utils.PyDataset:
-    """Return the batches of ``feed`` for ``fit``, in order, as ``(images,)``, or with their weights."""
-    return _NumpyDataset(feed)
+def _ahead(items: Iterator) -> Iterator:
+    """Yield ``items``, the next of which is made by a thread while the one before is in use."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, items)
+        while True:
+            item, following = following.result(), pool.submit(next, items)
+            yield item
 
 
 def reading_tensorflow():
@@ -164,25 +207,3 @@ def reading_tensorflow():
         # Left alone it would claim the memory of every GPU it sees.
         tf.config.set_visible_devices([], "GPU")
     return tf
-
-
-def tf_dataset(feed):
-    """Return the batches of ``feed`` as uint8 ``(batch, height, width, channels)``, prefetched.
-
-    The order is the feed's own, so that a resumed run and a backend without tf.data see the same batches. Images are
-    gathered batch by batch from the array or memory map: nothing is copied into a TensorFlow constant. A feed whose
-    batches carry weights gives pairs, the weights float32 ``(batch,)``.
-    """
-    tf = reading_tensorflow()
-    shape = (None, *feed.images.shape[1:])
-    weighted = isinstance(feed, ShardedFeed)
-
-    def gather(step):
-        if weighted:
-            images, weights = tf.numpy_function(feed.batch, [step], (tf.uint8, tf.float32))
-            return tf.ensure_shape(images, shape), tf.ensure_shape(weights, (None,))
-        images = tf.numpy_function(feed.batch, [step], tf.uint8)
-        return tf.ensure_shape(images, shape)
-
-    # One call at a time keeps the order and the feed's state simple; it takes a tenth of a training step.
-    return tf.data.Dataset.range(feed.steps).map(gather, num_parallel_calls=1, deterministic=True).prefetch(4)

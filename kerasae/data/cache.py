@@ -20,6 +20,7 @@ import numpy as np
 from kerasae.data.splits import pixel_digest
 from kerasae.errors import DataError
 from kerasae.files import partial_file, read_bytes, refuse_irregular, write_text
+from kerasae.runtime import cache_folder
 
 # Raise it when decoding changes what comes out, so that caches of older versions are built anew.
 _FORMAT = 1
@@ -39,11 +40,6 @@ class CachedImages:
     digest: str
     shapes: tuple[tuple[int, int, int], ...] | None = None
     remarks: tuple[str, ...] = ()
-
-
-def cache_folder() -> Path:
-    """Return where caches are: ``KERASAE_CACHE``, or ``~/.cache/kerasae``."""
-    return Path(os.environ.get("KERASAE_CACHE") or Path.home() / ".cache" / "kerasae").expanduser()
 
 
 def file_states(root: Path, names: Iterable[str]) -> str:

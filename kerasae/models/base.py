@@ -164,9 +164,11 @@ class Autoencoder(Step, keras.Model):
             return mse if default == "mean_squared_error" else distortion_of(
                 targets, reconstructions, default, weights
             ), mse
-        value = ops.cast(self._loss(targets, reconstructions), "float32")
+        # A ``keras.losses.Loss`` gives the mean over the batch, in which what only fills a batch up must not count; its
+        # ``call``, as a function does, a number per pixel.
+        loss = self._loss if weights is None else getattr(self._loss, "call", self._loss)
+        value = ops.cast(loss(targets, reconstructions), "float32")
         axes = tuple(range(1, len(value.shape)))
-        # A ``keras.losses.Loss`` gives the mean over the batch, a function a number per pixel.
         return (ops.mean(value, axis=axes) if axes else value * ops.ones_like(mse)), mse
 
     def objective_in_words(self) -> str:

@@ -152,7 +152,7 @@ class LearnedCodec(Autoencoder):
 
     def objective(self, inputs, targets, weights=None, *, training: bool):
         """Return ``(loss, terms, reconstructions)`` of one batch; see ``Autoencoder.objective``."""
-        quality = self._qualities(inputs, training)
+        quality = self._qualities(inputs, weights, training)
         encoded = self.encoder(inputs, training=training)
         latents, rate = self.bottleneck(encoded, training=training, quality=quality)
         reconstructions = ops.cast(self.decoder(latents, training=training), "float32")
@@ -181,13 +181,17 @@ class LearnedCodec(Autoencoder):
             "levels, each image weighted by λ^−½, mean over the batch"
         )
 
-    def _qualities(self, images, training: bool):
-        """Return a quality from 1 to ``levels`` for each image, each within its own part of that range."""
+    def _qualities(self, images, weights, training: bool):
+        """Return a quality from 1 to ``levels`` for each image, each within its own part of that range.
+
+        What only fills a batch up, at its end, has no part: the others have the qualities that they would have alone.
+        """
         count = ops.shape(images)[0]
         places = ops.full((count,), 0.5, dtype="float32")
         if training:
             places = keras.random.uniform((count,), seed=self._quality_draws)
-        share = (ops.cast(ops.arange(count), "float32") + places) / ops.cast(count, "float32")
+        parts = ops.cast(count, "float32") if weights is None else ops.sum(weights)
+        share = ops.minimum((ops.cast(ops.arange(count), "float32") + places) / parts, 1.0)
         return 1.0 + share * (self.levels - 1)
 
     def _log_lambdas_at(self, quality):

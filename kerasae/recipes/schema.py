@@ -85,6 +85,9 @@ class Training(Section):
     a sample; for learned codecs it is always the rate–distortion loss of the validation images.
     ``precision`` of ``mixed_bfloat16`` computes convolutions and dense layers in bfloat16, weights, densities and
     losses in float32: for accelerators; on a CPU it is slower. The trained model computes in float32.
+    ``patience`` ends training after so many epochs without a better one. ``ema`` of 0.999 keeps a moving average of the
+    weights, of which each step takes 1 − 0.999 from the weights themselves: the average is what is validated and kept.
+    ``start_from`` is a run, by name or path, whose weights training begins with: of the same shapes.
     ``checkpoint_seconds`` is the least time between two checkpoints, 0 for one after each epoch; it changes nothing in
     the result. ``devices`` is over how many devices each batch is split, those of all processes together (JAX alone);
     more than one gives the result of one within float tolerance, not to the bit.
@@ -99,6 +102,9 @@ class Training(Section):
     flip: bool = False
     shift: int | None = Field(None, ge=1, le=64)
     stretch: float | None = Field(None, gt=0, le=1)
+    patience: int | None = Field(None, ge=1, le=1_000_000)
+    ema: float | None = Field(None, gt=0, lt=1)
+    start_from: str | None = Field(None, min_length=1, max_length=4096)
     precision: Literal["mixed_bfloat16"] | None = None
     seed: int = Field(0, ge=0, lt=2**32)
     best_by: Literal["val_mse", "val_mse_sample"] = "val_mse"

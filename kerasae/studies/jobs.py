@@ -12,7 +12,7 @@ from typing import Any
 
 from kerasae.codec import Codec, freeze_run
 from kerasae.data import ImageSet, load_images, split_indices
-from kerasae.data.batches import TrainingFeed
+from kerasae.data.batches import DeviceFeed, Feed
 from kerasae.evaluation import evaluate, score_run
 from kerasae.evaluation.scorer import Scorer, measure
 from kerasae.files import write_json
@@ -21,6 +21,8 @@ from kerasae.rate_distortion.compare import ClassicalContender, ModelContender, 
 from kerasae.recipes import Recipe
 from kerasae.studies.plan import Job, codecs_path, missing_sigmas, rate_path
 from kerasae.training import Reporter, build_trainer, train
+from kerasae.training.devices import OneDevice
+from kerasae.training.loop import EpochLoop
 from kerasae.training.run import equal_run, image_scores_path, save_image_scores
 
 ReportProgress = Callable[[int, int], None]
@@ -102,35 +104,37 @@ def measure_speed(job: Job, recipe: Recipe, report: ReportProgress) -> dict[str,
     """
     images = load_images(recipe.data)
     splits = split_indices(images, recipe.data)
-    batch_size = recipe.training.batch_size
-    feed = TrainingFeed(images.images, splits["train"], batch_size=batch_size, seed=0, first_epoch=0, epochs=1)
+    # A few batches stand for an epoch, which may take minutes.
+    few_batches = splits["train"][: 4 * recipe.training.batch_size]
+    feed = Feed(images.images, few_batches, batch_size=recipe.training.batch_size, seed=0)
     few = splits["test"][:64]
 
     def prepared() -> tuple[Callable[[int], int], Callable[[int], int]]:
-        trainer = build_trainer(recipe, steps_per_epoch=feed.steps_per_epoch)
+        trainer = build_trainer(recipe, steps_per_epoch=feed.steps)
+        on_device = DeviceFeed(feed, kind=recipe.training.feed, fill=OneDevice().fill(recipe))
+        loop = EpochLoop(trainer, on_device)
         scorer = Scorer(trainer.autoencoder)
 
-        def train_step(step: int) -> int:
-            batch = feed.batch(step % feed.steps_per_epoch)
-            trainer.train_on_batch(batch)
-            return len(batch)
+        def train_epoch(epoch: int) -> int:
+            loop.train_epoch(epoch)
+            return len(few_batches)
 
         def score_step(step: int) -> int:
             measure(scorer, images, few)
             return len(few)
 
-        train_step(0)
+        train_epoch(0)
         score_step(0)
-        return train_step, score_step
+        return train_epoch, score_step
 
     prepared()
     began = time.perf_counter()
-    train_step, score_step = prepared()
+    train_epoch, score_step = prepared()
     compile_seconds = time.perf_counter() - began
     measured = {
         "train_images": len(splits["train"]),
         "scored_images": {split: len(indexes) for split, indexes in splits.items()},
-        "train_images_per_second": _images_per_second(train_step),
+        "train_images_per_second": _images_per_second(train_epoch),
         "score_images_per_second": _images_per_second(score_step),
         "compile_seconds": round(compile_seconds, 2),
     }

@@ -14,6 +14,7 @@ import numpy as np
 from kerasae.data.batches import reading_tensorflow
 from kerasae.errors import BackendError, RunError, TrainingError
 from kerasae.files import replacing
+from kerasae.training.trainer import averaged
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Progress:
     best_value: float = float("inf")
     best_weights: list[np.ndarray] | None = None
     values: list[np.ndarray] | None = None
+
+    def is_exhausted(self, patience: int | None) -> bool:
+        """Return whether the last ``patience`` epochs brought no better one."""
+        return patience is not None and self.epochs_done - (self.best_epoch or 0) >= patience
 
 
 def save_checkpoint(path: Path, trainer, progress: Progress) -> None:
@@ -93,17 +98,52 @@ def _paths(trainer) -> list[str]:
     return [f"{variable.dtype}{tuple(variable.shape)}" for variable in _variables(trainer)]
 
 
+class Reporter:
+    """Told of each step; does nothing. The command line draws a progress bar from the same calls."""
+
+    def loading(self, done: int, total: int) -> None:
+        """``done`` of ``total`` images are decoded."""
+
+    def begin(self, *, epochs: int, epochs_done: int, steps_per_epoch: int, images: int) -> None:
+        """Training begins, or goes on after ``epochs_done`` epochs; ``images`` are trained on in each."""
+
+    def step(self, epoch: int, step: int, terms: Mapping[str, float]) -> None:
+        """``step`` steps of ``epoch`` are done, both from 1; ``terms`` are the epoch's means so far."""
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """An epoch is done; ``row`` is its line in the history."""
+
+    def note(self, message: str) -> None:
+        """Something worth a line."""
+
+    def close(self) -> None:
+        """Training is over, however it ended."""
+
+
 class CheckpointCallback(keras.callbacks.Callback):
     """Keeps ``progress`` up to date, and on disk.
 
-    ``best_by`` names the validation metric that chooses the best epoch, never the penalised loss. The checkpoint is
+    ``best_by`` names the validation metric that chooses the best epoch, never the penalised loss; ``patience`` epochs
+    without a better one end training. The checkpoint is
     written where at least ``checkpoint_seconds`` have passed since the last, after the last epoch, and by ``keep``: a
     run resumed from an older one trains the same epochs again to the same bit. ``progress`` is replaced whole, so that
     whatever ends training finds it of one epoch.
     """
 
-    def __init__(self, progress: Progress, *, best_by: str, path: Path, checkpoint_seconds: float, images: int):
+    def __init__(
+        self,
+        progress: Progress,
+        *,
+        best_by: str,
+        path: Path,
+        checkpoint_seconds: float,
+        images: int,
+        patience: int | None = None,
+        reporter: Reporter | None = None,
+    ):
         super().__init__()
+        self.patience = patience
+        self.reporter = reporter or Reporter()
         self.progress = progress
         self.best_by = best_by
         self.path = path
@@ -119,8 +159,6 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     def on_test_begin(self, logs=None):
         """Stop the clock: images per second are those of training alone."""
-        # JAX and GPUs take steps on faster than they finish them; to read a weight is to wait for the last one.
-        keras.ops.convert_to_numpy(self.model.trainable_variables[-1])
         self._training_seconds = time.perf_counter() - self._epoch_began
 
     def on_epoch_end(self, epoch, logs=None):
@@ -132,14 +170,20 @@ class CheckpointCallback(keras.callbacks.Callback):
         before = self.progress
         best = before.best_epoch, before.best_value, before.best_weights
         if row[self.best_by] < before.best_value:
-            # A copy: the weights themselves go on changing.
-            best = epoch + 1, row[self.best_by], [weights.copy() for weights in self.model.autoencoder.get_weights()]
+            with averaged(self.model):
+                # Copies: the weights themselves go on changing.
+                weights = [weights.copy() for weights in self.model.autoencoder.get_weights()]
+            best = epoch + 1, row[self.best_by], weights
         history = [*before.history, {"epoch": epoch + 1} | row]
         self.progress = Progress(epoch + 1, history, *best, _values(self.model))
         is_last = epoch + 1 == self.params["epochs"]
         if is_last or time.monotonic() - self._last_checkpoint >= self.checkpoint_seconds:
             self.keep(self.model)
             self._last_checkpoint = time.monotonic()
+        self.reporter.epoch(history[-1])
+        if self.progress.is_exhausted(self.patience):
+            self.reporter.note(f"no better epoch since {self.progress.best_epoch}: training ends")
+            self.model.stop_training = True
 
     def keep(self, trainer) -> None:
         """Write the checkpoint of the last finished epoch, where it is not on disk already."""
@@ -167,69 +211,6 @@ class CheckpointCallback(keras.callbacks.Callback):
 def _smaller(rate: float) -> float:
     """Return a learning rate to try after one that made the loss infinite: a tenth, and never above Adam's usual."""
     return float(f"{min(rate / 10, 1e-3):.0e}") if rate > 0 else 1e-4
-
-
-class Reporter:
-    """Told of each step; does nothing. The command line draws a progress bar from the same calls."""
-
-    def loading(self, done: int, total: int) -> None:
-        """``done`` of ``total`` images are decoded."""
-
-    def begin(self, *, epochs: int, epochs_done: int, steps_per_epoch: int, images: int) -> None:
-        """Training begins, or goes on after ``epochs_done`` epochs; ``images`` are trained on in each."""
-
-    def step(self, epoch: int, step: int, terms: Mapping[str, float]) -> None:
-        """``step`` steps of ``epoch`` are done, both from 1; ``terms`` are the epoch's means so far."""
-
-    def epoch(self, row: Mapping[str, float]) -> None:
-        """An epoch is done; ``row`` is its line in the history."""
-
-    def note(self, message: str) -> None:
-        """Something worth a line."""
-
-    def close(self) -> None:
-        """Training is over, however it ended."""
-
-
-class ProgressCallback(keras.callbacks.Callback):
-    """Passes what ``fit`` reports to a ``Reporter``, and ends an epoch whose loss is no number any more.
-
-    Not so without ``may_stop``: where one of several processes stops by itself, the others wait for its next step.
-    """
-
-    # Reading the terms waits for the accelerator; Keras then calls from a thread of its own while steps go on.
-    async_safe = True
-
-    def __init__(self, reporter: Reporter, checkpointing: CheckpointCallback, *, may_stop: bool = True):
-        super().__init__()
-        self.may_stop = may_stop
-        self.reporter = reporter
-        self.checkpointing = checkpointing
-        self._epoch = 0
-        self._trainer = None
-
-    def set_model(self, model):
-        """Keep the trainer at hand.
-
-        On JAX the property ``model`` fetches the training state first; from Keras' callback thread that would race the
-        next step, which gives the buffers of that state away.
-        """
-        super().set_model(model)
-        self._trainer = model
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Remember which epoch the steps are of."""
-        self._epoch = epoch + 1
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Report a step."""
-        if self.may_stop and logs and logs["first_non_finite"]:
-            self._trainer.stop_training = True
-        self.reporter.step(self._epoch, batch + 1, logs or {})
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Report an epoch; the checkpointing, called before, has written its row."""
-        self.reporter.epoch(self.checkpointing.progress.history[epoch])
 
 
 def refuse_without_tensorboard() -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasae.errors import BackendError
-from kerasae.recipes import Recipe
-from kerasae.runtime import describe_device
+from kerasae.recipes import GivenModel, Recipe
+from kerasae.recipes.kinds import CodeModel
+from kerasae.runtime import describe_device, worth_compiling
 
 _ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
 _PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
@@ -129,9 +130,20 @@ class OneDevice:
         """Return the context in which a model is built, trained and saved."""
         return nullcontext()
 
-    def feed(self, feed):
-        """Return ``feed`` as this process has to feed it."""
-        return feed
+    def place(self, array, axis: int | None = None):
+        """Return a NumPy array on the device; of several, each has all of it, or an equal part along ``axis``."""
+        import keras
+
+        return keras.ops.convert_to_tensor(array)
+
+    def fill(self, recipe: Recipe) -> int | None:
+        """Return what batches of ``recipe`` are filled up to a multiple of, or None; see ``data.batches.in_rows``.
+
+        Where a step is compiled, the last batch then has the shape of the others. Networks of one's own may look across
+        a batch, and are never given what only fills it up.
+        """
+        is_own = isinstance(recipe.model, CodeModel | GivenModel)
+        return 1 if worth_compiling() and not is_own else None
 
     def watch(self) -> AbstractContextManager:
         """Return the context in which several processes work together."""

@@ -11,8 +11,8 @@ import jax
 import keras
 import numpy as np
 from jax.experimental import multihost_utils
+from jax.sharding import NamedSharding, PartitionSpec
 
-from kerasae.data.batches import ShardedFeed
 from kerasae.errors import BackendError, KerasaeError, RunError, TrainingError
 from kerasae.runtime import describe_device
 from kerasae.training.devices import Asked, OneDevice
@@ -67,9 +67,16 @@ class ManyDevices(OneDevice):
         """Return the context in which a model is built, trained and saved: its variables go to every device."""
         return self.distribution.scope()
 
-    def feed(self, feed) -> ShardedFeed:
-        """Return this process's part of the batches of ``feed``."""
-        return ShardedFeed(feed, devices=self.devices, processes=self.processes, process=self.process)
+    def place(self, array, axis: int | None = None):
+        """Return an array that every process has, on every device, or in equal parts along ``axis``."""
+        mesh = self.distribution.device_mesh.backend_mesh
+        split = [None] * axis + [self.distribution.batch_dim_name] if axis is not None else []
+        sharding = NamedSharding(mesh, PartitionSpec(*split))
+        return jax.make_array_from_callback(array.shape, sharding, lambda part: array[part])
+
+    def fill(self, recipe) -> int:
+        """Return how many devices each batch divides over."""
+        return self.devices
 
     @contextmanager
     def watch(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
@@ -15,9 +16,9 @@ import keras
 import numpy as np
 
 from kerasae.data import ImageSet, load_images, split_indices
-from kerasae.data.batches import TrainingFeed, ValidationFeed
+from kerasae.data.batches import DeviceFeed, Feed
 from kerasae.data.sources import save_given
-from kerasae.errors import TrainingError
+from kerasae.errors import RunError, TrainingError
 from kerasae.files import replacing, write_text, writing
 from kerasae.models import Autoencoder, build_model
 from kerasae.models.build import code_of, code_reference, refuse_untrusted
@@ -30,13 +31,13 @@ from kerasae.training.callbacks import (
     CheckpointCallback,
     EpochScalars,
     Progress,
-    ProgressCallback,
     Reporter,
     load_checkpoint,
     refuse_without_tensorboard,
 )
 from kerasae.training.devices import OneDevice, choose_devices
-from kerasae.training.run import IMAGES, Run, locked, run_name, runs_folder
+from kerasae.training.loop import EpochLoop
+from kerasae.training.run import IMAGES, Run, load_run, locked, run_name, runs_folder
 from kerasae.training.trainer import best_by, build_trainer, objective_sentence
 
 # What training goes on from: who trained on which images, and the checkpoint.
@@ -150,11 +151,14 @@ def _train_on(
     if is_finished():
         return _trained_already(Run(folder), images, model, reporter, devices)
     splits = devices.together(lambda: split_indices(images, recipe.data))
+    start = None
+    if (name := recipe.training.start_from) is not None:
+        start = devices.together(lambda: load_run(name, folder.parent))
     with locked_run_folder(folder, devices, force=force) as own, devices.scope():
         # Asked again: another process may have finished it before the folder was ours.
         if is_finished():
             return _trained_already(Run(folder), images, model, reporter, devices)
-        _train(recipe, own, images, splits, reporter, devices, tensorboard, model, callbacks)
+        _train(recipe, own, images, splits, reporter, devices, tensorboard, model, callbacks, start)
     return Run(folder)
 
 
@@ -180,15 +184,15 @@ def _train(
     tensorboard: bool,
     model: Autoencoder | None,
     callbacks: Sequence[keras.callbacks.Callback],
+    start: Run | None,
 ) -> None:
     training, run = recipe.training, Run(folder)
-    steps_per_epoch = TrainingFeed(
-        images.images, splits["train"], batch_size=training.batch_size, seed=0, first_epoch=0, epochs=1
-    ).steps_per_epoch
+    feed = Feed(images.images, splits["train"], batch_size=training.batch_size, seed=training.seed)
+    held_out = Feed(images.images, splits["validation"], batch_size=training.batch_size)
     if model is None:
         model = build_model(recipe, image_shape=tuple(images.images.shape[1:]))
     check_sides(model, images.images.shape[1:])
-    trainer = build_trainer(recipe, steps_per_epoch=steps_per_epoch, model=model)
+    trainer = build_trainer(recipe, steps_per_epoch=feed.steps, model=model)
     checkpoint = folder / "state" / "checkpoint.npz"
     progress = Progress()
     record = _new_record(recipe, folder.name, trainer.autoencoder, images, splits, devices)
@@ -196,6 +200,8 @@ def _train(
         run.refuse_other_images(images, counts=record.image_counts)
         progress = load_checkpoint(checkpoint, trainer)
         reporter.note(f"{folder.name} goes on after epoch {progress.epochs_done}")
+    elif start is not None:
+        begin_with(model, start)
     else:
         trainer.autoencoder.initialize_from(images.images[np.sort(splits["train"])[:_START_IMAGES]])
     write_text(folder / "recipe.toml", to_toml(recipe))
@@ -208,40 +214,26 @@ def _train(
         path=checkpoint,
         checkpoint_seconds=training.checkpoint_seconds,
         images=len(splits["train"]),
-    )
-    feed = TrainingFeed(
-        images.images,
-        splits["train"],
-        batch_size=training.batch_size,
-        seed=training.seed,
-        first_epoch=progress.epochs_done,
-        epochs=training.epochs,
+        patience=training.patience,
+        reporter=reporter,
     )
     logs = [EpochScalars(folder / "tensorboard")] if tensorboard else []
-    validation = ValidationFeed(images.images, splits["validation"], batch_size=training.batch_size)
     status, message = "stopped", ""
     try:
-        if feed.steps:
+        if progress.epochs_done < training.epochs and not progress.is_exhausted(training.patience):
             reporter.begin(
                 epochs=training.epochs,
                 epochs_done=progress.epochs_done,
-                steps_per_epoch=steps_per_epoch,
+                steps_per_epoch=feed.steps,
                 images=len(splits["train"]),
             )
-            trainer.fit(
-                devices.feed(feed).dataset(training.feed),
-                validation_data=devices.feed(validation).dataset(training.feed),
+            on_device = {"kind": training.feed, "fill": devices.fill(recipe), "place": devices.place}
+            EpochLoop(trainer, DeviceFeed(feed, **on_device), DeviceFeed(held_out, **on_device)).run(
                 epochs=training.epochs,
-                initial_epoch=progress.epochs_done,
-                steps_per_epoch=steps_per_epoch,
-                shuffle=False,
-                verbose=0,
-                callbacks=[
-                    checkpointing,
-                    ProgressCallback(reporter, checkpointing, may_stop=devices.processes == 1),
-                    *logs,
-                    *callbacks,
-                ],
+                first_epoch=progress.epochs_done,
+                callbacks=[checkpointing, *logs, *callbacks],
+                reporter=reporter,
+                may_stop=devices.processes == 1,
             )
         status = "finished"
     except TrainingError as error:
@@ -249,6 +241,19 @@ def _train(
         raise
     finally:
         _leave(run, trainer, checkpointing, status, message)
+
+
+def begin_with(model: Autoencoder, run: Run) -> None:
+    """Give ``model`` the weights of ``run``; raises ``RunError`` where one of them has another shape."""
+    others = run.load_model()
+    mine, theirs = ([(one.path, tuple(one.shape)) for one in each.variables] for each in (model, others))
+    for (path, shape), (other_path, other_shape) in zip_longest(mine, theirs, fillvalue=("nothing", ())):
+        if shape != other_shape:
+            raise RunError(
+                f"{run.name} cannot be started from: where this model has {path} {shape}, it has {other_path} "
+                f"{other_shape}; start from a run with the same [model] and data.channels"
+            )
+    model.set_weights(others.get_weights())
 
 
 def _leave(run: Run, trainer, checkpointing: CheckpointCallback, status: str, message: str) -> None:

@@ -1,6 +1,10 @@
 """A model while it is trained by a recipe."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
+import numpy as np
 from keras import ops
 
 from kerasae.layers import GaussianCorruption, RandomFlip, RandomShift, RandomStretch
@@ -159,6 +163,27 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimiz
         learning_rate = keras.optimizers.schedules.CosineDecay(
             0.0, max(1, steps - warm_up), alpha=0.01, warmup_target=learning_rate, warmup_steps=warm_up
         )
+    average = {} if training.ema is None else {"use_ema": True, "ema_momentum": training.ema}
     return keras.optimizers.Adam(
-        learning_rate, weight_decay=training.weight_decay or None, global_clipnorm=training.clip_norm
+        learning_rate, weight_decay=training.weight_decay or None, global_clipnorm=training.clip_norm, **average
     )
+
+
+@contextmanager
+def averaged(trainer: Trainer) -> Iterator[None]:
+    """Give the trainer's weights the values of their moving averages for a while, where the optimizer keeps such."""
+    optimizer = trainer.optimizer
+    if not optimizer.use_ema:
+        yield
+        return
+    # Copies in memory: what is on the device is given away by the next step.
+    weights = trainer.trainable_variables
+    own = [np.array(keras.ops.convert_to_numpy(weight.value)) for weight in weights]
+    try:
+        for weight, average in zip(weights, optimizer._model_variables_moving_average, strict=True):
+            if average is not None:
+                weight.assign(np.array(keras.ops.convert_to_numpy(average.value)))
+        yield
+    finally:
+        for weight, value in zip(weights, own, strict=True):
+            weight.assign(value)

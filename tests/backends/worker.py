@@ -88,18 +88,20 @@ def one_step(case, images, results):
 
 
 def twenty_steps(images, results):
-    """Weights after one and after twenty steps of the autoencoder without noise, through ``fit`` itself."""
+    """Weights after one and after twenty steps of the autoencoder without noise, through the loop itself."""
     recipe = recipe_from(
         {"model": {"kind": "conv_autoencoder"}, "data": {"image_size": 32}, "regularizer": {"l2": 1e-5}},
         name="agreement",
         origin="here",
     )
-    from kerasae.data.batches import TrainingFeed
+    from kerasae.data.batches import DeviceFeed, Feed
+    from kerasae.training.loop import EpochLoop
 
     for steps in (1, 20):
         trainer = build_trainer(recipe, steps_per_epoch=steps)
-        feed = TrainingFeed(images, np.arange(len(images)), batch_size=8, seed=0, first_epoch=0, epochs=20)
-        trainer.fit(feed.dataset("numpy"), steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
+        # One batch an epoch.
+        feed = Feed(images, np.arange(8), batch_size=8, seed=0)
+        EpochLoop(trainer, DeviceFeed(feed), DeviceFeed(feed)).run(epochs=steps)
         for index, weights in enumerate(trainer.autoencoder.get_weights()):
             results[f"after_{steps}/{index}"] = weights
 

@@ -1,9 +1,10 @@
-"""Which images make up which batch, as NumPy and as tf.data, whole and in equal parts for many devices."""
+"""Which images make up which batch, as NumPy and as tf.data, at once and in parts."""
 
+import keras
 import numpy as np
 import pytest
 
-from kerasae.data.batches import ShardedFeed, TrainingFeed, ValidationFeed, epoch_order
+from kerasae.data.batches import DeviceFeed, Feed, epoch_order, in_rows
 from kerasae.data.cache import Patches, patch_grid
 
 
@@ -19,83 +20,43 @@ def numbered(count):
     return np.arange(count, dtype="uint8").reshape(count, 1, 1, 1)
 
 
-def seen(feed, steps):
-    return [feed.batch(step).ravel().tolist() for step in steps]
+def seen(feed, epoch=0):
+    return [batch.ravel().tolist() for batch in feed.batches(epoch)]
 
 
 def test_an_epoch_sees_every_chosen_image_once():
-    feed = TrainingFeed(numbered(50), np.arange(10, 33), batch_size=8, seed=0, first_epoch=0, epochs=3)
-    assert feed.steps_per_epoch == 3
-    assert feed.steps == 9
+    feed = Feed(numbered(50), np.arange(10, 33), batch_size=8, seed=0)
+    assert feed.steps == 3
     for epoch in range(3):
-        batches = seen(feed, range(3 * epoch, 3 * epoch + 3))
+        batches = seen(feed, epoch)
         assert [len(batch) for batch in batches] == [8, 8, 7]
         assert sorted(image for batch in batches for image in batch) == list(range(10, 33))
 
 
-def test_a_feed_that_starts_later_goes_on_in_the_same_order():
-    whole = TrainingFeed(numbered(20), np.arange(20), batch_size=8, seed=4, first_epoch=0, epochs=4)
-    rest = TrainingFeed(numbered(20), np.arange(20), batch_size=8, seed=4, first_epoch=2, epochs=4)
-    assert seen(whole, range(6, 12)) == seen(rest, range(6))
-
-
 def test_validation_keeps_the_order():
-    feed = ValidationFeed(numbered(20), np.array([3, 1, 2]), batch_size=2)
-    assert seen(feed, range(feed.steps)) == [[3, 1], [2]]
+    assert seen(Feed(numbered(20), np.array([3, 1, 2]), batch_size=2)) == [[3, 1], [2]]
 
 
-def test_numpy_dataset_delivers_the_feed_s_batches():
-    feed = TrainingFeed(numbered(20), np.arange(20), batch_size=8, seed=4, first_epoch=0, epochs=2)
-    dataset = feed.dataset("numpy")
-    assert len(dataset) == 6
-    assert [dataset[step][0].ravel().tolist() for step in range(6)] == seen(feed, range(6))
+def test_a_batch_that_is_smaller_is_filled_up_with_weight_0_or_stands_alone():
+    ((order, weights),) = in_rows(np.arange(5, 16), 4, 1)
+    assert order.tolist() == [[5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 13]]
+    assert weights.tolist() == [[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 0]]
+    (order, weights), (rest, no_weights) = in_rows(np.arange(5, 16), 4, None)
+    assert order.tolist() == [[5, 6, 7, 8], [9, 10, 11, 12]]
+    assert rest.tolist() == [[13, 14, 15]]
+    assert weights is no_weights is None
+    ((order, weights),) = in_rows(np.arange(8), 4, 1)
+    assert order.shape == (2, 4)
+    assert weights is None
 
 
-def test_tf_data_delivers_the_same_batches_as_uint8():
-    pytest.importorskip("tensorflow")
-    feed = TrainingFeed(numbered(20), np.arange(20), batch_size=8, seed=4, first_epoch=0, epochs=2)
-    batches = [batch.numpy() for batch in feed.dataset("tf.data")]
-    assert {batch.dtype for batch in batches} == {np.dtype("uint8")}
-    assert [batch.ravel().tolist() for batch in batches] == seen(feed, range(6))
-
-
-def shard(feed, step):
-    images, weights = feed.batch(step)
-    return images.ravel().tolist(), weights.tolist()
-
-
-def test_a_batch_that_does_not_divide_is_filled_up_at_its_end_with_weight_0():
-    feed = ShardedFeed(ValidationFeed(numbered(20), np.arange(5, 16), batch_size=4), devices=4)
-    assert shard(feed, 0) == ([5, 6, 7, 8], [1, 1, 1, 1])
-    assert shard(feed, 2) == ([13, 14, 15, 13], [1, 1, 1, 0])
-
-
-@pytest.mark.parametrize(("devices", "processes"), [(2, 2), (4, 2), (3, 3), (8, 4)])
-def test_processes_feed_equal_parts_that_make_up_the_batch(devices, processes):
-    whole = TrainingFeed(numbered(20), np.arange(13), batch_size=5, seed=1, first_epoch=0, epochs=2)
-    parts = [ShardedFeed(whole, devices=devices, processes=processes, process=process) for process in range(processes)]
-    for step in range(whole.steps):
-        fed = [part.batch(step) for part in parts]
-        assert len({len(images) for images, _ in fed}) == 1
-        images, weights = (np.concatenate(joined) for joined in zip(*fed, strict=True))
-        assert len(images) % devices == 0
-        assert len(images) - len(whole.batch(step)) < devices
-        np.testing.assert_array_equal(images[weights == 1], whole.batch(step))
-        assert set(weights) <= {0, 1}
-
-
-@pytest.mark.parametrize("kind", ["numpy", "tf.data"])
-def test_a_dataset_delivers_images_and_weights(kind):
-    if kind == "tf.data":
-        pytest.importorskip("tensorflow")
-    feed = ShardedFeed(ValidationFeed(numbered(20), np.arange(7), batch_size=4), devices=2)
-    dataset = feed.dataset(kind)
-    batches = list(dataset) if kind == "tf.data" else [dataset[step] for step in range(len(dataset))]
-    assert len(batches) == feed.steps == 2
-    for step, (images, weights) in enumerate(batches):
-        assert np.asarray(images).dtype == np.uint8
-        np.testing.assert_array_equal(np.asarray(images), feed.batch(step)[0])
-        np.testing.assert_array_equal(np.asarray(weights), feed.batch(step)[1])
+@pytest.mark.parametrize("devices", [2, 3, 4, 8])
+def test_batches_divide_over_devices(devices):
+    places = Feed(numbered(20), np.arange(13), batch_size=5, seed=1).places(0)
+    ((order, weights),) = in_rows(places, 5, devices)
+    assert order.shape == (3, -(-5 // devices) * devices)
+    assert order[weights == 1].tolist() == places.tolist()
+    assert set(weights.ravel()) <= {0, 1}
 
 
 @pytest.fixture
@@ -106,28 +67,56 @@ def patches():
     return Patches(pixels, shapes, patch_grid(shapes, 4, most=5), 4)
 
 
-@pytest.mark.parametrize("kind", ["numpy", "tf.data"])
-def test_patches_are_drawn_anew_in_each_epoch_the_same_by_both_feeds_when_resumed_and_in_shards(patches, kind):
+def on_device(feed, epoch):
+    """Return the batches of an epoch that came to the device, without what fills them up."""
+    found = []
+    for part in feed.epoch(epoch):
+        images, order = (keras.ops.convert_to_numpy(one) for one in (part.images, part.order))
+        assert images.dtype == np.uint8
+        weights = np.ones(order.shape) if part.weights is None else keras.ops.convert_to_numpy(part.weights)
+        found += [images[order[step]][weights[step] == 1] for step in range(part.steps)]
+    return found
+
+
+KINDS = pytest.mark.parametrize("kind", ["numpy", "tf.data"])
+
+
+@KINDS
+@pytest.mark.parametrize("fill", [None, 1, 4])
+@pytest.mark.parametrize("part_bytes", [1, 16, 1 << 20])
+def test_the_feed_s_batches_come_to_the_device(kind, fill, part_bytes, monkeypatch):
     if kind == "tf.data":
         pytest.importorskip("tensorflow")
+    # With no room at all they come in parts.
+    for free in (0, 1 << 30):
+        monkeypatch.setattr("kerasae.data.batches.free_memory", lambda free=free: free)
+        feed = Feed(numbered(50), np.arange(10, 43), batch_size=8, seed=4)
+        ahead = DeviceFeed(feed, kind=kind, fill=fill, part_bytes=part_bytes)
+        # On from epoch to epoch, and begun in the middle as by a run that is resumed.
+        for epoch in (0, 1, 5, 6):
+            assert [batch.ravel().tolist() for batch in on_device(ahead, epoch)] == seen(feed, epoch)
 
-    def batches(feed):
-        dataset = feed.dataset(kind)
-        found = list(dataset) if kind == "tf.data" else [dataset[step] for step in range(len(dataset))]
-        return [np.asarray(one[0] if isinstance(one, tuple) else one) for one in found]
 
-    def feed(first_epoch):
-        return TrainingFeed(patches, np.arange(12), batch_size=5, seed=3, first_epoch=first_epoch, epochs=3)
+def test_the_parts_of_an_epoch_have_one_shape(monkeypatch):
+    monkeypatch.setattr("kerasae.data.batches.free_memory", lambda: 0)
+    feed = Feed(numbered(50), np.arange(43), batch_size=8, seed=4)
+    parts = list(DeviceFeed(feed, kind="numpy", fill=1, part_bytes=32).epoch(0))
+    assert [part.steps for part in parts] == [4, 2]
+    assert {tuple(part.images.shape) for part in parts} == {(32, 1, 1, 1)}
+    assert {tuple(part.order.shape) for part in parts} == {tuple(part.weights.shape) for part in parts} == {(4, 8)}
 
-    whole = batches(feed(0))
-    for step, batch in enumerate(whole):
-        chosen = feed(0).chosen(step)
-        np.testing.assert_array_equal(batch, patches.drawn(chosen, seed=3, epoch=step // 3))
-    for resumed, batch in zip(batches(feed(1)), whole[3:], strict=True):
-        np.testing.assert_array_equal(resumed, batch)
-    parts = [batches(ShardedFeed(feed(0), devices=2, processes=2, process=process)) for process in range(2)]
-    for first, second, batch in zip(*parts, whole, strict=True):
-        np.testing.assert_array_equal(np.concatenate([first, second])[: len(batch)], batch)
+
+@KINDS
+def test_patches_are_drawn_anew_in_each_epoch_the_same_by_both_feeds_and_when_resumed(patches, kind):
+    if kind == "tf.data":
+        pytest.importorskip("tensorflow")
+    feed = Feed(patches, np.arange(12), batch_size=5, seed=3)
+    for first in (0, 1):
+        ahead = DeviceFeed(feed, kind=kind)
+        for epoch in range(first, 3):
+            places = epoch_order(12, seed=3, epoch=epoch)
+            drawn = np.concatenate(on_device(ahead, epoch))
+            np.testing.assert_array_equal(drawn, patches.drawn(places, seed=3, epoch=epoch))
+    held_out = DeviceFeed(Feed(patches, np.arange(3, 9), batch_size=4), kind=kind)
     for _ in range(2):
-        held_out = batches(ValidationFeed(patches, np.arange(3, 9), batch_size=4))
-        np.testing.assert_array_equal(np.concatenate(held_out), patches[3:9])
+        np.testing.assert_array_equal(np.concatenate(on_device(held_out, 0)), patches[3:9])

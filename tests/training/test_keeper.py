@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from kerasae import recipes as recipes
-from kerasae.data.batches import TrainingFeed, ValidationFeed
+from kerasae.data.batches import DeviceFeed, Feed
 from kerasae.models.kinds import ConvAutoencoder
 from kerasae.training import build_trainer
 from kerasae.training.callbacks import CheckpointCallback, Progress
+from kerasae.training.loop import EpochLoop
 
 
 class Watched(CheckpointCallback):
@@ -31,14 +32,9 @@ def test_images_per_second_are_of_steps_that_are_done(tmp_path):
         model=ConvAutoencoder(kind="conv_autoencoder"),
         training=recipes.Training(epochs=1, batch_size=64, checkpoint_seconds=1000),
     )
-    feed = TrainingFeed(images, range(512), batch_size=64, seed=0, first_epoch=0, epochs=1)
-    trainer = build_trainer(recipe, steps_per_epoch=feed.steps_per_epoch)
+    feed = DeviceFeed(Feed(images, range(512), batch_size=64, seed=0))
+    trainer = build_trainer(recipe, steps_per_epoch=feed.steps)
     checkpointing = Watched(Progress(), best_by="val_mse", path=tmp_path / "c.npz", checkpoint_seconds=1000, images=512)
-    trainer.fit(
-        feed.dataset("numpy"),
-        validation_data=ValidationFeed(images, range(64), batch_size=64).dataset("numpy"),
-        steps_per_epoch=feed.steps_per_epoch,
-        verbose=0,
-        callbacks=[checkpointing],
-    )
+    validation = DeviceFeed(Feed(images, range(64), batch_size=64))
+    EpochLoop(trainer, feed, validation).run(epochs=1, callbacks=[checkpointing])
     assert checkpointing.finished

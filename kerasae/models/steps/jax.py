@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import keras
+import numpy as np
 
 
 class Step:
@@ -66,6 +67,60 @@ class Step:
 
 def _read(scope, variables):
     return [scope.get_current_value(variable) for variable in variables]
+
+
+def compile_loop(model: keras.Model, *, training: bool) -> Callable:
+    """Return ``loop(batches, start, stop)``, which trains a compiled ``model`` on these of ``Batches``, or tests it.
+
+    It returns the means of the terms so far, without waiting for the device. One program serves any number of steps,
+    since where it starts and stops are arguments; so are the images, which would otherwise be constants of it. The
+    state before is given away for that after.
+    """
+    step_of = model.train_step if training else model.test_step
+
+    def run(state, arrays, start, stop):
+        images, order, weights = arrays
+        names = []
+
+        def one(step, state):
+            batch = _split_over_devices(images[order[step]])
+            logs, state = step_of(state, batch if weights is None else (batch, weights[step]))
+            names[:] = logs
+            return tuple(list(group) for group in state)
+
+        state = jax.lax.fori_loop(start, stop, one, state)
+        with keras.StatelessScope(list(zip(model.metrics_variables, state[-1], strict=True))):
+            logs = model.get_metrics_result()
+        return state, {name: logs[name] for name in names}
+
+    compiled = None
+
+    def loop(batches, start: int, stop: int) -> dict:
+        nonlocal compiled
+        groups = [model.trainable_variables, model.non_trainable_variables]
+        groups += [model.optimizer.variables, model.metrics_variables] if training else [model.metrics_variables]
+        state = tuple([variable.value for variable in group] for group in groups)
+        if compiled is None:
+            options = {}
+            if keras.distribution.distribution() is not None:
+                # Where the state lies before, there it lies after: on every device.
+                options["out_shardings"] = (jax.tree.map(lambda value: value.sharding, state), None)
+            compiled = jax.jit(run, donate_argnums=0, **options)
+        arrays = (batches.images, batches.order, batches.weights)
+        state, logs = compiled(state, arrays, np.int32(start), np.int32(stop))
+        for group, values in zip(groups, state, strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable.assign(value)
+        return logs
+
+    return loop
+
+
+def _split_over_devices(batch):
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return batch
+    return keras.distribution.distribute_tensor(batch, distribution.get_data_layout(batch.shape))
 
 
 def compile_scorer(scorer: keras.Model) -> Callable[[dict], dict]:

@@ -36,6 +36,33 @@ class Step:
         return self.track(terms, targets, reconstructions, weights)
 
 
+def compile_loop(model: keras.Model, *, training: bool) -> Callable:
+    """Return ``loop(batches, start, stop)``, which trains a compiled ``model`` on these of ``Batches``, or tests it.
+
+    It returns the means of the terms so far.
+    """
+    step_of = model.train_step if training else model.test_step
+
+    @tf.function(jit_compile=worth_compiling(), autograph=False, reduce_retracing=True)
+    def run(images, order, weights, start, stop):
+        names = []
+
+        def one(step):
+            batch = tf.gather(images, order[step])
+            names[:] = step_of(batch if weights is None else (batch, weights[step]))
+            return (step + 1,)
+
+        tf.while_loop(lambda step: step < stop, one, (start,), parallel_iterations=1)
+        logs = model.get_metrics_result()
+        return {name: logs[name] for name in names}
+
+    def loop(batches, start: int, stop: int) -> dict:
+        # As tensors: numbers would be traced as constants, each anew.
+        return run(batches.images, batches.order, batches.weights, tf.constant(start), tf.constant(stop))
+
+    return loop
+
+
 def compile_scorer(scorer: keras.Model) -> Callable[[dict], dict]:
     """Return ``inputs → scores``, traced once for each shape; ``predict_on_batch`` forgets the batch's size."""
     traced = tf.function(lambda inputs: scorer(inputs, training=False), jit_compile=worth_compiling())

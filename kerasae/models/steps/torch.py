@@ -1,5 +1,7 @@
 """The step on PyTorch."""
 
+from collections.abc import Callable
+
 import torch
 
 
@@ -31,3 +33,21 @@ class Step:
         with torch.no_grad():
             _, terms, reconstructions = self.objective(inputs, targets, weights, training=False)
             return self.track(terms, targets, reconstructions, weights)
+
+
+def compile_loop(model, *, training: bool) -> Callable:
+    """Return ``loop(batches, start, stop)``, which trains a compiled ``model`` on these of ``Batches``, or tests it.
+
+    It returns the means of the terms so far.
+    """
+    step_of = model.train_step if training else model.test_step
+
+    def loop(batches, start: int, stop: int) -> dict:
+        # For layers that are PyTorch's own, as Keras' ``fit`` does.
+        model.train(training)
+        for step in range(start, stop):
+            images = batches.images[batches.order[step]]
+            logs = step_of(images if batches.weights is None else (images, batches.weights[step]))
+        return logs
+
+    return loop

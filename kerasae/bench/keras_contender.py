@@ -37,11 +37,11 @@ class KerasContender:
             training=recipes.Training(batch_size=self.batch_size),
         )
         feed = Feed(self.images.images, self.indexes, batch_size=self.batch_size, seed=0)
-        trainer = build_trainer(recipe, steps_per_epoch=feed.steps)
-        self.loop = EpochLoop(trainer, DeviceFeed(feed, fill=OneDevice().fill(recipe)))
+        self.trainer = build_trainer(recipe, steps_per_epoch=feed.steps)
+        self.loop = EpochLoop(self.trainer, DeviceFeed(feed, fill=OneDevice().fill(recipe)))
         self.epochs = 0
-        self.scorer = Scorer(trainer.autoencoder)
-        return trainer.autoencoder.count_params()
+        self.scorer = Scorer(self.trainer.autoencoder)
+        return self.trainer.autoencoder.count_params()
 
     def train(self, seconds: float) -> float:
         """Train whole epochs; return images per second."""

@@ -15,7 +15,11 @@ from kerasae.errors import ModelError
 from kerasae.models.checks import check_images, check_networks, spatial_form
 from kerasae.models.objectives import batch_mean, distortion_of
 from kerasae.models.steps import Step
-from kerasae.runtime import worth_compiling
+from kerasae.runtime import worth_compiling, xla_on_cpu
+
+# What is computed of so many pixels stays in the caches of two CPU cores: in parts of 8 images of 128×128, gray, a
+# batch of 128 takes the autoencoder 0.6 of the time of one piece (in parts of 16: 0.68, of 4: 0.58, of 2: 0.83).
+_PIXELS_OF_A_PART = 1 << 17
 
 
 @keras.saving.register_keras_serializable(package="kerasae")
@@ -51,6 +55,8 @@ class Autoencoder(Step, keras.Model):
     is_variational = False
     #: Whether the bottleneck has an entropy model, so that there is a rate in bits and a quality.
     has_entropy_model = False
+    #: Whether training draws nothing and the loss is the mean of what each image costs by itself, penalties apart.
+    images_are_independent = False
     #: Per-image terms that ``objective`` returns besides those of every model.
     extra_terms: tuple[str, ...] = ()
 
@@ -232,7 +238,16 @@ class Autoencoder(Step, keras.Model):
         # As a functional model, whose inputs Keras knows on every backend, called before or not.
         keras.Model(images, self(images), name=self.name).export(filepath, format=format, **kwargs)
 
-    def unpack(self, data):
+    def parts(self, inputs) -> int:
+        """Return in how many equal parts, one after another, a batch of ``inputs`` is computed; 1: in one piece."""
+        count, height, width, _ = inputs.shape
+        if not self.images_are_independent or None in (count, height, width) or not xla_on_cpu():
+            return 1
+        most = max(1, _PIXELS_OF_A_PART // (height * width))
+        part = max(size for size in range(1, min(most, count) + 1) if count % size == 0)
+        return 1 if 2 * part < most else count // part
+
+    def unpack(self, data, *, training: bool):
         """Return ``(inputs, targets, weights)`` of what ``fit`` hands to a step, float images in [0, 1]."""
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
         inputs = as_intensities(x)

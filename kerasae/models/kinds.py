@@ -54,7 +54,9 @@ class ConvAutoencoder(ModelSettings):
             )
         images = keras.layers.Activation("linear", dtype="float32")(x)
         decoder = keras.Model(latents, images, name="decoder")
-        return Autoencoder(encoder, decoder, takes_any_size=True, stride=self.stride, name=self.kind)
+        model = Autoencoder(encoder, decoder, takes_any_size=True, stride=self.stride, name=self.kind)
+        model.images_are_independent = True
+        return model
 
 
 class _Vae(ModelSettings):

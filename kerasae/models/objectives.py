@@ -16,6 +16,7 @@ images; which it was is stored with every run.
 
 import math
 
+import keras
 from keras import ops
 
 DISTORTIONS = ("mean_squared_error", "unit", "calibrated")
@@ -30,7 +31,8 @@ def batch_mean(values, weights=None):
     """
     if weights is None:
         return ops.mean(values)
-    return ops.sum(values * weights) / ops.sum(weights)
+    # Of a part of a batch that is nothing but filling the mean is 0.
+    return ops.sum(values * weights) / ops.maximum(ops.sum(weights), keras.config.epsilon())
 
 
 def distortion_of(images, reconstructions, distortion: str, weights=None):

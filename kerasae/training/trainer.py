@@ -38,6 +38,11 @@ class FirstNonFinite(keras.metrics.Metric):
         return ops.cast(self.first.value, "float32")
 
 
+def _scaled(images):
+    # Not by what they are: a stretched image of [0, 255] is made of floats.
+    return ops.cast(images, "float32") / 255.0
+
+
 class Trainer(Step, keras.Model):
     """Wraps a model with its noise, its augmentation and a watch over the loss.
 
@@ -78,20 +83,29 @@ class Trainer(Step, keras.Model):
         """The model's trackers and the watch, which ``fit`` resets at every epoch."""
         return [*self.autoencoder.trackers.values(), self.watch]
 
-    def unpack(self, data):
-        """Return ``(images, None, weights)`` of what ``fit`` hands to a step: uint8 images, alone or with weights."""
-        if isinstance(data, tuple | list):
-            return data[0], None, data[1] if len(data) > 1 else None
-        return data, None, None
+    def unpack(self, data, *, training: bool):
+        """Return ``(inputs, targets, weights)`` of what a step is given: uint8 images, alone or with weights.
 
-    def objective(self, images, targets, weights=None, *, training: bool):
-        """Return the model's ``(loss, terms, reconstructions)`` of one batch of uint8 images, under fresh noise."""
+        Inputs are under fresh noise; targets are None where they are the inputs.
+        """
+        images, weights = (*data, None)[:2] if isinstance(data, tuple | list) else (data, None)
         if training:
             for layer in (self.flip, self.stretch, self.shift):
                 images = images if layer is None else layer(images)
-        clean = ops.cast(images, "float32") / 255.0
-        noisy = (self.noise if training else self.validation_noise)(clean)
-        return self.autoencoder.objective(noisy, clean, weights, training=training)
+        if self.noise.sigma == 0:
+            return images, None, weights
+        clean = _scaled(images)
+        return (self.noise if training else self.validation_noise)(clean), clean, weights
+
+    def objective(self, inputs, targets, weights=None, *, training: bool):
+        """Return the model's ``(loss, terms, reconstructions)`` of one batch, as ``unpack`` gives it."""
+        if targets is None:
+            inputs = targets = _scaled(inputs)
+        return self.autoencoder.objective(inputs, targets, weights, training=training)
+
+    def parts(self, inputs) -> int:
+        """Return in how many equal parts, one after another, a batch is computed; see ``models.steps.jax``."""
+        return self.autoencoder.parts(inputs)
 
     def save(self, filepath, **kwargs):
         """Save the model itself: what a callback such as ``ModelCheckpoint`` means."""

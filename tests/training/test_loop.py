@@ -25,6 +25,7 @@ def trainer_of(kind, **training):
         "model": {"kind": kind} | KINDS[kind],
         "data": {"image_size": 16},
         "noise": {"sigma": 0.1},
+        "regularizer": {"l2": 1e-3},
         "training": {"batch_size": 8, "flip": True, "shift": 2, "epochs": 4} | training,
     }
     return build_trainer(recipe_from(plain, name=kind, origin="here"), steps_per_epoch=4)
@@ -88,6 +89,26 @@ def test_neither_the_steps_of_a_call_nor_parts_nor_the_pipeline_change_a_bit(kin
 def test_what_fills_the_last_batch_up_changes_nothing(kind):
     for mine, theirs in zip(weights_after(kind, fill=1), weights_after(kind), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="JAX's step alone works in parts")
+@pytest.mark.parametrize("filled", [0, 5], ids=["whole", "filled_up"])
+def test_a_batch_in_parts_has_the_gradients_of_one_piece(filled, monkeypatch):
+    # 3 is no divisor of 12, and 4 too many.
+    for most, parts in ((3, 4), (4, 3), (5, 3), (7, 2), (11, 2), (12, 1)):
+        monkeypatch.setattr("kerasae.models.base._PIXELS_OF_A_PART", most * 256)
+        assert trainer_of("conv_autoencoder").parts(IMAGES[:12]) == parts
+        assert trainer_of("mlp_vae").parts(IMAGES[:12]) == 1
+    found = []
+    weights = np.array([1] * (12 - filled) + [0] * filled, "float32")
+    for most in (12, 4):
+        monkeypatch.setattr("kerasae.models.base._PIXELS_OF_A_PART", most * 256)
+        trainer = trainer_of("conv_autoencoder")
+        gradients, terms = trainer.gradients(IMAGES[:12], None, weights if filled else None)
+        found.append((gradients, [terms[name] for name in sorted(terms)]))
+    for whole, in_parts in zip(*found, strict=True):
+        for one, other in zip(whole, in_parts, strict=True):
+            np.testing.assert_allclose(np.asarray(one), np.asarray(other), rtol=2e-5, atol=1e-7)
 
 
 class Hooked(keras.callbacks.Callback):

@@ -1,8 +1,13 @@
-"""The step on JAX: the same as the others, with the state passed in and out."""
+"""The step on JAX: the same as the others, with the state passed in and out.
+
+On a CPU, a batch whose images are independent is computed in parts that stay in its caches: loss and gradients are the
+sums of the parts', up to rounding.
+"""
 
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 
@@ -23,14 +28,36 @@ class Step:
         return gradients, terms
 
     def _value_and_gradients(self, trainable, non_trainable, optimizer, inputs, targets, weights):
-        def loss_of(trainable, non_trainable):
+        def loss_of(trainable, non_trainable, inputs, targets, weights):
             with self._scope(trainable, non_trainable, optimizer) as scope:
                 loss, terms, reconstructions = self.objective(inputs, targets, weights, training=True)
                 if optimizer:
                     loss = self.optimizer.scale_loss(loss)
             return loss, (terms, reconstructions, _read(scope, self.non_trainable_variables))
 
-        return jax.value_and_grad(loss_of, has_aux=True)(trainable, non_trainable)
+        differentiate = jax.value_and_grad(loss_of, has_aux=True)
+        # What is split over devices is small already.
+        parts = self.parts(inputs) if keras.distribution.distribution() is None else 1
+        if parts == 1:
+            return differentiate(trainable, non_trainable, inputs, targets, weights)
+
+        def add(sums, part):
+            *batch, share = part
+            (loss, (terms, reconstructions, _)), gradients = differentiate(trainable, non_trainable, *batch)
+            scalars = {name: term for name, term in terms.items() if not term.shape}
+            sums = jax.tree.map(lambda total, one: total + share * one, sums, (loss, scalars, gradients))
+            return sums, ({name: term for name, term in terms.items() if term.shape}, reconstructions)
+
+        # Each part's means count by what is in it.
+        counts = jnp.ones((parts,)) if weights is None else weights.reshape(parts, -1).sum(1)
+        split = jax.tree.map(lambda one: one.reshape(parts, -1, *one.shape[1:]), (inputs, targets, weights))
+        batches = (*split, counts / counts.sum())
+        shapes = jax.eval_shape(differentiate, trainable, non_trainable, *jax.tree.map(lambda one: one[0], split))
+        (loss, (terms, _, _)), gradients = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
+        scalars = {name: term for name, term in terms.items() if not term.shape}
+        (loss, scalars, gradients), (terms, reconstructions) = jax.lax.scan(add, (loss, scalars, gradients), batches)
+        terms, reconstructions = jax.tree.map(lambda one: one.reshape(-1, *one.shape[2:]), (terms, reconstructions))
+        return (loss, (terms | scalars, reconstructions, non_trainable)), gradients
 
     def _scope(self, trainable, non_trainable, optimizer=()):
         variables = [*self.trainable_variables, *self.non_trainable_variables]
@@ -47,7 +74,9 @@ class Step:
     def train_step(self, state, data):
         """Return logs and the state after one batch."""
         trainable, non_trainable, optimizer, metrics = state
-        inputs, targets, weights = self.unpack(data)
+        with self._scope(trainable, non_trainable) as scope:
+            inputs, targets, weights = self.unpack(data, training=True)
+        non_trainable = _read(scope, self.non_trainable_variables)
         (_, (terms, reconstructions, non_trainable)), gradients = self._value_and_gradients(
             trainable, non_trainable, optimizer, inputs, targets, weights
         )
@@ -58,8 +87,8 @@ class Step:
     def test_step(self, state, data):
         """Return logs and the state after one batch."""
         trainable, non_trainable, metrics = state
-        inputs, targets, weights = self.unpack(data)
         with self._scope(trainable, non_trainable) as scope:
+            inputs, targets, weights = self.unpack(data, training=False)
             _, terms, reconstructions = self.objective(inputs, targets, weights, training=False)
         logs, metrics = self._tracked(metrics, terms, targets, reconstructions, weights)
         return logs, (trainable, _read(scope, self.non_trainable_variables), metrics)

@@ -24,14 +24,14 @@ class Step:
 
     def train_step(self, data):
         """Update weights and trackers on one batch."""
-        inputs, targets, weights = self.unpack(data)
+        inputs, targets, weights = self.unpack(data, training=True)
         gradients, terms, reconstructions = self._gradients(inputs, targets, weights, self.optimizer.scale_loss)
         self.optimizer.apply(gradients, self.trainable_variables)
         return self.track(terms, targets, reconstructions, weights)
 
     def test_step(self, data):
         """Update the trackers on one batch."""
-        inputs, targets, weights = self.unpack(data)
+        inputs, targets, weights = self.unpack(data, training=False)
         _, terms, reconstructions = self.objective(inputs, targets, weights, training=False)
         return self.track(terms, targets, reconstructions, weights)
 

@@ -21,7 +21,7 @@ class Step:
 
     def train_step(self, data):
         """Update weights and trackers on one batch."""
-        inputs, targets, weights = self.unpack(data)
+        inputs, targets, weights = self.unpack(data, training=True)
         gradients, terms, reconstructions = self._gradients(inputs, targets, weights, self.optimizer.scale_loss)
         with torch.no_grad():
             self.optimizer.apply(gradients, self.trainable_variables)
@@ -29,7 +29,7 @@ class Step:
 
     def test_step(self, data):
         """Update the trackers on one batch."""
-        inputs, targets, weights = self.unpack(data)
+        inputs, targets, weights = self.unpack(data, training=False)
         with torch.no_grad():
             _, terms, reconstructions = self.objective(inputs, targets, weights, training=False)
             return self.track(terms, targets, reconstructions, weights)

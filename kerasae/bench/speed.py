@@ -30,10 +30,11 @@ from kerasae.rate_distortion.classical import classical_codec
 from kerasae.reports.tables import plain_table
 from kerasae.runtime import BACKENDS, installed_backends, versions
 
-PLAIN = "plain"
+PLAIN, COMPILED, GRAPH = "plain", "plain, compiled", "CUDA graph"
+PEERS = (PLAIN, COMPILED, GRAPH)
 TASKS = {"train": "training", "evaluate": "evaluation"}
-MODELS = ("ae", "vae")
-BATCH_SIZE = 128
+# Of each model the batch that it is trained in unless asked; the codec, mean_scale_hyperprior, has no plain loop.
+MODELS = {"ae": 128, "vae": 128, "codec": 16}
 # Eight whole batches of the photos' crops: no step of another shape, and an epoch that takes about a second.
 _IMAGES = 1024
 
@@ -42,10 +43,10 @@ _IMAGES = 1024
 class Measurement:
     """The speed of one contender at one task, in images per second, one number per round.
 
-    ``contender``: ``plain`` or a backend. ``model``: ``ae`` or ``vae``. ``task``: ``train`` or ``evaluate``.
-    ``device`` is what it ran on. ``least_bytes_per_step``: what a training step has to read and write at the least
-    (weights, gradients, Adam's moments, the batch; no activations); divide it by the batch and multiply by the speed
-    for bytes per second. 0 for evaluation.
+    ``contender``: one of ``PEERS``, or a backend. ``model``: ``ae``, ``vae`` or ``codec``, trained in batches of
+    ``batch_size``. ``task``: ``train`` or ``evaluate``. ``device`` is what it ran on. ``first_epoch_seconds``: from
+    the start of the process to the end of its first epoch, loading and compiling included. ``least_bytes_per_image``
+    and ``flops_per_image``: what training has to move and to multiply at the least; 0 where that is not known.
     """
 
     contender: str
@@ -54,79 +55,109 @@ class Measurement:
     images_per_second: tuple[float, ...]
     device: str = ""
     parameters: int = 0
-    least_bytes_per_step: int = 0
+    batch_size: int = 0
+    first_epoch_seconds: float = 0.0
+    least_bytes_per_image: float = 0.0
+    flops_per_image: float = 0.0
 
 
 @dataclass(frozen=True)
 class SpeedResult:
     """All measurements; ``left_out`` says of each contender that is missing why.
 
-    ``images`` of shape ``image_shape`` (height, width, channels) were trained on in batches of ``batch_size``.
-    ``ratios`` holds, by ``"task/model/contender"``, the speed divided by that of the plain loop in the same round; it
-    is empty where there was no plain loop.
+    ``images`` of shape ``image_shape`` (height, width, channels) were trained on. ``ratios`` holds, by
+    ``"task/model/batch size/contender"``, the speed divided by that of the plain loop in the same round; it is empty
+    where there was no plain loop. ``bounds``: the device's ``bytes_per_second`` and ``flops_per_second``, if measured.
     """
 
     images: int
     image_shape: tuple[int, int, int]
-    batch_size: int
     seconds_per_round: float
     processors: int
     versions: dict[str, str]
     measurements: tuple[Measurement, ...]
     left_out: dict[str, str]
     ratios: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    bounds: dict[str, float] = field(default_factory=dict)
 
 
 def measure_speed(
     *,
-    models: Sequence[str] = MODELS,
+    models: Sequence[str] = ("ae", "vae"),
     backends: Sequence[str] | None = None,
+    peers: Sequence[str] = (PLAIN,),
+    bounds: bool = False,
     rounds: int = 3,
     seconds_per_round: float = 8.0,
-    images: np.ndarray | None = None,
+    images: np.ndarray | int = _IMAGES,
     on_progress: Callable[[str], None] = lambda message: None,
 ) -> SpeedResult:
     """Measure the speed of training and of evaluation, of kerasae on each backend and of a plain PyTorch loop.
 
     Every contender has a process of its own, which is warmed up first; in each round they take turns of
-    ``seconds_per_round`` seconds. ``images`` is uint8 ``(count, height, width, channels)``, else 1,024 crops of photos.
-    ``backends`` takes some of those installed. ``on_progress`` gets a line for each measurement.
+    ``seconds_per_round`` seconds. ``on_progress`` gets a line for each measurement.
 
-    Raises ``BackendError`` for a name that is not a backend, for one that fails and where none is installed,
-    ``ModelError`` for a model other than ``ae`` and ``vae``.
+    Args:
+        models: some of ``ae``, ``vae`` and ``codec``, each alone or with its batch size, as ``ae:1024``.
+        backends: some of those installed.
+        peers: what a person would write with PyTorch; ``CUDA graph`` is left out where there is no CUDA.
+        bounds: measure what the device can do at most, too.
+        images: uint8 ``(count, height, width, channels)``, or how many crops of photos, repeated as need be.
+
+    Raises:
+        BackendError: for a name that is not a backend, for one that fails and where none is installed.
+        ModelError: for a model that is none of the bench's.
     """
-    for name in models:
-        if name not in MODELS:
-            raise ModelError(f"{name!r} is not a model of the bench; it is one of {', '.join(MODELS)}")
-    names, left_out = _contenders(backends)
-    images = _photos() if images is None else images
-    batch_size = min(BATCH_SIZE, len(images))
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+    cases = [_case(name) for name in models]
+    names, left_out = _contenders(backends, peers)
+    images = _photos(images) if isinstance(images, int) else images
+    found: list[Measurement] = []
+    most: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "images.npy"
         np.save(path, images)
-        processes = [stack.enter_context(ContenderProcess(name, path, batch_size)) for name in names]
-        found = []
-        for model in models:
-            found += _measure(model, processes, rounds, seconds_per_round, batch_size * images[0].size, on_progress)
+        if bounds and importlib.util.find_spec("torch") is not None:
+            with ContenderProcess("bounds", path) as process:
+                most = process.ask(do="bounds", seconds=min(seconds_per_round, 2.0))
+        for model, batch_size in cases:
+            # A process for each model: on a GPU what one leaves behind would be in the way of the next.
+            with ExitStack() as stack:
+                own = [name for name in names if name not in PEERS or model != "codec"]
+                processes = [stack.enter_context(ContenderProcess(name, path)) for name in own]
+                batch_size = min(batch_size, len(images))
+                found += _measure(model, batch_size, processes, rounds, seconds_per_round, images[0].size, on_progress)
     return SpeedResult(
         images=len(images),
         image_shape=images.shape[1:],
-        batch_size=batch_size,
         seconds_per_round=seconds_per_round,
         processors=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         versions=versions("kerasae", "keras", *BACKENDS, "scikit-image", "numpy"),
         measurements=tuple(found),
         left_out=left_out,
         ratios=paired_ratios(found),
+        bounds=most,
     )
 
 
-def _contenders(backends: Sequence[str] | None) -> tuple[list[str], dict[str, str]]:
+def _case(name: str) -> tuple[str, int]:
+    model, _, batch_size = name.partition(":")
+    if model not in MODELS or not (batch_size or "1").isdecimal() or batch_size == "0":
+        raise ModelError(
+            f"{name!r} is not a model of the bench; it is one of {', '.join(MODELS)}, alone or with a batch size: "
+            "ae:1024"
+        )
+    return model, int(batch_size or MODELS[model])
+
+
+def _contenders(backends: Sequence[str] | None, peers: Sequence[str] = (PLAIN,)) -> tuple[list[str], dict[str, str]]:
     installed = installed_backends()
     wanted = list(BACKENDS) if backends is None else list(backends)
     for name in wanted:
         if name not in BACKENDS:
             raise BackendError(f"{name!r} is not a backend; it is one of {', '.join(BACKENDS)}")
+    for name in peers:
+        if name not in PEERS:
+            raise BackendError(f"{name!r} is not a peer; it is one of {', '.join(PEERS)}")
     left_out = {name: "not installed" for name in wanted if name not in installed}
     names = [name for name in wanted if name in installed]
     if not names:
@@ -135,33 +166,62 @@ def _contenders(backends: Sequence[str] | None) -> tuple[list[str], dict[str, st
         )
     if importlib.util.find_spec("torch") is None:
         return names, left_out | {PLAIN: "PyTorch is not installed, so there are no ratios; pip install torch"}
-    return [PLAIN, *names], left_out
+    peers = list(peers)
+    if GRAPH in peers and not _has_cuda():
+        peers.remove(GRAPH)
+        left_out[GRAPH] = "PyTorch sees no GPU"
+    return [*peers, *names], left_out
 
 
-def _photos() -> np.ndarray:
+def _has_cuda() -> bool:
+    # Elsewhere: PyTorch is not to be loaded here, before a process that may load TensorFlow first.
+    script = "import torch, sys; sys.exit(0 if torch.cuda.is_available() else 1)"
+    return subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def _photos(count: int) -> np.ndarray:
     from kerasae.data import load_images
     from kerasae.recipes import PhotosData
 
-    return np.array(load_images(PhotosData()).images[:_IMAGES])
+    images = load_images(PhotosData()).images
+    return np.array(images[np.arange(count) % len(images)])
 
 
-def _measure(model, processes, rounds, seconds, batch_bytes, on_progress) -> list[Measurement]:
-    facts = {}
+def _measure(model, batch_size, processes, rounds, seconds, pixels, on_progress) -> list[Measurement]:
+    facts, label = {}, f"{model}, batches of {batch_size}"
     for process in processes:
-        on_progress(f"{model}: warming up {process.name}")
-        facts[process.name] = process.ask(do="prepare", model=model)
+        on_progress(f"{label}: warming up {process.name}")
+        facts[process.name] = process.ask(do="prepare", model=model, batch_size=batch_size)
+    # What training has to do is told by the one that knows its layers.
+    known = next((one for one in facts.values() if "flops_per_image" in one), {})
     measurements = []
     for task in TASKS:
-        speeds = {process.name: [] for process in processes}
+        chosen = [process for process in processes if task in facts[process.name]["tasks"]]
+        speeds = {process.name: [] for process in chosen}
         for turn in range(rounds):
-            for process in processes:
+            for process in chosen:
                 speed = process.ask(do="measure", task=task, seconds=seconds)["images_per_second"]
                 speeds[process.name].append(speed)
-                on_progress(f"{model}: {task}, round {turn + 1} of {rounds}, {process.name}: {speed:,.0f} images/s")
+                on_progress(f"{label}: {task}, round {turn + 1} of {rounds}, {process.name}: {speed:,.0f} images/s")
         for name, values in speeds.items():
-            least = least_bytes_per_step(facts[name]["parameters"], batch_bytes) if task == "train" else 0
-            found = Measurement(name, model, task, tuple(values), least_bytes_per_step=least, **facts[name])
-            measurements.append(found)
+            own, bytes_, flops = facts[name], 0.0, 0.0
+            if task == "train" and known:
+                bytes_ = least_bytes_per_image(own["parameters"], batch_size, pixels, known["numbers_per_image"])
+                flops = known["flops_per_image"]
+            measurements.append(
+                Measurement(
+                    name,
+                    model,
+                    task,
+                    tuple(values),
+                    device=own["device"],
+                    parameters=own["parameters"],
+                    batch_size=batch_size,
+                    first_epoch_seconds=round(own["first_epoch_seconds"], 2),
+                    least_bytes_per_image=bytes_,
+                    flops_per_image=flops,
+                )
+            )
     return measurements
 
 
@@ -177,43 +237,52 @@ def images_per_second(work: Callable[[], object], images: int, seconds: float) -
 
 
 def paired_ratios(measurements: Sequence[Measurement]) -> dict[str, tuple[float, ...]]:
-    """Return each contender's speed over the plain loop's, round by round, by ``"task/model/contender"``.
+    """Return each contender's speed over the plain loop's, round by round, by
+    ``"task/model/batch size/contender"``.
 
     Rounds are paired because the speed of a machine wanders: what slows a round slows both of its numbers.
     """
-    plain = {(each.task, each.model): each.images_per_second for each in measurements if each.contender == PLAIN}
+    plain = {_key(each): each.images_per_second for each in measurements if each.contender == PLAIN}
     return {
-        f"{each.task}/{each.model}/{each.contender}": tuple(
-            mine / other for mine, other in zip(each.images_per_second, plain[each.task, each.model], strict=True)
+        f"{_key(each)}/{each.contender}": tuple(
+            mine / other for mine, other in zip(each.images_per_second, plain[_key(each)], strict=True)
         )
         for each in measurements
-        if each.contender != PLAIN and (each.task, each.model) in plain
+        if each.contender != PLAIN and _key(each) in plain
     }
 
 
-def least_bytes_per_step(parameters: int, batch_bytes: int) -> int:
-    """Return the bytes a step of Adam in float32 must move: per weight 8 numbers, and the batch once.
+def _key(each: Measurement) -> str:
+    return f"{each.task}/{each.model}/{each.batch_size}"
 
-    Per weight: read it, write and read its gradient, read and write two moments, write it.
+
+def least_bytes_per_image(parameters: int, batch_size: int, pixels: int, numbers: int) -> float:
+    """Return the bytes that a step of Adam in float32 must move, for each image of its batch.
+
+    Per weight 8 numbers: read it, write and read its gradient, read and write two moments, write it. Per number that a
+    layer makes 5: write it, read it for the next layer and for the gradient, write and read its gradient. And the
+    ``pixels`` of the image itself, a byte each.
     """
-    return parameters * 4 * 8 + batch_bytes
+    return parameters * 4 * 8 / batch_size + 5 * 4 * numbers + pixels
 
 
 class ContenderProcess:
     """A contender in a process of its own; a context manager that ends it.
 
-    ``name`` is ``plain`` or a backend, ``images`` a ``.npy`` file of uint8 ``(count, height, width, channels)``.
+    ``name`` is one of ``PEERS``, a backend or ``bounds``, ``images`` a ``.npy`` file of uint8
+    ``(count, height, width, channels)``.
     """
 
-    def __init__(self, name: str, images: Path, batch_size: int):
+    def __init__(self, name: str, images: Path):
         self.name = name
         # All contenders live at the same time and may share one GPU, which JAX and TensorFlow would each take whole.
         environment = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"} | os.environ
-        if name != PLAIN:
+        environment["KERASAE_BENCH_BEGAN"] = str(time.time())
+        if name in BACKENDS:
             environment["KERAS_BACKEND"] = name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "kerasae.bench.contenders", name, str(images), str(batch_size)],
+            [sys.executable, "-m", "kerasae.bench.contenders", name, str(images)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -270,29 +339,56 @@ def speed_table(result: SpeedResult) -> Table:
     table.caption = _caption(result)
     for title in ("task", "model", "contender"):
         table.add_column(title)
-    for title in ("median", "min–max", "to plain", "min–max"):
+    # Beside what the device can do there is no room for ranges.
+    ranges = ["median", "min–max", "to plain", "min–max"]
+    for title in ["median", "to plain", "1st epoch", "memory", "arithm."] if result.bounds else ranges:
         table.add_column(title, justify="right", no_wrap=True)
+    several = len({(each.model, each.batch_size) for each in result.measurements}) > len(
+        {each.model for each in result.measurements}
+    )
     before = None
-    for each in sorted(result.measurements, key=lambda each: (each.model, each.task != "train")):
-        if before not in (None, (each.task, each.model)):
+    for each in sorted(result.measurements, key=lambda each: (each.model, each.batch_size, each.task != "train")):
+        if before not in (None, _key(each)):
             table.add_section()
-        before = (each.task, each.model)
-        ratios = result.ratios.get(f"{each.task}/{each.model}/{each.contender}")
+        before = _key(each)
+        ratios = result.ratios.get(f"{_key(each)}/{each.contender}")
         cells = median_and_range(ratios, 2) if ratios else ("1" if each.contender == PLAIN else "–", "")
-        table.add_row(TASKS[each.task], each.model, each.contender, *median_and_range(each.images_per_second), *cells)
+        model = f"{each.model}:{each.batch_size}" if several else each.model
+        speeds = median_and_range(each.images_per_second)
+        numbers = [*speeds, *cells]
+        if result.bounds:
+            numbers = [speeds[0], cells[0], *_shares(each, result.bounds)]
+        table.add_row(TASKS[each.task], model, each.contender, *numbers)
     return table
+
+
+def _shares(each: Measurement, bounds: dict[str, float]) -> tuple[str, str, str]:
+    """Return the seconds to the end of the first epoch, and the shares of what memory and arithmetic would allow."""
+    if each.task != "train":
+        return "", "", ""
+    speed = median(each.images_per_second)
+    pairs = ((each.least_bytes_per_image, "bytes_per_second"), (each.flops_per_image, "flops_per_second"))
+    shares = [f"{100 * speed * one / bounds[name]:.1f} %" if one else "–" for one, name in pairs]
+    return f"{each.first_epoch_seconds:.1f} s", *shares
 
 
 def _caption(result: SpeedResult) -> str:
     height, width, channels = result.image_shape
     devices = {each.contender: each.device for each in result.measurements}
     named = ", ".join(f"{name} {device}" for name, device in devices.items())
+    batches = {each.model: each.batch_size for each in result.measurements}
     lines = [
-        f"{result.images:,} images of {height}×{width}×{channels}, trained on in batches of {result.batch_size}, "
-        f"{result.processors} processors; plain: a PyTorch loop",
+        f"{result.images:,} images of {height}×{width}×{channels}, {result.processors} processors; trained on in "
+        f"batches of {', '.join(f'{size} ({model})' for model, size in batches.items())}; plain: a PyTorch loop",
         "evaluation: reconstruction, MSE, PSNR and SSIM of every image; plain: with scikit-image",
         f"devices: {named}" if len(set(devices.values())) > 1 else f"device: {next(iter(devices.values()))}",
     ]
+    if result.bounds:
+        lines.append(
+            f"memory, arithmetic: shares of what the device can do at most, a copy of "
+            f"{result.bounds['bytes_per_second'] / 1e9:,.0f} GB/s and a product in float32 of "
+            f"{result.bounds['flops_per_second'] / 1e12:,.2f} TFLOP/s"
+        )
     return "\n".join(lines + [f"left out: {name} ({why})" for name, why in result.left_out.items()])
 
 

@@ -19,6 +19,16 @@ def bench(
         ),
     ] = 8.0,
     backends: Annotated[str, typer.Option(help="Backends, with commas; default all that are installed.")] = "",
+    models: Annotated[
+        str, typer.Option(help="ae, vae or codec, with commas; with a batch size as ae:1024.")
+    ] = "ae,vae",
+    peers: Annotated[
+        str, typer.Option(help="plain, compiled (torch.compile) or graph (a CUDA graph), with commas.")
+    ] = "plain",
+    images: Annotated[int, typer.Option(min=1, max=1_000_000, help="Crops to train on and to score.")] = 1024,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Show seconds to the first epoch, and shares of what the device can do.")
+    ] = False,
     codec: Annotated[
         str | None,
         typer.Option(
@@ -55,15 +65,30 @@ def bench(
         measured, table = _compressai(compressai, data, set, lambdas, settings)
     else:
         from kerasae.bench import measure_speed, speed_table
+        from kerasae.bench.speed import COMPILED, GRAPH
 
-        chosen = [part.strip() for part in backends.split(",")] if backends else None
-        measured = measure_speed(backends=chosen, rounds=rounds, seconds_per_round=seconds, on_progress=_print_line)
+        chosen = _parts(backends) if backends else None
+        named = {"compiled": COMPILED, "graph": GRAPH}
+        measured = measure_speed(
+            models=_parts(models),
+            backends=chosen,
+            peers=[named.get(name, name) for name in _parts(peers)],
+            bounds=bounds,
+            rounds=rounds,
+            seconds_per_round=seconds,
+            images=images,
+            on_progress=_print_line,
+        )
         table = speed_table(measured)
     if json:
         plain = [asdict(one) for one in measured] if isinstance(measured, list) else asdict(measured)
         print(json_module.dumps(plain, indent=1))
     else:
         out.print(table)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _print_line(message: str) -> None:

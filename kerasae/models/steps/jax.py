@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from kerasae.runtime import xla_on_cpu
+
 
 class Step:
     """``train_step`` and ``test_step`` of a model with ``unpack``, ``objective`` and ``track``; see ``Autoencoder``."""
@@ -104,12 +106,15 @@ def compile_loop(model: keras.Model, *, training: bool) -> Callable:
     It returns the means of the terms so far, without waiting for the device. One program serves any number of steps,
     since where it starts and stops are arguments; so are the images, which would otherwise be constants of it. The
     state before is given away for that after.
+
+    On a CPU the program is one step, and Python calls it again and again: inside of a loop XLA computes the gradient of
+    a convolution's kernel 30 times slower there (JAX 0.10).
     """
     step_of = model.train_step if training else model.test_step
+    one_by_one = xla_on_cpu()
 
     def run(state, arrays, start, stop):
         images, order, weights = arrays
-        names = []
 
         def one(step, state):
             batch = _split_over_devices(images[order[step]])
@@ -117,7 +122,8 @@ def compile_loop(model: keras.Model, *, training: bool) -> Callable:
             names[:] = logs
             return tuple(list(group) for group in state)
 
-        state = jax.lax.fori_loop(start, stop, one, state)
+        names = []
+        state = one(start, state) if one_by_one else jax.lax.fori_loop(start, stop, one, state)
         with keras.StatelessScope(list(zip(model.metrics_variables, state[-1], strict=True))):
             logs = model.get_metrics_result()
         return state, {name: logs[name] for name in names}
@@ -136,7 +142,8 @@ def compile_loop(model: keras.Model, *, training: bool) -> Callable:
                 options["out_shardings"] = (jax.tree.map(lambda value: value.sharding, state), None)
             compiled = jax.jit(run, donate_argnums=0, **options)
         arrays = (batches.images, batches.order, batches.weights)
-        state, logs = compiled(state, arrays, np.int32(start), np.int32(stop))
+        for first in range(start, stop) if one_by_one else (start,):
+            state, logs = compiled(state, arrays, np.int32(first), np.int32(stop))
         for group, values in zip(groups, state, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)

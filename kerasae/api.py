@@ -41,6 +41,7 @@ def train(
     noise: float | None = None,
     seed: int | None = None,
     loss: Any = None,
+    start_from: str | Path | Run | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     set: Sequence[str] = (),
     name: str | None = None,
@@ -68,6 +69,7 @@ def train(
         data, epochs, batch_size, learning_rate, noise, seed, set: change keys of the recipe, as the options of
             ``kerasae train`` do; ``noise`` is the sigma of Gaussian noise on the input.
         loss: a Keras loss in the place of the model's own distortion.
+        start_from: a run whose weights training begins with, of the same shapes.
         callbacks: Keras' own or yours; ``self.model`` is the trainer around the model, ``self.model.autoencoder``.
         name: of the run, before its fingerprint; by default the recipe's or the model's.
         runs: the folder of runs; default ``KERASAE_RUNS``, or ``runs``.
@@ -79,6 +81,7 @@ def train(
     from kerasae.models import Autoencoder
 
     changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
+    changes["start_from"] = None if start_from is None else name_of_start(start_from, runs)
     training = {key: value for key, value in changes.items() if value is not None}
     given = None
     if images is not None:
@@ -108,6 +111,14 @@ def train(
         tensorboard=tensorboard,
         verbose=verbose,
     )
+
+
+def name_of_start(run: str | Path | Run, runs: str | Path | None) -> str:
+    """Return what a recipe calls the run that it starts from: ``latest`` would be another one tomorrow."""
+    from kerasae.training import load_run, runs_folder
+
+    found = load_run(run.folder if hasattr(run, "folder") else run, runs).folder
+    return found.name if found.parent == runs_folder(runs) else str(found.resolve())
 
 
 def train_run(

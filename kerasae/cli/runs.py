@@ -64,7 +64,7 @@ def train(
     The run folder holds the model, the history, the scores of every image and the figures. Training the same recipe
     again goes on where it was stopped, or shows the scores it has.
     """
-    from kerasae.api import resumed, train_run
+    from kerasae.api import name_of_start, resumed, train_run
 
     if (recipe is None) == (resume is None):
         raise typer.BadParameter("give a recipe, or --resume RUN, and not both")
@@ -76,22 +76,13 @@ def train(
         from kerasae.recipes import load_recipe
 
         folder = None
-        changes = [*(set or ()), *_start_from(start_from, runs)]
+        changes = list(set or ())
+        if start_from is not None:
+            changes.append(f"training.start_from={json_module.dumps(name_of_start(start_from, runs))}")
         resolved = load_recipe(recipe, data=data, epochs=epochs, seed=seed, set=changes)
     run = train_run(resolved, runs=runs, folder=folder, force=force, tensorboard=tensorboard, table=not json)
     if json and run.scores():
         print(json_module.dumps([score.as_dict() for score in run.scores()], indent=1))
-
-
-def _start_from(run: str | None, runs: str | None) -> list[str]:
-    """Return the change of a recipe that ``--start-from`` is: by name, since ``latest`` is another one tomorrow."""
-    if run is None:
-        return []
-    from kerasae.training import load_run, runs_folder
-
-    found = load_run(run, runs).folder
-    name = found.name if found.parent == runs_folder(runs) else str(found.resolve())
-    return [f"training.start_from={json_module.dumps(name)}"]
 
 
 def evaluate(

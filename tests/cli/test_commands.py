@@ -241,6 +241,15 @@ def test_the_learning_rate_to_try_after_a_divergence_is_a_usual_one(rate, advice
 
 
 @once
+def test_training_starts_from_another_run_by_name(kerasae, trained, options):
+    runs = trained.folder.parent
+    start = ["--start-from", "latest", "--runs", runs]
+    code, _, error = kerasae("train", "ae_baseline", *options, "--epochs", 1, *start)
+    assert code == 0, error
+    # By name: the latest is another one by now.
+    assert load_run("latest", runs).recipe.training.start_from == trained.name
+
+
 def test_recipes_data_and_doctor_answer(kerasae):
     code, out, _ = kerasae("recipes")
     assert code == 0

@@ -250,6 +250,7 @@ def test_training_starts_from_another_run_by_name(kerasae, trained, options):
     assert load_run("latest", runs).recipe.training.start_from == trained.name
 
 
+@once
 def test_recipes_data_and_doctor_answer(kerasae):
     code, out, _ = kerasae("recipes")
     assert code == 0

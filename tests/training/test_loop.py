@@ -91,6 +91,17 @@ def test_what_fills_the_last_batch_up_changes_nothing(kind):
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.skipif(BACKEND != "jax", reason="JAX alone has two kinds of program")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_program_of_many_steps_that_accelerators_have_trains_the_same(kind, monkeypatch):
+    wanted = weights_after(kind)
+    monkeypatch.setattr("kerasae.models.steps.jax.xla_on_cpu", lambda: False)
+    found = [weights_after(kind, steps_per_call=steps) for steps in (1, 100)]
+    for mine, other, theirs in zip(*found, wanted, strict=True):
+        np.testing.assert_array_equal(mine, other)
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.skipif(BACKEND != "jax", reason="JAX's step alone works in parts")
 @pytest.mark.parametrize("filled", [0, 5], ids=["whole", "filled_up"])
 def test_a_batch_in_parts_has_the_gradients_of_one_piece(filled, monkeypatch):

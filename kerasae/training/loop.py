@@ -12,6 +12,8 @@ from kerasae.training.trainer import averaged
 
 # Calls are as long as this, so that the progress shows and Ctrl-C is heard.
 _SECONDS_PER_CALL = 0.5
+# Of several processes, which must not go by their own clocks.
+_STEPS_TOGETHER = 16
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
@@ -28,6 +30,7 @@ class EpochLoop:
         self._train = compile_loop(trainer, training=True)
         self._test = compile_loop(trainer, training=False)
         self._steps_per_call = 1
+        self._adapts = True
 
     def run(
         self,
@@ -40,8 +43,8 @@ class EpochLoop:
     ) -> None:
         """Train from ``first_epoch``, counted from 0, to ``epochs``, or until a callback sets ``stop_training``.
 
-        A callback with hooks for batches gets a call for each step. Without ``may_stop`` an epoch goes on to its end
-        when the loss is no number any more: where one of several processes stops by itself, the others wait for it.
+        A callback with hooks for batches gets a call for each step. ``may_stop`` is not for one of several processes:
+        an epoch then goes on to its end when the loss is no number any more, and all calls hold the same steps.
         """
         reporter = reporter or Reporter()
         hooks = keras.callbacks.CallbackList(
@@ -52,6 +55,9 @@ class EpochLoop:
             names = ", ".join(type(one).__name__ for one in with_batches)
             reporter.note(f"one step at a time, which is slower, for what {names} does between batches")
         batch_hooks = hooks if with_batches else None
+        self._adapts = may_stop
+        if not may_stop:
+            self._steps_per_call = _STEPS_TOGETHER
         self.trainer.stop_training = False
         hooks.on_train_begin()
         logs = {}
@@ -108,7 +114,7 @@ class EpochLoop:
         """Take the steps, wait for them, and settle how many the next calls take: the first of all compiles."""
         began = time.perf_counter()
         logs = _numbers(self._train(batches, start, stop))
-        if stop - start == self._steps_per_call:
+        if self._adapts and stop - start == self._steps_per_call:
             fitting = int(self._steps_per_call * _SECONDS_PER_CALL / (time.perf_counter() - began))
             self._steps_per_call = max(1, min(fitting, 4 * self._steps_per_call))
         return logs

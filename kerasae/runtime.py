@@ -114,7 +114,8 @@ def _keep_compiled_programs() -> None:
     if not folder:
         return
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+    # The many small programs of a start take seconds together.
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     # The oldest go first. JAX would do it at every program with a package that we do not need otherwise.
     for path, state in sorted(_files(Path(folder)), key=lambda one: one[1].st_mtime):
         if size <= _MOST_COMPILED_BYTES:

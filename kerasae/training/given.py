@@ -93,7 +93,7 @@ def recipe_of_model(model: Autoencoder, given, data, training: dict, noise, set:
 
     optimizer = getattr(model, "optimizer", None) if model.compiled else None
     if optimizer is not None:
-        training = training | {"learning_rate": float(np.asarray(optimizer.learning_rate))}
+        training = {"learning_rate": float(np.asarray(optimizer.learning_rate))} | training
     plain: dict[str, Any] = {
         "name": re.sub(r"[^A-Za-z0-9_.-]+", "_", name or re.sub(r"_\d+$", "", model.name)).lstrip("_.-") or "model",
         "data": _array_section(given, {}) if given is not None else {},

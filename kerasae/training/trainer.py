@@ -149,7 +149,8 @@ def best_by(recipe: Recipe, model: Autoencoder) -> str:
 def build_trainer(recipe: Recipe, *, steps_per_epoch: int, model: Autoencoder | None = None) -> Trainer:
     """Return a compiled trainer, its optimizer built, ready to ``fit`` or to be restored from a checkpoint.
 
-    ``model`` is trained instead of one that the recipe builds; where it was compiled, by an optimizer like its own.
+    ``model`` is trained instead of one that the recipe builds; where it was compiled, by an optimizer like its own, but
+    for what the recipe asks for.
     """
     training = recipe.training
     trainer = Trainer(
@@ -160,15 +161,15 @@ def build_trainer(recipe: Recipe, *, steps_per_epoch: int, model: Autoencoder | 
         shift=training.shift,
         stretch=training.stretch,
     )
-    optimizer = _optimizer(recipe, steps_per_epoch)
-    if model is not None and model.compiled and model.optimizer is not None:
-        optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
+    given = model.optimizer if model is not None and model.compiled else None
+    optimizer = _optimizer(recipe, steps_per_epoch, given)
     trainer.compile(optimizer=optimizer, jit_compile=worth_compiling())
     optimizer.build(trainer.trainable_variables)
     return trainer
 
 
-def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+def _optimizer(recipe: Recipe, steps_per_epoch: int, given=None) -> keras.optimizers.Optimizer:
+    """Return Adam, or one like ``given``, as the recipe asks: what it leaves out is that of ``given``."""
     training = recipe.training
     learning_rate = training.learning_rate
     if training.schedule == "cosine":
@@ -177,10 +178,16 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimiz
         learning_rate = keras.optimizers.schedules.CosineDecay(
             0.0, max(1, steps - warm_up), alpha=0.01, warmup_target=learning_rate, warmup_steps=warm_up
         )
-    average = {} if training.ema is None else {"use_ema": True, "ema_momentum": training.ema}
-    return keras.optimizers.Adam(
-        learning_rate, weight_decay=training.weight_decay or None, global_clipnorm=training.clip_norm, **average
-    )
+    asked = {"weight_decay": training.weight_decay or None, "global_clipnorm": training.clip_norm}
+    if training.ema is not None:
+        asked |= {"use_ema": True, "ema_momentum": training.ema}
+    if given is None:
+        return keras.optimizers.Adam(learning_rate, **asked)
+    plain = keras.optimizers.serialize(given)
+    config = plain["config"] | {key: value for key, value in asked.items() if value is not None}
+    if training.schedule == "cosine" or learning_rate != float(keras.ops.convert_to_numpy(given.learning_rate)):
+        config["learning_rate"] = keras.saving.serialize_keras_object(learning_rate)
+    return keras.optimizers.deserialize(plain | {"config": config})
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from kerasae.data.batches import DeviceFeed, Feed
 from kerasae.errors import RunError
 from kerasae.recipes import recipe_from
 from kerasae.training import Reporter, build_trainer, train
+from kerasae.training.given import recipe_of_model
 from kerasae.training.loop import EpochLoop, wants_batches
 from kerasae.training.trainer import averaged
 from tests.conftest import BACKEND, smooth_images
@@ -203,6 +204,29 @@ def test_a_callback_changes_how_training_goes_on():
     assert any((one != other).any() for one, other in zip(seen[0][trained], seen[1][trained], strict=True))
     for one, other in zip(seen[1][trained], seen[2][trained], strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate"),
+    [
+        ({}, 0.05),
+        ({"learning_rate": 0.01}, 0.01),
+        ({"schedule": "cosine"}, 0.0),
+        ({"ema": 0.9, "clip_norm": 2.0}, 0.05),
+    ],
+    ids=["nothing", "rate", "schedule", "average"],
+)
+def test_a_model_s_own_optimizer_does_what_the_recipe_asks_besides(changes, rate):
+    model = trainer_of("conv_autoencoder").autoencoder
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.7))
+    recipe = recipe_of_model(model, None, "photos", {"epochs": 4} | changes, None, (), None)
+    optimizer = build_trainer(recipe, steps_per_epoch=4, model=model).optimizer
+    assert optimizer is not model.optimizer
+    assert type(optimizer) is type(model.optimizer)
+    assert optimizer.momentum == 0.7
+    assert float(keras.ops.convert_to_numpy(optimizer.learning_rate)) == pytest.approx(rate)
+    assert optimizer.use_ema == ("ema" in changes)
+    assert optimizer.global_clipnorm == changes.get("clip_norm")
 
 
 def test_averages_are_what_is_validated_and_steps_go_on_from_the_weights():

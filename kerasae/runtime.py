@@ -116,13 +116,14 @@ def _keep_compiled_programs() -> None:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
     # The many small programs of a start take seconds together.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    # The oldest go first. JAX would do it at every program with a package that we do not need otherwise.
-    for path, state in sorted(_files(Path(folder)), key=lambda one: one[1].st_mtime):
-        if size <= _MOST_COMPILED_BYTES:
-            break
-        with contextlib.suppress(OSError):
-            path.unlink()
-        size -= state.st_size
+    if size > _MOST_COMPILED_BYTES:
+        # The oldest go first. JAX would do it at every program with a package that we do not need otherwise.
+        for path, state in sorted(_files(Path(folder)), key=lambda one: one[1].st_mtime):
+            with contextlib.suppress(OSError):
+                path.unlink()
+            size -= state.st_size
+            if size <= _MOST_COMPILED_BYTES:
+                break
 
 
 def _files(folder: Path) -> list[tuple[Path, os.stat_result]]:

@@ -111,6 +111,13 @@ def smooth_images(count, size=32, channels=1, seed=0):
     return made
 
 
+def batches_of(feed, epoch=0):
+    """Yield what each batch of ``feed`` holds: uint8 ``(batch, height, width, channels)``."""
+    places = feed.places(epoch)
+    for start in range(0, len(places), feed.batch_size):
+        yield feed.taken(places[start : start + feed.batch_size], epoch)
+
+
 @pytest.fixture
 def image_folder(tmp_path, images):
     """The same images as PNG files, with a CSV that names their persons."""

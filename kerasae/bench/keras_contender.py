@@ -8,7 +8,7 @@ import numpy as np
 from kerasae import recipes
 from kerasae.bench.speed import images_per_second
 from kerasae.data import ImageSet
-from kerasae.data.batches import DeviceFeed, Feed
+from kerasae.data.batches import Feed
 from kerasae.evaluation.scorer import Scorer, measure
 from kerasae.rate_distortion.experiment import macs_per_pixel
 from kerasae.runtime import describe_device
@@ -49,7 +49,7 @@ class KerasContender:
         autoencoder = self.trainer.autoencoder
         if autoencoder.has_entropy_model:
             autoencoder.initialize_from(self.images.images[: min(64, count)])
-        self.loop = EpochLoop(self.trainer, DeviceFeed(feed, fill=OneDevice().fill(recipe)))
+        self.loop = EpochLoop(self.trainer, OneDevice().bring(feed, recipe))
         self.epochs = 0
         self.scorer = Scorer(autoencoder)
         parts = (autoencoder.encoder, autoencoder.decoder)

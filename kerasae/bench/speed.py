@@ -30,8 +30,7 @@ from kerasae.rate_distortion.classical import classical_codec
 from kerasae.reports.tables import plain_table
 from kerasae.runtime import BACKENDS, installed_backends, versions
 
-PLAIN, COMPILED, GRAPH = "plain", "plain, compiled", "CUDA graph"
-PEERS = (PLAIN, COMPILED, GRAPH)
+PEERS = PLAIN, COMPILED, GRAPH = "plain", "compiled", "graph"
 TASKS = {"train": "training", "evaluate": "evaluation"}
 # Of each model the batch that it is trained in unless asked; the codec, mean_scale_hyperprior, has no plain loop.
 MODELS = {"ae": 128, "vae": 128, "codec": 16}
@@ -100,7 +99,8 @@ def measure_speed(
     Args:
         models: some of ``ae``, ``vae`` and ``codec``, each alone or with its batch size, as ``ae:1024``.
         backends: some of those installed.
-        peers: what a person would write with PyTorch; ``CUDA graph`` is left out where there is no CUDA.
+        peers: what a person would write with PyTorch: ``plain``, ``compiled`` by ``torch.compile``, or ``graph``, a
+            CUDA graph, which is left out where there is no CUDA.
         bounds: measure what the device can do at most, too.
         images: uint8 ``(count, height, width, channels)``, or how many crops of photos, repeated as need be.
 
@@ -376,10 +376,12 @@ def _caption(result: SpeedResult) -> str:
     height, width, channels = result.image_shape
     devices = {each.contender: each.device for each in result.measurements}
     named = ", ".join(f"{name} {device}" for name, device in devices.items())
-    batches = {each.model: each.batch_size for each in result.measurements}
+    batches = {f"{each.batch_size} ({each.model})": None for each in result.measurements}
+    loops = {PLAIN: "a PyTorch loop", COMPILED: "the same by torch.compile", GRAPH: "the same as a CUDA graph"}
+    peers = "; ".join(f"{name}: {what}" for name, what in loops.items() if name in devices)
     lines = [
         f"{result.images:,} images of {height}×{width}×{channels}, {result.processors} processors; trained on in "
-        f"batches of {', '.join(f'{size} ({model})' for model, size in batches.items())}; plain: a PyTorch loop",
+        f"batches of {', '.join(batches)}{'; ' * bool(peers)}{peers}",
         "evaluation: reconstruction, MSE, PSNR and SSIM of every image; plain: with scikit-image",
         f"devices: {named}" if len(set(devices.values())) > 1 else f"device: {next(iter(devices.values()))}",
     ]

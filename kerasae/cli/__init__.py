@@ -58,6 +58,11 @@ def completing(*sources: Callable[[typer.Context], Iterable[str]]) -> Callable[[
     return complete
 
 
+def run_option(flag: str, help: str):
+    """Return the option ``flag`` that names a run."""
+    return typer.Option(flag, help=help, metavar="RUN", autocompletion=completing(run_names))
+
+
 Run = Annotated[
     str, typer.Argument(help="A run: its folder, its name, or latest.", autocompletion=completing(run_names))
 ]

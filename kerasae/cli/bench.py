@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kerasae.cli import Data, Json, Runs, Set, completing, run_names
+from kerasae.cli import Data, Json, Runs, Set, run_option
 from kerasae.console import err, out
 
 
@@ -31,11 +31,7 @@ def bench(
     ] = False,
     codec: Annotated[
         str | None,
-        typer.Option(
-            help="A run: measure how fast its files are written and read instead.",
-            metavar="RUN",
-            autocompletion=completing(run_names),
-        ),
+        run_option("--codec", "A run: measure how fast its files are written and read instead."),
     ] = None,
     compressai: Annotated[
         str | None,
@@ -65,14 +61,12 @@ def bench(
         measured, table = _compressai(compressai, data, set, lambdas, settings)
     else:
         from kerasae.bench import measure_speed, speed_table
-        from kerasae.bench.speed import COMPILED, GRAPH
 
         chosen = _parts(backends) if backends else None
-        named = {"compiled": COMPILED, "graph": GRAPH}
         measured = measure_speed(
             models=_parts(models),
             backends=chosen,
-            peers=[named.get(name, name) for name in _parts(peers)],
+            peers=_parts(peers),
             bounds=bounds,
             rounds=rounds,
             seconds_per_round=seconds,

@@ -19,6 +19,7 @@ from kerasae.cli import (
     completing,
     recipe_names,
     run_names,
+    run_option,
     study_folders,
 )
 
@@ -37,21 +38,11 @@ def train(
     runs: Runs = None,
     resume: Annotated[
         str | None,
-        typer.Option(
-            "--resume",
-            help="Go on with a stopped run, to the same bits.",
-            metavar="RUN",
-            autocompletion=completing(run_names),
-        ),
+        run_option("--resume", "Go on with a stopped run, to the same bits."),
     ] = None,
     start_from: Annotated[
         str | None,
-        typer.Option(
-            "--start-from",
-            help="Begin with the weights of another run, to go on with them on other images.",
-            metavar="RUN",
-            autocompletion=completing(run_names),
-        ),
+        run_option("--start-from", "Begin with the weights of another run, to go on with them on other images."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Train again even if the run is there.")] = False,
     tensorboard: Annotated[

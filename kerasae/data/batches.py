@@ -58,12 +58,6 @@ class Feed:
             return self.images.drawn(indexes, seed=self.seed, epoch=epoch)
         return np.asarray(self.images[indexes])
 
-    def batches(self, epoch: int = 0) -> Iterator[np.ndarray]:
-        """Yield the batches of ``epoch``: uint8 ``(batch, height, width, channels)``."""
-        places = self.places(epoch)
-        for start in range(0, len(places), self.batch_size):
-            yield self.taken(places[start : start + self.batch_size], epoch)
-
 
 @dataclass(frozen=True)
 class Batches:

@@ -242,9 +242,8 @@ class Autoencoder(Step, keras.Model):
         """Return in how many equal parts, one after another, a batch of ``inputs`` is computed; 1: in one piece."""
         count, height, width, _ = inputs.shape
         # What a loss of the user's looks at is not known.
-        if not self.images_are_independent or self._loss is not None or None in (count, height, width):
-            return 1
-        if not xla_on_cpu():
+        is_one = not self.images_are_independent or self._loss is not None or None in (count, height, width)
+        if is_one or not xla_on_cpu():
             return 1
         most = max(1, _PIXELS_OF_A_PART // (height * width))
         part = max(size for size in range(1, min(most, count) + 1) if count % size == 0)

@@ -12,7 +12,7 @@ from typing import Any
 
 from kerasae.codec import Codec, freeze_run
 from kerasae.data import ImageSet, load_images, split_indices
-from kerasae.data.batches import DeviceFeed, Feed
+from kerasae.data.batches import Feed
 from kerasae.evaluation import evaluate, score_run
 from kerasae.evaluation.scorer import Scorer, measure
 from kerasae.files import write_json
@@ -111,8 +111,7 @@ def measure_speed(job: Job, recipe: Recipe, report: ReportProgress) -> dict[str,
 
     def prepared() -> tuple[Callable[[int], int], Callable[[int], int]]:
         trainer = build_trainer(recipe, steps_per_epoch=feed.steps)
-        on_device = DeviceFeed(feed, kind=recipe.training.feed, fill=OneDevice().fill(recipe))
-        loop = EpochLoop(trainer, on_device)
+        loop = EpochLoop(trainer, OneDevice().bring(feed, recipe))
         scorer = Scorer(trainer.autoencoder)
 
         def train_epoch(epoch: int) -> int:

@@ -231,9 +231,6 @@ class EpochScalars(keras.callbacks.Callback):
     TensorBoard reads as one.
     """
 
-    # With one entry an epoch, nothing that Keras calls from a thread of its own touches the model or a writer.
-    async_safe = True
-
     def __init__(self, folder: Path):
         super().__init__()
         self._summary = reading_tensorflow().summary

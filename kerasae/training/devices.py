@@ -5,12 +5,15 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerasae.errors import BackendError
 from kerasae.recipes import GivenModel, Recipe
 from kerasae.recipes.kinds import CodeModel
 from kerasae.runtime import describe_device, worth_compiling
+
+if TYPE_CHECKING:
+    from kerasae.data.batches import DeviceFeed, Feed
 
 _ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
 _PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
@@ -130,20 +133,17 @@ class OneDevice:
         """Return the context in which a model is built, trained and saved."""
         return nullcontext()
 
-    def place(self, array, axis: int | None = None):
-        """Return a NumPy array on the device; of several, each has all of it, or an equal part along ``axis``."""
-        import keras
+    def bring(self, feed: "Feed", recipe: Recipe) -> "DeviceFeed":
+        """Return the batches of ``feed`` on the device; of several, each has an equal part of a batch.
 
-        return keras.ops.convert_to_tensor(array)
-
-    def fill(self, recipe: Recipe) -> int | None:
-        """Return what batches of ``recipe`` are filled up to a multiple of, or None; see ``data.batches.in_rows``.
-
-        Where a step is compiled, the last batch then has the shape of the others. Networks of one's own may look across
-        a batch, and are never given what only fills it up.
+        Where a step is compiled, the last batch has the shape of the others. Networks of one's own may look across a
+        batch, and are never given what only fills it up.
         """
+        from kerasae.data.batches import DeviceFeed
+
         is_own = isinstance(recipe.model, CodeModel | GivenModel)
-        return 1 if worth_compiling() and not is_own else None
+        fill = 1 if worth_compiling() and not is_own else None
+        return DeviceFeed(feed, kind=recipe.training.feed, fill=fill)
 
     def watch(self) -> AbstractContextManager:
         """Return the context in which several processes work together."""

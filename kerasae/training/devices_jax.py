@@ -13,7 +13,9 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
 
+from kerasae.data.batches import DeviceFeed, Feed
 from kerasae.errors import BackendError, KerasaeError, RunError, TrainingError
+from kerasae.recipes import Recipe
 from kerasae.runtime import describe_device
 from kerasae.training.devices import Asked, OneDevice
 
@@ -67,16 +69,16 @@ class ManyDevices(OneDevice):
         """Return the context in which a model is built, trained and saved: its variables go to every device."""
         return self.distribution.scope()
 
-    def place(self, array, axis: int | None = None):
+    def bring(self, feed: Feed, recipe: Recipe) -> DeviceFeed:
+        """Return the batches of ``feed`` on the devices, each of them filled up so that it divides over them."""
+        return DeviceFeed(feed, kind=recipe.training.feed, fill=self.devices, place=self._place)
+
+    def _place(self, array, axis: int | None = None):
         """Return an array that every process has, on every device, or in equal parts along ``axis``."""
         mesh = self.distribution.device_mesh.backend_mesh
         split = [None] * axis + [self.distribution.batch_dim_name] if axis is not None else []
         sharding = NamedSharding(mesh, PartitionSpec(*split))
         return jax.make_array_from_callback(array.shape, sharding, lambda part: array[part])
-
-    def fill(self, recipe) -> int:
-        """Return how many devices each batch divides over."""
-        return self.devices
 
     @contextmanager
     def watch(self) -> Iterator[None]:

@@ -12,25 +12,31 @@ from kerasae.training.trainer import averaged
 
 # Calls are as long as this, so that the progress shows and Ctrl-C is heard.
 _SECONDS_PER_CALL = 0.5
-# Of several processes, which must not go by their own clocks.
-_STEPS_TOGETHER = 16
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
 class EpochLoop:
     """Trains a compiled ``trainer`` epoch by epoch, as its ``fit`` does, in calls of many steps.
 
-    What a step does, to the bit, does not depend on how many of them a call holds.
+    What a step does, to the bit, does not depend on how many of them a call holds: ``steps_per_call``, or as many as
+    take about half a second.
     """
 
-    def __init__(self, trainer: keras.Model, training: DeviceFeed, validation: DeviceFeed | None = None):
+    def __init__(
+        self,
+        trainer: keras.Model,
+        training: DeviceFeed,
+        validation: DeviceFeed | None = None,
+        *,
+        steps_per_call: int | None = None,
+    ):
         self.trainer = trainer
         self.training = training
         self.validation = validation
         self._train = compile_loop(trainer, training=True)
         self._test = compile_loop(trainer, training=False)
-        self._steps_per_call = 1
-        self._adapts = True
+        self._adapts = steps_per_call is None
+        self._steps_per_call = steps_per_call or 1
 
     def run(
         self,
@@ -44,7 +50,7 @@ class EpochLoop:
         """Train from ``first_epoch``, counted from 0, to ``epochs``, or until a callback sets ``stop_training``.
 
         A callback with hooks for batches gets a call for each step. ``may_stop`` is not for one of several processes:
-        an epoch then goes on to its end when the loss is no number any more, and all calls hold the same steps.
+        an epoch then goes on to its end when the loss is no number any more.
         """
         reporter = reporter or Reporter()
         hooks = keras.callbacks.CallbackList(
@@ -55,9 +61,6 @@ class EpochLoop:
             names = ", ".join(type(one).__name__ for one in with_batches)
             reporter.note(f"one step at a time, which is slower, for what {names} does between batches")
         batch_hooks = hooks if with_batches else None
-        self._adapts = may_stop
-        if not may_stop:
-            self._steps_per_call = _STEPS_TOGETHER
         self.trainer.stop_training = False
         hooks.on_train_begin()
         logs = {}

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from kerasae.data import ImageSet, load_images, split_indices
-from kerasae.data.batches import DeviceFeed, Feed
+from kerasae.data.batches import Feed
 from kerasae.data.sources import save_given
 from kerasae.errors import RunError, TrainingError
 from kerasae.files import replacing, write_text, writing
@@ -80,6 +80,8 @@ def _empty(folder: Path) -> None:
 
 # What the start of an entropy model is taken from.
 _START_IMAGES = 64
+# In a call of several processes, which must not go by their own clocks.
+_STEPS_TOGETHER = 16
 
 
 def train(
@@ -227,8 +229,13 @@ def _train(
                 steps_per_epoch=feed.steps,
                 images=len(splits["train"]),
             )
-            on_device = {"kind": training.feed, "fill": devices.fill(recipe), "place": devices.place}
-            EpochLoop(trainer, DeviceFeed(feed, **on_device), DeviceFeed(held_out, **on_device)).run(
+            loop = EpochLoop(
+                trainer,
+                devices.bring(feed, recipe),
+                devices.bring(held_out, recipe),
+                steps_per_call=None if devices.processes == 1 else _STEPS_TOGETHER,
+            )
+            loop.run(
                 epochs=training.epochs,
                 first_epoch=progress.epochs_done,
                 callbacks=[checkpointing, *logs, *callbacks],

@@ -6,6 +6,7 @@ import pytest
 
 from kerasae.data.batches import DeviceFeed, Feed, epoch_order, in_rows
 from kerasae.data.cache import Patches, patch_grid
+from tests.conftest import batches_of
 
 
 def test_an_order_is_a_permutation_that_depends_on_seed_and_epoch_alone():
@@ -21,7 +22,7 @@ def numbered(count):
 
 
 def seen(feed, epoch=0):
-    return [batch.ravel().tolist() for batch in feed.batches(epoch)]
+    return [batch.ravel().tolist() for batch in batches_of(feed, epoch)]
 
 
 def test_an_epoch_sees_every_chosen_image_once():

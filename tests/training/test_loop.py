@@ -11,7 +11,7 @@ from kerasae.training import Reporter, build_trainer, train
 from kerasae.training.given import recipe_of_model
 from kerasae.training.loop import EpochLoop, wants_batches
 from kerasae.training.trainer import averaged
-from tests.conftest import BACKEND, smooth_images
+from tests.conftest import BACKEND, batches_of, smooth_images
 from tests.training.test_resume import assert_same, recipe_of
 
 KINDS = {
@@ -41,27 +41,19 @@ def feed(count=29):
 
 def weights_after(name, *, epochs=2, count=29, steps_per_call=None, callbacks=(), **on_device):
     trainer = trainer_of(name)
-    loop = EpochLoop(trainer, DeviceFeed(feed(count), **on_device), DeviceFeed(feed(count)))
-    if steps_per_call:
-        loop._timed = lambda batches, start, stop: in_calls(loop, batches, start, stop)
-        loop._steps_per_call = steps_per_call
-    loop.run(epochs=epochs, callbacks=callbacks)
+    feeds = DeviceFeed(feed(count), **on_device), DeviceFeed(feed(count))
+    EpochLoop(trainer, *feeds, steps_per_call=steps_per_call).run(epochs=epochs, callbacks=callbacks)
     return trainer.get_weights()
-
-
-def in_calls(loop, batches, start, stop):
-    """Take the steps without settling how many come next."""
-    return {name: float(keras.ops.convert_to_numpy(value)) for name, value in loop._train(batches, start, stop).items()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_loop_trains_what_fit_trains_step_by_step(kind):
     trainer = trainer_of(kind)
     for epoch in range(2):
-        for batch in feed().batches(epoch):
+        for batch in batches_of(feed(), epoch):
             trainer.train_on_batch(batch)
         # A VAE draws samples in validation too.
-        for batch in feed().batches(0):
+        for batch in batches_of(feed(), 0):
             trainer.test_on_batch(batch)
     for mine, theirs in zip(weights_after(kind), trainer.get_weights(), strict=True):
         if BACKEND == "torch":

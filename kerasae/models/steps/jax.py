@@ -43,23 +43,23 @@ class Step:
         if parts == 1:
             return differentiate(trainable, non_trainable, inputs, targets, weights)
 
-        def add(sums, part):
-            *batch, share = part
-            (loss, (terms, reconstructions, _)), gradients = differentiate(trainable, non_trainable, *batch)
-            scalars = {name: term for name, term in terms.items() if not term.shape}
-            sums = jax.tree.map(lambda total, one: total + share * one, sums, (loss, scalars, gradients))
-            return sums, ({name: term for name, term in terms.items() if term.shape}, reconstructions)
-
         # Each part's means count by what is in it.
         counts = jnp.ones((parts,)) if weights is None else weights.reshape(parts, -1).sum(1)
+        shares = counts / counts.sum()
+
+        def add(gradients, part):
+            share, *batch = part
+            (loss, (terms, reconstructions, _)), more = differentiate(trainable, non_trainable, *batch)
+            return jax.tree.map(lambda total, one: total + share * one, gradients, more), (loss, terms, reconstructions)
+
+        def joined(one):
+            return jnp.sum(shares * one) if one.ndim == 1 else one.reshape(-1, *one.shape[2:])
+
         split = jax.tree.map(lambda one: one.reshape(parts, -1, *one.shape[1:]), (inputs, targets, weights))
-        batches = (*split, counts / counts.sum())
-        shapes = jax.eval_shape(differentiate, trainable, non_trainable, *jax.tree.map(lambda one: one[0], split))
-        (loss, (terms, _, _)), gradients = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
-        scalars = {name: term for name, term in terms.items() if not term.shape}
-        (loss, scalars, gradients), (terms, reconstructions) = jax.lax.scan(add, (loss, scalars, gradients), batches)
-        terms, reconstructions = jax.tree.map(lambda one: one.reshape(-1, *one.shape[2:]), (terms, reconstructions))
-        return (loss, (terms | scalars, reconstructions, non_trainable)), gradients
+        none_yet = jax.tree.map(jnp.zeros_like, trainable)
+        gradients, found = jax.lax.scan(add, none_yet, (shares, *split))
+        loss, terms, reconstructions = jax.tree.map(joined, found)
+        return (loss, (terms, reconstructions, non_trainable)), gradients
 
     def _scope(self, trainable, non_trainable, optimizer=()):
         variables = [*self.trainable_variables, *self.non_trainable_variables]

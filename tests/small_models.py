@@ -27,9 +27,10 @@ def model_of(kind, *, image_size=128, channels=1, seed=0, l1=0.0, l2=0.0, levels
     )
 
 
-LEARNED = ("factorized_prior", "scale_hyperprior", "mean_scale_hyperprior")
-conv_autoencoder, mlp_vae, conv_vae, factorized_prior, scale_hyperprior, mean_scale_hyperprior = (
-    partial(model_of, kind) for kind in ("conv_autoencoder", "mlp_vae", "conv_vae", *LEARNED)
+LEARNED = ("factorized_prior", "scale_hyperprior", "mean_scale_hyperprior", "context_hyperprior")
+conv_autoencoder, mlp_vae, conv_vae = (partial(model_of, kind) for kind in ("conv_autoencoder", "mlp_vae", "conv_vae"))
+factorized_prior, scale_hyperprior, mean_scale_hyperprior, context_hyperprior = (
+    partial(model_of, kind) for kind in LEARNED
 )
 
 _CODEC = {"image_size": 32, "widths": (4, 6), "latent_channels": 5, "levels": 3, "span": 4.0}
@@ -41,6 +42,7 @@ SMALL = {
     "factorized_prior": _CODEC,
     "scale_hyperprior": _HYPER,
     "mean_scale_hyperprior": _HYPER,
+    "context_hyperprior": _HYPER | {"context_width": 7},
 }
 
 

@@ -412,8 +412,9 @@ def measure_codec_speed(
     turns within each round.
     """
     coder = codec.frozen.levels[codec.frozen.default]
-    integers = coder.quantize(codec.network.encode(images))
-    payloads = [payload for payload, _ in coder.encode(integers)]
+    latents = codec.network.encode(images)
+    quantized = coder.quantize(latents)
+    payloads = [payload for payload, _ in coder.encode(quantized)]
     files = codec.encode(images)
     webp = classical_codec("webp")
     with tempfile.TemporaryDirectory() as folder:
@@ -423,8 +424,8 @@ def measure_codec_speed(
             write_image(pngs / f"{place:05}.png", image)
         few = images[:50]
         tasks: dict[str, tuple[Callable[[], object], int]] = {
-            "coding stage, encode": (lambda: coder.encode(integers), len(images)),
-            "coding stage, decode": (lambda: coder.decode(payloads, *integers.shape[1:3]), len(images)),
+            "coding stage, encode": (lambda: coder.encode(quantized), len(images)),
+            "coding stage, decode": (lambda: coder.decode(payloads, *latents.shape[1:3]), len(images)),
             "images to bytes": (lambda: codec.encode(images), len(images)),
             "bytes to images": (lambda: codec.decode(files), len(images)),
             "PNG files to .kae files": (lambda: compress_files(codec, [pngs], kaes, force=True), len(images)),

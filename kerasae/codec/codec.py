@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from kerasae.codec.container import Packed, check_size, pack, unpack
-from kerasae.codec.frozen import FILE, Frozen, integers_of, weights_digest
+from kerasae.codec.container import Packed, check_size, file_bytes, pack, unpack
+from kerasae.codec.frozen import FILE, Frozen, weights_digest
 from kerasae.data import eight_bit
 from kerasae.errors import CodecError
 from kerasae.files import replacing
@@ -149,22 +149,21 @@ class Codec:
     def pack_latents(self, latents: np.ndarray, height: int, width: int, step: int) -> list[Packed]:
         """Return what ``pack`` does, of latents ``(images, rows, columns, channels)`` that ``network.encode`` gave."""
         level = self.frozen.levels[step]
-        integers = level.quantize(latents)
-        coded = level.encode(integers)
-        if not np.array_equal(level.decode([payload for payload, _ in coded], *integers.shape[1:3]), integers):
+        quantized = level.quantize(latents)
+        coded = level.encode(quantized)
+        decoded = level.decode([payload for payload, _ in coded], *latents.shape[1:3])
+        if not np.array_equal(decoded.integers, quantized.integers):
             raise CodecError("an image did not decode to what was coded; nothing was written: please report this")
-        fingerprint = self.frozen.fingerprint
-        return [
-            Packed(fingerprint, height, width, self.channels, step, payload, escapes=escapes)
-            for payload, escapes in coded
-        ]
+        form = (self.frozen.fingerprint, height, width, self.channels, step)
+        is_usual = (height, width) == self.frozen.usual
+        return [Packed(*form, payload, is_usual, escapes=escapes) for payload, escapes in coded]
 
     def unpack(self, packed: Sequence[Packed]) -> list[np.ndarray]:
         """Return the images of what ``pack`` returned."""
         images: list[np.ndarray | None] = [None] * len(packed)
+        packed = [self.frozen.complete(one) for one in packed]
         for (height, width, step), places in self.batches([(one.height, one.width, one.step) for one in packed]):
-            integers = integers_of([packed[place] for place in places], self.frozen)
-            latents = self.frozen.levels[step].dequantize(integers)
+            latents = self.frozen.levels[step].dequantize(self.frozen.quantized([packed[place] for place in places]))
             for place, image in zip(places, self.network.decode(latents, height, width), strict=True):
                 images[place] = image
         return images
@@ -174,7 +173,7 @@ class Codec:
 
         Raises ``CodecError`` where the payload is damaged or of another model.
         """
-        return integers_of([packed], self.frozen)[0]
+        return self.frozen.quantized([packed]).integers[0]
 
     def estimated_bits(self, images: Sequence[np.ndarray], *, step: int | None = None) -> np.ndarray:
         """Return for each image the information of its symbols under the frozen tables, in bits: ``(images,)``."""
@@ -250,7 +249,7 @@ def pack_to_bytes(codec: Codec, images: Sequence[np.ndarray], most: int, names: 
     ``names``.
     """
     explain = _too_large(most, names)
-    return _search(codec, images, lambda packed, place: len(pack(packed)) <= most, explain, finest=True)
+    return _search(codec, images, lambda packed, place: file_bytes(packed) <= most, explain, finest=True)
 
 
 def pack_to_psnr(codec: Codec, images: Sequence[np.ndarray], least: float, names: Sequence[str] = ()) -> list[Packed]:

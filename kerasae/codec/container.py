@@ -3,29 +3,38 @@
 ======  =====  ===============================================================
 offset  bytes  content
 ======  =====  ===============================================================
-0       2      ``4B 41``, "KA"
-2       1      ``E0`` + version of the format; this is version 2
-3       4      fingerprint of the frozen model (``Frozen.fingerprint``)
-7       1      step index; plus 128 where the image has 3 channels instead of 1
-8       1–3    height − 1, LEB128: 7 bits a byte, low bits first, the top bit set on all but the last byte
-…       1–3    width − 1, LEB128
+0       1      ``AE`` where the image has the size that the model was trained on, otherwise ``AF``
+1       2      first two bytes of the fingerprint of the frozen model (``Frozen.fingerprint``)
+3       1      step index; plus 128 where the image has 3 channels instead of 1
+4       1–3    after ``AF`` only: height − 1, LEB128: 7 bits a byte, low bits first, the top bit set on all but the last
+…       1–3    after ``AF`` only: width − 1, LEB128
 …       n      payload, up to the checksum: ``codec.entropy_coder``
-…       4      CRC-32 (zlib) of everything before, high byte first
+…       2      CRC-16/CCITT-FALSE, high byte first, of: the fingerprint's 4 bytes, the byte of the step, height − 1 and
+               width − 1 as LEB128, the payload
 ======  =====  ===============================================================
 
-A 128×128 image thus costs 14 bytes beyond its payload. Sides go up to 65,536
-pixels, images up to 2^26 pixels: both are checked before anything is allocated for them.
+An image thus costs 6 bytes beyond its payload, of another size than usual up to 6 more. The checksum can be verified by
+who has the model; of two models whose fingerprints begin alike it tells the right one. Sides go up to 65,536 pixels,
+images up to 2^26 pixels: both are checked before anything is allocated for them.
+
+Files of version 2, which begin with "KA", are read too: ``4B 41 E2``, the whole fingerprint, step, height − 1, width −
+1, payload, and the CRC-32 (zlib) of everything before. So begins an archive of many images, ``4B 41 A2``.
 """
 
+import binascii
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kerasae.errors import CodecError
 
+# Of an image of the usual size, and of any.
+USUAL, SIZED = 0xAE, 0xAF
+# Of archives, and of single images before.
 VERSION = 2
 MAGIC = b"KA"
 SINGLE, ARCHIVE = 0xE0, 0xA0
 FINGERPRINT_BYTES = 4
+_SHORT_BYTES = 2
 MOST_PIXELS = 2**26
 LONGEST_SIDE = 2**16
 _RGB = 128
@@ -35,7 +44,9 @@ _RGB = 128
 class Packed:
     """What a file says of one image: ``fingerprint`` of 4 bytes, sizes in pixels, ``step`` an index from 0 to 127.
 
-    ``escapes`` counts the symbols outside the tables where the image was just coded; files do not say it.
+    What ``unpack`` returns has a ``checksum`` that is not verified yet, two bytes of the fingerprint, and sizes of 0
+    where ``is_usual``, the size that the model was trained on: ``completed`` fills them in. ``escapes`` counts the
+    symbols outside the tables where the image was just coded; files do not say it.
     """
 
     fingerprint: bytes
@@ -44,29 +55,75 @@ class Packed:
     channels: int
     step: int
     payload: bytes
+    is_usual: bool = field(default=False, compare=False)
+    checksum: int | None = field(default=None, compare=False)
     escapes: int = field(default=0, compare=False)
 
 
 def pack(image: Packed) -> bytes:
     """Return the file of one image. Raises ``CodecError`` where its size is beyond the format."""
     check_size(image.height, image.width, "the image")
-    head = MAGIC + bytes([SINGLE + VERSION]) + image.fingerprint + bytes([step_byte(image.step, image.channels)])
-    sizes = number(image.height - 1) + number(image.width - 1)
-    return sealed(head + sizes + image.payload)
+    kind, sizes = (USUAL, b"") if image.is_usual else (SIZED, _sizes(image))
+    head = bytes([kind]) + image.fingerprint[:_SHORT_BYTES] + bytes([step_byte(image.step, image.channels)])
+    return head + sizes + image.payload + _checksum(image).to_bytes(2, "big")
+
+
+def file_bytes(image: Packed) -> int:
+    """Return how many bytes ``pack`` writes, also of what is not ``completed``."""
+    return 4 + (0 if image.is_usual else len(_sizes(image))) + len(image.payload) + 2
 
 
 def unpack(content: bytes, name: str = "the file") -> Packed:
-    """Return what a file holds. Raises ``CodecError``, naming ``name``, for anything that ``pack`` did not write."""
-    reader = opened(content, SINGLE, name)
-    fingerprint = reader.take(FINGERPRINT_BYTES)
+    """Return what a file holds, as far as it says without its model: see ``completed``.
+
+    Raises ``CodecError``, naming ``name``, for what is seen not to be such a file.
+    """
+    if kind_of(content) == SINGLE and content[0] != MAGIC[0]:
+        reader, is_usual = Reader(content[1:-2], name), content[0] == USUAL
+        fingerprint, checksum = reader.take(_SHORT_BYTES), int.from_bytes(content[-2:], "big")
+    else:
+        reader, is_usual = opened(content, SINGLE, name), False
+        fingerprint, checksum = reader.take(FINGERPRINT_BYTES), None
     step, channels = split_step_byte(reader.byte())
-    height, width = reader.number() + 1, reader.number() + 1
+    height, width = (0, 0) if is_usual else (reader.number() + 1, reader.number() + 1)
     check_size(height, width, name)
-    return Packed(fingerprint, height, width, channels, step, reader.rest())
+    return Packed(fingerprint, height, width, channels, step, reader.rest(), is_usual, checksum)
+
+
+def completed(image: Packed, fingerprint: bytes, usual: tuple[int, int] | None) -> Packed:
+    """Return ``image`` with all that its model knows: fingerprint of 4 bytes, the ``usual`` height and width.
+
+    Raises ``CodecError`` where the file is damaged or of another model.
+    """
+    if not fingerprint.startswith(image.fingerprint):
+        raise CodecError(
+            f"the file was written by the model {image.fingerprint.hex()}, this one is {fingerprint.hex()}; "
+            "kerasae decompress finds the right run where it is under runs/, --run names it"
+        )
+    if image.checksum is None:
+        return image
+    height, width = (usual or (0, 0)) if image.is_usual else (image.height, image.width)
+    whole = replace(image, fingerprint=fingerprint, height=height, width=width, checksum=None)
+    if not height or _checksum(whole) != image.checksum:
+        raise CodecError(
+            f"the file is damaged, or of another model than {fingerprint.hex()}: its checksum does not fit its content"
+        )
+    return whole
+
+
+def _sizes(image: Packed) -> bytes:
+    return number(image.height - 1) + number(image.width - 1)
+
+
+def _checksum(image: Packed) -> int:
+    content = image.fingerprint + bytes([step_byte(image.step, image.channels)]) + _sizes(image) + image.payload
+    return binascii.crc_hqx(content, 0xFFFF)
 
 
 def kind_of(content: bytes) -> int | None:
     """Return ``SINGLE`` or ``ARCHIVE``, or None where the content is no file of kerasae's."""
+    if content[:1] in (bytes([USUAL]), bytes([SIZED])):
+        return SINGLE
     if len(content) < 3 or content[:2] != MAGIC or content[2] & 0xF0 not in (SINGLE, ARCHIVE):
         return None
     return content[2] & 0xF0
@@ -205,7 +262,7 @@ def unpack_archive(content: bytes, name: str = "the archive") -> dict[str, Packe
 
 
 def _form(image: Packed) -> bytes:
-    return bytes([step_byte(image.step, image.channels)]) + number(image.height - 1) + number(image.width - 1)
+    return bytes([step_byte(image.step, image.channels)]) + _sizes(image)
 
 
 def _read_form(reader: Reader, name: str) -> tuple[int, int, int, int]:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from kerasae.codec.codec import Codec, pack_to_bytes, pack_to_psnr
-from kerasae.codec.container import ARCHIVE, Packed, kind_of, pack, pack_archive, unpack, unpack_archive
-from kerasae.codec.frozen import FILE, Frozen, integers_of, quality_in
+from kerasae.codec.container import ARCHIVE, Packed, file_bytes, kind_of, pack, pack_archive, unpack, unpack_archive
+from kerasae.codec.frozen import FILE, Frozen
 from kerasae.data import read_image, write_image
 from kerasae.data.images import Remarks
 from kerasae.errors import CodecError
@@ -78,12 +78,12 @@ def read_packed(inputs: Sequence[str | Path]) -> dict[str, Packed]:
 
 
 def find_run(fingerprint: bytes, runs: str | Path | None = None) -> Run:
-    """Return the run whose frozen tables have this fingerprint of 4 bytes.
+    """Return the run whose frozen tables have this fingerprint, or one that begins like it.
 
     Raises ``CodecError`` where there is none in the folder of runs.
     """
     for run in reversed(list_runs(runs)):
-        if fingerprint_of(run) == fingerprint:
+        if (fingerprint_of(run) or b"").startswith(fingerprint):
             return run
     raise CodecError(
         f"no run in {runs_folder(runs)} has the fingerprint {fingerprint.hex()}; the model that wrote a file is needed "
@@ -92,7 +92,7 @@ def find_run(fingerprint: bytes, runs: str | Path | None = None) -> Run:
 
 
 def fingerprint_of(run: Run) -> bytes | None:
-    """Return the fingerprint that a run's files carry, None where it is not frozen."""
+    """Return the fingerprint of a run's files, 4 bytes, None where it is not frozen."""
     path = run.folder / FILE
     if not path.is_file():
         return None
@@ -107,26 +107,28 @@ def fingerprint_of(run: Run) -> bytes | None:
 def inspect_packed(name: str, packed: Packed, frozen: Frozen | None) -> dict[str, Any]:
     """Return a row fit for JSON: sizes, and with what was frozen of the model the estimated bits of each channel.
 
-    ``bytes`` is that of the image as a file of its own; ``quality`` is known with what was frozen, else None. Raises
-    ``CodecError`` where the payload is damaged or ``frozen`` of another model.
+    ``bytes`` is that of the image as a file of its own; ``quality``, and a size that is the model's usual one, are
+    known with what was frozen, else None. Raises ``CodecError`` where the payload is damaged or ``frozen`` of another
+    model.
     """
-    size = len(pack(packed))
+    size = file_bytes(packed)
+    packed = packed if frozen is None else frozen.complete(packed)
     row: dict[str, Any] = {
         "name": name,
-        "height": packed.height,
-        "width": packed.width,
+        "height": packed.height or None,
+        "width": packed.width or None,
         "channels": packed.channels,
-        "quality": None if frozen is None else quality_in(packed, frozen),
+        "quality": None if frozen is None else frozen.qualities[packed.step],
         "bytes": size,
         "payload_bytes": len(packed.payload),
-        "bits_per_pixel": 8 * size / (packed.height * packed.width),
+        "bits_per_pixel": 8 * size / (packed.height * packed.width) if packed.height else None,
     }
     if frozen is None:
         return row
-    integers = integers_of([packed], frozen)
-    bits, escapes = frozen.levels[packed.step].bits_and_escapes(integers)
+    quantized = frozen.quantized([packed])
+    bits, escapes = frozen.levels[packed.step].bits_and_escapes(quantized)
     return row | {
-        "positions": integers.shape[1] * integers.shape[2],
+        "positions": quantized.integers[0, ..., 0].size,
         "escapes": int(escapes.sum()),
         "estimated_bits": float(bits.sum()),
         "bits_per_channel": [round(float(value), 2) for value in bits[0]],
@@ -328,6 +330,7 @@ def decompress_files(
     done = 0
     with ThreadPoolExecutor() as pool:
         writing: list = []
+        packed = {name: codec_of(one.fingerprint).frozen.complete(one) for name, one in packed.items()}
         for fingerprint, names in _packed_batches(packed):
             images = codec_of(fingerprint).unpack([packed[name] for name in names])
             _make_folders({targets[name].parent for name in names})

@@ -67,9 +67,9 @@ def rate_and_errors(
     network: Network, level: LatentCoder, latents: np.ndarray, originals: np.ndarray
 ) -> tuple[float, np.ndarray]:
     """Return the mean bits per pixel of ``latents`` under the tables of ``level``, and ``squared_errors`` decoded."""
-    integers = level.quantize(latents)
-    bits = float(level.estimated_bits(integers).mean() / originals[0, ..., 0].size)
-    return bits, squared_errors(network, level.dequantize(integers), originals)
+    quantized = level.quantize(latents)
+    bits = float(level.estimated_bits(quantized).mean() / originals[0, ..., 0].size)
+    return bits, squared_errors(network, level.dequantize(quantized), originals)
 
 
 def squared_errors(network: Network, latents: np.ndarray, originals: np.ndarray) -> np.ndarray:
@@ -166,6 +166,7 @@ def _trained_qualities(network: Network, chosen: np.ndarray, latents: np.ndarray
         mean_psnr(squared_errors(network, exact, originals)),
         len(chosen),
         qualities,
+        chosen.shape[1:3],
     )
 
 
@@ -248,6 +249,7 @@ def _step_ladder(network: Network, chosen: np.ndarray, latents: np.ndarray, prog
         tuple(bits),
         unquantized,
         len(chosen),
+        usual=chosen.shape[1:3],
     )
 
 

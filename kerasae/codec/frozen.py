@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasae.codec.container import Packed
+from kerasae.codec.container import Packed, completed
 from kerasae.codec.hyperprior_coder import HyperpriorCoder
-from kerasae.codec.latent_coder import FactorizedCoder, LatentCoder
+from kerasae.codec.latent_coder import FactorizedCoder, LatentCoder, Quantized
 from kerasae.errors import CodecError
 from kerasae.files import replacing
 
@@ -64,7 +64,8 @@ class Frozen:
     8-bit training images, ``bits_per_pixel`` what they cost under the tables, ``unquantized_psnr`` is the PSNR without
     quantisation; ``images`` counts the training images the
     tables come from. ``qualities`` has that of each level, falling to 1, the fewest bits: of a learned codec those it
-    was trained for; of other models, which leave them out, whole numbers.
+    was trained for; of other models, which leave them out, whole numbers. ``usual`` is height and width of the training
+    images, which files of that size do not say; None where it was frozen by an earlier version.
     """
 
     levels: tuple[LatentCoder, ...]
@@ -76,6 +77,7 @@ class Frozen:
     unquantized_psnr: float
     images: int
     qualities: tuple[float, ...] = ()
+    usual: tuple[int, int] | None = None
 
     def __post_init__(self):
         if not self.qualities:
@@ -84,7 +86,8 @@ class Frozen:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over weights and all that decides what a file decodes to, 64 hexadecimal digits."""
-        hasher = hashlib.sha256(f"kerasae frozen {_FORMAT} {self.weights} {self.geometry.as_tuple()}".encode())
+        about = f"kerasae frozen {_FORMAT} {self.weights} {self.geometry.as_tuple()}"
+        hasher = hashlib.sha256(f"{about} {self.usual}".encode() if self.usual else about.encode())
         for arrays in self._all_arrays():
             for name, array in arrays.items():
                 hasher.update(f"|{name}{array.shape}|".encode() + np.ascontiguousarray(array).tobytes())
@@ -94,6 +97,19 @@ class Frozen:
     def fingerprint(self) -> bytes:
         """The first 4 bytes of the digest: what a file names its model by."""
         return bytes.fromhex(self.digest[:8])
+
+    def complete(self, packed: Packed) -> Packed:
+        """Return what a file says of an image with what this model knows of it, the checksum verified.
+
+        Raises ``CodecError`` where the file is damaged or of another model.
+        """
+        packed = completed(packed, self.fingerprint, self.usual)
+        if packed.channels != self.geometry.channels or packed.step >= len(self.levels):
+            raise CodecError(
+                f"the file is damaged: level {packed.step} and {packed.channels} channels; the model has levels up to "
+                f"{len(self.levels) - 1} and {self.geometry.channels} channels"
+            )
+        return packed
 
     @property
     def is_empty(self) -> bool:
@@ -131,10 +147,24 @@ class Frozen:
         ``shape`` is the rows and columns of what ``compress`` took, ``step`` the same. Raises ``CodecError``
         for payloads that it did not write.
         """
-        level = self.levels[self.default if step is None else step]
-        integers = level.decode(payloads, *shape)
-        level.check(payloads, integers)
-        return level.dequantize(integers)
+        step = self.default if step is None else step
+        return self.levels[step].dequantize(self._decoded(payloads, shape, step))
+
+    def quantized(self, packed: Sequence[Packed]) -> Quantized:
+        """Return the quantized latents of images of one size and step.
+
+        Raises ``CodecError`` where a payload is damaged or of another model.
+        """
+        packed = [self.complete(one) for one in packed]
+        first = packed[0]
+        shape = self.geometry.grid(first.height, first.width)
+        return self._decoded([one.payload for one in packed], shape, first.step)
+
+    def _decoded(self, payloads: Sequence[bytes], shape: tuple[int, int], step: int) -> Quantized:
+        level = self.levels[step]
+        found = level.decode(payloads, *shape)
+        level.check(payloads, found)
+        return found
 
     def size_bytes(self) -> int:
         """Return the bytes of all arrays, as they lie in memory."""
@@ -159,6 +189,8 @@ class Frozen:
             "images": self.images,
             "qualities": np.array(self.qualities),
         }
+        if self.usual:
+            content["usual"] = np.array(self.usual)
         for place, level in enumerate(self.levels):
             content |= {f"{place}/{name}": array for name, array in level.arrays().items()}
         content |= _shared_arrays(self.levels)
@@ -192,6 +224,7 @@ class Frozen:
                 float(content["unquantised_psnr"]),
                 int(content["images"]),
                 tuple(content["qualities"].tolist()),
+                tuple(content["usual"].tolist()) if "usual" in content else None,
             )
             columns = frozen.psnr, frozen.bits_per_pixel, frozen.qualities
             if not 0 <= frozen.default < len(levels) or {len(one) for one in columns} != {len(levels)}:
@@ -226,37 +259,3 @@ def _coder_of(levels: tuple[LatentCoder, ...]) -> str:
 
 def _under(content: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name[len(prefix) :]: array for name, array in content.items() if name.startswith(prefix)}
-
-
-def integers_of(packed: Sequence[Packed], frozen: Frozen) -> np.ndarray:
-    """Return the quantized latents of images of one size and step, int32 ``(images, rows, columns, channels)``.
-
-    Raises ``CodecError`` where a payload is damaged or of another model.
-    """
-    for one in packed:
-        _refuse_other(one, frozen)
-    first = packed[0]
-    level = frozen.levels[first.step]
-    payloads = [one.payload for one in packed]
-    integers = level.decode(payloads, *frozen.geometry.grid(first.height, first.width))
-    level.check(payloads, integers)
-    return integers
-
-
-def quality_in(packed: Packed, frozen: Frozen) -> float:
-    """Return the quality that an image has; raises ``CodecError`` where it is of another model."""
-    _refuse_other(packed, frozen)
-    return frozen.qualities[packed.step]
-
-
-def _refuse_other(packed: Packed, frozen: Frozen) -> None:
-    if packed.fingerprint != frozen.fingerprint:
-        raise CodecError(
-            f"the file was written by the model {packed.fingerprint.hex()}, this one is {frozen.fingerprint.hex()}; "
-            "kerasae decompress finds the right run where it is under runs/, --run names it"
-        )
-    if packed.channels != frozen.geometry.channels or packed.step >= len(frozen.levels):
-        raise CodecError(
-            f"the file is damaged: level {packed.step} and {packed.channels} channels; the model has levels up to "
-            f"{len(frozen.levels) - 1} and {frozen.geometry.channels} channels"
-        )

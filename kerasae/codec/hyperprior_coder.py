@@ -1,6 +1,6 @@
 """One quality of a hyperprior codec: latents and hyper-latents ↔ bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from kerasae.codec.entropy_coder import EntropyCoder, new_decoder, new_encoder, shortest
-from kerasae.codec.integer_network import ACTIVATION_BITS, IntegerNetwork, blocks, spread
-from kerasae.codec.latent_coder import FactorizedCoder, LatentCoder, symbol_bits
+from kerasae.codec.integer_network import ACTIVATION_BITS, IntegerNetwork, blocks, join_passes, split_passes, spread
+from kerasae.codec.latent_coder import FactorizedCoder, LatentCoder, Quantized, symbol_bits
 from kerasae.codec.quantizer import refuse_non_finite, rounded
 from kerasae.codec.tables import Tables, integer_frequencies
 from kerasae.errors import CodecError
@@ -80,14 +80,17 @@ class HyperpriorCoder(LatentCoder):
 
     Integers are ``(images, rows, columns, channels + hyper_channels / 16)``: those of the latents, then those of the
     hyper-latents, laid out over 4×4 blocks. ``side`` codes the latter. From them ``synthesis`` computes, in integers,
-    which of the ``tables`` each latent has, and its mean where there is one. ``steps`` and ``corrections`` are
-    ``(channels,)`` float32, ``log_steps`` int32 multiples of 2^−12; ``shifts`` ``(tables, 2)`` float32 says by how many
-    steps the decoder moves a ±1, and all beyond, towards 0. ``synthesis``, ``tables`` and ``shifts`` are the same for
-    all qualities.
+    which of the ``tables`` each latent has, and its mean where there is one. With ``context`` latents are coded in one
+    pass more than it has networks; each corrects scales and means of a pass by the latents of those before.
+
+    ``steps`` and ``corrections`` are ``(channels,)`` float32, ``log_steps`` int32 multiples of 2^−12; ``shifts``
+    ``(tables, 2)`` float32 says by how many steps the decoder moves a ±1, and all beyond, towards 0. ``synthesis``,
+    ``context``, ``tables`` and ``shifts`` are the same for all qualities.
     """
 
     side: FactorizedCoder
     synthesis: IntegerNetwork
+    context: tuple[IntegerNetwork, ...]
     tables: Tables
     shifts: np.ndarray
     steps: np.ndarray
@@ -118,54 +121,82 @@ class HyperpriorCoder(LatentCoder):
         """The entropy coder of the scale tables."""
         return EntropyCoder(self.tables)
 
-    def scales_and_means(self, side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the number of each latent's scale and its mean, float32, from hyper-latents' integers.
+    def pass_by_pass(self, side: np.ndarray, code: Callable[..., np.ndarray]) -> tuple[np.ndarray, ...]:
+        """Return the number of each latent's scale, its mean, float32, and its integer, from hyper-latents' integers.
 
-        ``side`` is ``(images, rows/4, columns/4, hyper_channels)``.
+        ``side`` is ``(images, rows/4, columns/4, hyper_channels)``. ``code(place, numbers, means)`` gives the integers
+        of a pass, given those of its scales and its means, all of one shape.
         """
-        quantizer = self.side.quantizer
-        # Products of integers below 2^53, so exact; 2^−12 is the unit of what comes out.
-        scale = np.rint(quantizer.steps.astype(np.float64) * quantizer.corrections * 2.0**20)
+        quantizer, passes, channels = self.side.quantizer, len(self.context) + 1, self.channels
         offset = np.rint(quantizer.offsets.astype(np.float64) * quantizer.corrections * _UNIT)
-        start = np.floor((np.clip(side, -(2**20), 2**20) * scale + 2.0**7) * 2.0**-8) + offset
-        found = self.synthesis(start)
-        numbers = scale_number(found[..., : self.channels] - self.log_steps)
-        means = found[..., self.channels :] if found.shape[-1] > self.channels else np.zeros(1)
-        return numbers, (means / _UNIT).astype(np.float32)
+        found = self.synthesis(_times(side, quantizer.steps.astype(np.float64) * quantizer.corrections) + offset)
+        log_scales = split_passes(found[..., :channels] - self.log_steps, passes)
+        has_means = found.shape[-1] > channels
+        means = split_passes(found[..., channels:], passes) if has_means else [np.zeros((1, 1, 1, channels))]
+        steps = np.tile(self.steps.astype(np.float64), 4 // passes if passes > 1 else 1)
+        known, coded = [], []
+        for place, (log_scale, mean) in enumerate(zip(log_scales, means, strict=True)):
+            if place:
+                changes = self.context[place - 1](np.concatenate([*known, log_scale, mean], axis=-1))
+                scale_change, mean_change = np.split(changes, 2, axis=-1)
+                log_scale, mean = log_scale + scale_change, mean + mean_change
+            numbers, mean = scale_number(log_scale), (mean / _UNIT).astype(np.float32)
+            integers = code(place, numbers, mean)
+            known.append(_times(integers, steps) if place < passes - 1 else None)
+            coded.append((numbers, mean, integers))
+        return tuple(join_passes(list(parts), passes) for parts in zip(*coded, strict=True))
 
-    def quantize(self, latents: np.ndarray) -> np.ndarray:
-        """Return latents and hyper-latents as int32; raises ``CodecError`` for no numbers."""
+    def known(self, integers: np.ndarray) -> Quantized:
+        """Return integers with what hyper-latents and earlier passes say of each."""
+        main = split_passes(integers[..., : self.channels], len(self.context) + 1)
+        side = blocks(integers[..., self.channels :], BLOCK)
+        numbers, means, _ = self.pass_by_pass(side, lambda place, numbers, means: main[place])
+        return Quantized(integers, numbers, means)
+
+    def quantize(self, latents: np.ndarray) -> Quantized:
+        """Return latents and hyper-latents in integers; raises ``CodecError`` for no numbers."""
         refuse_non_finite(latents)
         latents = np.asarray(latents, np.float32)
-        side = self.side.quantize(blocks(latents[..., self.channels :], BLOCK))
-        _, means = self.scales_and_means(side)
-        main = rounded((latents[..., : self.channels] - means) / self.steps, self.dead_zone)
-        return np.concatenate([main, spread(side, BLOCK)], axis=-1)
+        side = self.side.quantize(blocks(latents[..., self.channels :], BLOCK)).integers
+        passes = len(self.context) + 1
+        parts = split_passes(latents[..., : self.channels], passes)
+        steps = np.tile(self.steps, 4 // passes if passes > 1 else 1)
 
-    def dequantize(self, integers: np.ndarray) -> np.ndarray:
+        def code(place, numbers, means):
+            return rounded((parts[place] - means) / steps, self.dead_zone)
+
+        return self._joined(side, code)
+
+    def _joined(self, side: np.ndarray, code: Callable[..., np.ndarray]) -> Quantized:
+        numbers, means, main = self.pass_by_pass(side, code)
+        return Quantized(np.concatenate([main, spread(side, BLOCK)], axis=-1), numbers, means)
+
+    def dequantize(self, quantized: Quantized) -> np.ndarray:
         """Return the float32 latents ``(images, rows, columns, channels)`` that the decoder is given."""
-        numbers, means = self.scales_and_means(blocks(integers[..., self.channels :], BLOCK))
-        main = integers[..., : self.channels]
+        main = quantized.integers[..., : self.channels]
         sizes = np.abs(main)
-        shift = self.shifts[numbers, np.clip(sizes, 1, 2) - 1] * (sizes > 0)
+        shift = self.shifts[quantized.numbers, np.clip(sizes, 1, 2) - 1] * (sizes > 0)
         moved = np.sign(main) * (sizes.astype(np.float32) - shift)
-        return (moved * self.steps + means) * self.corrections
+        return (moved * self.steps + quantized.means) * self.corrections
 
-    def encode(self, integers: np.ndarray) -> list[tuple[bytes, int]]:
+    def encode(self, quantized: Quantized) -> list[tuple[bytes, int]]:
         """Return the payload of each image and how many of its symbols were escapes."""
-        side = blocks(integers[..., self.channels :], BLOCK)
-        numbers, _ = self.scales_and_means(side)
-        coded = []
-        for main, number, rest in zip(integers[..., : self.channels], numbers, self.side.residuals(side), strict=True):
-            encoder = new_encoder()
-            escapes = self.side.coder.write(encoder, np.ascontiguousarray(rest.T))
-            order, counts = _by_table(number)
-            escapes += self.coder.write(encoder, np.split(main.reshape(-1)[order], np.cumsum(counts)[:-1]))
-            coded.append((shortest(encoder), escapes))
-        return coded
+        integers, passes = quantized.integers, len(self.context) + 1
+        side, main = blocks(integers[..., self.channels :], BLOCK), integers[..., : self.channels]
+        parts = zip(*(split_passes(one, passes) for one in (main, quantized.numbers)), strict=True)
+        encoders = [new_encoder() for _ in integers]
+        rests = self.side.residuals(side)
+        escapes = [
+            self.side.coder.write(one, np.ascontiguousarray(rest.T)) for one, rest in zip(encoders, rests, strict=True)
+        ]
+        for part, scale_numbers in parts:
+            for place, (encoder, main, number) in enumerate(zip(encoders, part, scale_numbers, strict=True)):
+                order, counts = _by_table(number)
+                escapes[place] += self.coder.write(encoder, np.split(main.reshape(-1)[order], np.cumsum(counts)[:-1]))
+        return [(shortest(encoder), count) for encoder, count in zip(encoders, escapes, strict=True)]
 
-    def decode(self, payloads: Sequence[bytes], rows: int, columns: int) -> np.ndarray:
-        """Return int32 integers as ``quantize`` does; raises ``CodecError`` for damaged payloads."""
+    def decode(self, payloads: Sequence[bytes], rows: int, columns: int) -> Quantized:
+        """Return what ``quantize`` did; raises ``CodecError`` for damaged payloads."""
         positions = rows * columns // BLOCK**2
         fewest = self.side.tables.fewest_bits(positions)
         if any(8 * len(payload) + 32 < fewest for payload in payloads):
@@ -173,18 +204,21 @@ class HyperpriorCoder(LatentCoder):
         decoders = [new_decoder(payload) for payload in payloads]
         rests = [np.stack(self.side.coder.read(one, [positions] * self.side.channels), axis=1) for one in decoders]
         side = self.side.integers(np.stack(rests), rows // BLOCK, columns // BLOCK)
-        numbers, _ = self.scales_and_means(side)
-        main = np.empty((*numbers.shape[:1], numbers[0].size), np.int32)
-        for place, (decoder, number) in enumerate(zip(decoders, numbers, strict=True)):
-            order, counts = _by_table(number)
-            main[place, order] = np.concatenate(self.coder.read(decoder, counts))
-        return np.concatenate([main.reshape(numbers.shape), spread(side, BLOCK)], axis=-1)
 
-    def bits_and_escapes(self, integers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def code(place, numbers, means):
+            main = np.empty((len(numbers), numbers[0].size), np.int32)
+            for image, (decoder, number) in enumerate(zip(decoders, numbers, strict=True)):
+                order, counts = _by_table(number)
+                main[image, order] = np.concatenate(self.coder.read(decoder, counts))
+            return main.reshape(numbers.shape)
+
+        return self._joined(side, code)
+
+    def bits_and_escapes(self, quantized: Quantized) -> tuple[np.ndarray, np.ndarray]:
         """Return bits and escapes, ``(images, channels + hyper_channels)``: those of hyper-latents come last."""
-        side = blocks(integers[..., self.channels :], BLOCK)
-        numbers, _ = self.scales_and_means(side)
-        bits, outside = symbol_bits(self.tables, integers[..., : self.channels], numbers)
+        main = quantized.integers[..., : self.channels]
+        bits, outside = symbol_bits(self.tables, main, quantized.numbers)
+        side = Quantized(blocks(quantized.integers[..., self.channels :], BLOCK))
         side_bits, side_outside = self.side.bits_and_escapes(side)
         return (
             np.concatenate([bits.sum(axis=(1, 2)), side_bits], axis=1),
@@ -212,15 +246,23 @@ class HyperpriorCoder(LatentCoder):
             "lowest_symbol": self.tables.lowest.astype("<i4"),
             "frequencies": self.tables.frequencies.astype("<i4"),
         }
-        return shared | self.synthesis.arrays()
+        networks = [self.synthesis.arrays()]
+        for place, network in enumerate(self.context):
+            networks.append({f"context_{place}_{name}": array for name, array in network.arrays().items()})
+        return shared | {name: array for arrays in networks for name, array in arrays.items()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], shared: dict[str, np.ndarray]) -> "HyperpriorCoder":
         """Return the coder that both are of."""
-        side = {name[5:]: array for name, array in arrays.items() if name.startswith("side_")}
+
+        def under(content: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+            return {name[len(prefix) :]: array for name, array in content.items() if name.startswith(prefix)}
+
+        passes = 1 + len({name.split("_")[1] for name in shared if name.startswith("context_")})
         return cls(
-            FactorizedCoder.from_arrays(side, {}),
+            FactorizedCoder.from_arrays(under(arrays, "side_"), {}),
             IntegerNetwork.from_arrays(shared),
+            tuple(IntegerNetwork.from_arrays(under(shared, f"context_{place}_")) for place in range(passes - 1)),
             Tables(shared["frequencies"], shared["lowest_symbol"]),
             shared["shifts"],
             arrays["hyper_steps"],
@@ -228,6 +270,11 @@ class HyperpriorCoder(LatentCoder):
             arrays["hyper_corrections"],
             float(arrays["hyper_dead_zone"][0]),
         )
+
+
+def _times(integers: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Return integers times ``steps`` as multiples of 2^−12, exact: products of integers below 2^53."""
+    return np.floor((np.clip(integers, -(2**20), 2**20) * np.rint(steps * 2.0**20) + 2.0**7) * 2.0**-8)
 
 
 def _by_table(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -243,6 +290,7 @@ _PRIOR_SHIFTS = 50.0
 def _unfitted(exported: dict, latents: np.ndarray) -> list[HyperpriorCoder]:
     """Return the levels with tables of the normal distribution, and what codes hyper-latents fitted to ``latents``."""
     synthesis, tables = IntegerNetwork.of(exported["synthesis"]), scale_tables()
+    context = tuple(map(IntegerNetwork.of, exported["context"]))
     side = exported["hyper"]
     hyper = blocks(latents[..., exported["steps"].shape[1] :], BLOCK)
     levels = []
@@ -253,7 +301,8 @@ def _unfitted(exported: dict, latents: np.ndarray) -> list[HyperpriorCoder]:
         steps = steps.astype(np.float32)
         log_steps = np.rint(np.log(steps.astype(np.float64)) * 2**ACTIVATION_BITS).astype(np.int32)
         none = np.zeros((SCALES, 2), np.float32)
-        levels.append(HyperpriorCoder(coder, synthesis, tables, none, steps, log_steps, corrections.astype(np.float32)))
+        corrections = corrections.astype(np.float32)
+        levels.append(HyperpriorCoder(coder, synthesis, context, tables, none, steps, log_steps, corrections))
     return levels
 
 
@@ -262,11 +311,10 @@ def _refitted(levels: list[HyperpriorCoder], latents: np.ndarray) -> list[Hyperp
     counts = np.zeros_like(count_integers(np.zeros(0, np.int64), np.zeros(0, np.int64)))
     sums, seen = np.zeros((SCALES, 2)), np.zeros((SCALES, 2))
     for level in levels:
-        integers = level.quantize(latents)
-        numbers, means = level.scales_and_means(blocks(integers[..., level.channels :], BLOCK))
-        main = integers[..., : level.channels]
+        quantized = level.quantize(latents)
+        main, numbers = quantized.integers[..., : level.channels], quantized.numbers
         counts += count_integers(main, numbers)
-        exact = (latents[..., : level.channels] - means) / level.steps
+        exact = (latents[..., : level.channels] - quantized.means) / level.steps
         for far in (0, 1):
             chosen = np.abs(main) > 1 if far else np.abs(main) == 1
             outward = np.abs(main[chosen]) - np.sign(main[chosen]) * exact[chosen]

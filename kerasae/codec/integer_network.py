@@ -26,6 +26,37 @@ def spread(grid: np.ndarray, block: int) -> np.ndarray:
     return parts.reshape(images, rows * block, columns * block, channels // block**2)
 
 
+def split_passes(grid: np.ndarray, passes: int) -> list[np.ndarray]:
+    """Return what each pass codes of ``(images, rows, columns, channels)``, the whole for a single pass.
+
+    Of several, each has ``(images, rows/2, columns/2, 4·channels/passes)``.
+    """
+    if passes == 1:
+        return [grid]
+    squares = blocks(grid, 2)
+    return [squares[..., places] for places in np.split(_pass_order(grid.shape[-1]), passes)]
+
+
+def join_passes(parts: list[np.ndarray], passes: int) -> np.ndarray:
+    """Undo ``split_passes``."""
+    if passes == 1:
+        return parts[0]
+    squares = np.concatenate(parts, axis=-1)
+    return spread(squares[..., np.argsort(_pass_order(squares.shape[-1] // 4))], 2)
+
+
+def _pass_order(channels: int) -> np.ndarray:
+    """Return where the channels of 2×2 squares lie in the order they are coded in, ``(4·channels,)``.
+
+    Four quarters of the channels, number 0 to 3, take the positions 0, 3, 1, 2 of the square, the diagonal first, XOR
+    their number: each pass has every position, in one quarter of the channels.
+    """
+    quarter = np.concatenate(
+        [np.full(len(part), number) for number, part in enumerate(np.array_split(range(channels), 4))]
+    )
+    return np.concatenate([(place ^ quarter) * channels + np.arange(channels) for place in (0, 3, 1, 2)])
+
+
 # Activations are multiples of 2^−12, kernels of 2^−14.
 ACTIVATION_BITS = 12
 KERNEL_BITS = 14

@@ -18,8 +18,20 @@ ChooseDeadZone = Callable[[int, Callable[[float], "LatentCoder"]], float]
 TRIED_IMAGES = 64
 
 
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """Latents as int32 ``integers`` ``(images, rows, columns, channels)``, and what a hyperprior says of each.
+
+    ``numbers`` are those of its tables, ``means`` float32, both of the shape of the latents, or None.
+    """
+
+    integers: np.ndarray
+    numbers: np.ndarray | None = None
+    means: np.ndarray | None = None
+
+
 class LatentCoder(ABC):
-    """Latents ↔ integers ``(images, rows, columns, channels)`` ↔ one payload an image, at one level.
+    """Latents ↔ ``Quantized`` ↔ one payload an image, at one level.
 
     Each kind of bottleneck with an entropy model names its coder as ``coder``, a key of ``frozen.CODERS``.
     """
@@ -30,28 +42,28 @@ class LatentCoder(ABC):
         """Return the coder of each level from what a bottleneck ``exported`` and ``latents`` of training images."""
 
     @abstractmethod
-    def quantize(self, latents: np.ndarray) -> np.ndarray:
-        """Return what ``Network.encode`` gave as int32; raises ``CodecError`` for no numbers."""
+    def quantize(self, latents: np.ndarray) -> Quantized:
+        """Return what ``Network.encode`` gave in integers; raises ``CodecError`` for no numbers."""
 
     @abstractmethod
-    def dequantize(self, integers: np.ndarray) -> np.ndarray:
+    def dequantize(self, quantized: Quantized) -> np.ndarray:
         """Return the float32 latents that the decoder is given."""
 
     @abstractmethod
-    def encode(self, integers: np.ndarray) -> list[tuple[bytes, int]]:
+    def encode(self, quantized: Quantized) -> list[tuple[bytes, int]]:
         """Return the payload of each image and how many of its symbols were escapes."""
 
     @abstractmethod
-    def decode(self, payloads: Sequence[bytes], rows: int, columns: int) -> np.ndarray:
-        """Return the integers of payloads of one size; raises ``CodecError`` for damaged ones."""
+    def decode(self, payloads: Sequence[bytes], rows: int, columns: int) -> Quantized:
+        """Return what payloads of one size hold; raises ``CodecError`` for damaged ones."""
 
     @abstractmethod
-    def bits_and_escapes(self, integers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def bits_and_escapes(self, quantized: Quantized) -> tuple[np.ndarray, np.ndarray]:
         """Return bits under the tables and number of escapes, ``(images, channels)`` each."""
 
-    def estimated_bits(self, integers: np.ndarray) -> np.ndarray:
-        """Return the information in integers ``(images, rows, columns, channels)`` under the tables: ``(images,)``."""
-        return self.bits_and_escapes(integers)[0].sum(axis=1)
+    def estimated_bits(self, quantized: Quantized) -> np.ndarray:
+        """Return the information in the integers under the tables: ``(images,)``."""
+        return self.bits_and_escapes(quantized)[0].sum(axis=1)
 
     @abstractmethod
     def entropy(self, positions: int) -> float:
@@ -70,12 +82,12 @@ class LatentCoder(ABC):
     def from_arrays(cls, arrays: dict[str, np.ndarray], shared: dict[str, np.ndarray]) -> "LatentCoder":
         """Return the coder that both are of."""
 
-    def check(self, payloads: Sequence[bytes], integers: np.ndarray) -> None:
-        """Raise ``CodecError`` unless each payload is, to the byte, what ``encode`` writes for its integers.
+    def check(self, payloads: Sequence[bytes], quantized: Quantized) -> None:
+        """Raise ``CodecError`` unless each payload is, to the byte, what ``encode`` writes of what it holds.
 
         Nearly every damaged payload decodes to something; this is what tells it from an image.
         """
-        for payload, (again, _) in zip(payloads, self.encode(integers), strict=True):
+        for payload, (again, _) in zip(payloads, self.encode(quantized), strict=True):
             if again != payload:
                 raise CodecError("the payload holds no image that this model could have written; the file is damaged")
 
@@ -135,24 +147,25 @@ class FactorizedCoder(LatentCoder):
         """Channels of the latents."""
         return len(self.quantizer.steps)
 
-    def quantize(self, latents: np.ndarray) -> np.ndarray:
-        """Return latents ``(images, rows, columns, channels)`` as int32; raises ``CodecError`` for no numbers."""
-        return self.quantizer.quantize(latents)
+    def quantize(self, latents: np.ndarray) -> Quantized:
+        """Return latents ``(images, rows, columns, channels)`` in integers; raises ``CodecError`` for no numbers."""
+        return Quantized(self.quantizer.quantize(latents))
 
-    def dequantize(self, integers: np.ndarray) -> np.ndarray:
-        """Return float32 latents of integers ``(images, rows, columns, channels)``."""
-        return self.quantizer.dequantize(integers)
+    def dequantize(self, quantized: Quantized) -> np.ndarray:
+        """Return the float32 latents that the decoder is given."""
+        return self.quantizer.dequantize(quantized.integers)
 
-    def encode(self, integers: np.ndarray) -> list[tuple[bytes, int]]:
+    def encode(self, quantized: Quantized) -> list[tuple[bytes, int]]:
         """Return the payload of each image and how many of its symbols were escapes."""
-        return [self.coder.encode(rest) for rest in self.residuals(integers)]
+        return [self.coder.encode(rest) for rest in self.residuals(quantized.integers)]
 
-    def decode(self, payloads: Sequence[bytes], rows: int, columns: int) -> np.ndarray:
-        """Return int32 ``(images, rows, columns, channels)``; raises ``CodecError`` for damaged payloads."""
+    def decode(self, payloads: Sequence[bytes], rows: int, columns: int) -> Quantized:
+        """Return what payloads of one size hold; raises ``CodecError`` for damaged ones."""
         positions = rows * columns
         if not payloads:
-            return np.zeros((0, rows, columns, self.channels), np.int32)
-        return self.integers(np.stack([self.coder.decode(one, positions) for one in payloads]), rows, columns)
+            return Quantized(np.zeros((0, rows, columns, self.channels), np.int32))
+        rests = np.stack([self.coder.decode(one, positions) for one in payloads])
+        return Quantized(self.integers(rests, rows, columns))
 
     def residuals(self, integers: np.ndarray) -> np.ndarray:
         """Return what is coded of integers ``(images, rows, columns, channels)``: ``(images, positions, channels)``."""
@@ -170,12 +183,12 @@ class FactorizedCoder(LatentCoder):
             rest[..., channel] = undo_differences(rest[..., channel], Predictor(kind))
         return rest
 
-    def bits_and_escapes(self, integers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return bits and number of escapes of integers ``(images, rows, columns, channels)``: ``(images, channels)``.
+    def bits_and_escapes(self, quantized: Quantized) -> tuple[np.ndarray, np.ndarray]:
+        """Return bits and number of escapes, ``(images, channels)`` each.
 
         −log₂ of each symbol's probability, summed over positions; an escape adds the bits of its code.
         """
-        residuals = self.residuals(integers)
+        residuals = self.residuals(quantized.integers)
         bits, outside = symbol_bits(self.tables, residuals, np.arange(residuals.shape[-1]))
         return bits.sum(axis=1), outside.sum(axis=1)
 

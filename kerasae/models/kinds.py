@@ -237,7 +237,8 @@ class _Codec(ModelSettings):
             analysis, synthesis = transforms.gdn_analysis, transforms.gdn_synthesis
         encoder = analysis(image_shape, latent_channels=self.latent_channels, **sizes)
         decoder = synthesis(tuple(encoder.output_shape[1:]), colours=image_shape[-1], **sizes)
-        hyper = {name: getattr(self, name) for name in ("hyper_width", "hyper_channels") if hasattr(self, name)}
+        names = ("hyper_width", "hyper_channels", "passes", "context_width")
+        hyper = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return LearnedCodec(
             encoder,
             decoder,
@@ -308,3 +309,18 @@ class MeanScaleHyperprior(_Hyperprior):
 
     entropy: ClassVar[str] = "hyperprior"
     kind: Literal["mean_scale_hyperprior"] = "mean_scale_hyperprior"
+
+
+class ContextHyperprior(_Hyperprior):
+    """As ``mean_scale_hyperprior``, with latents coded in ``passes``: each pass knows those before.
+
+    Every 2×2 square of positions and every quarter of the channels is spread over the passes, so that each has all
+    positions (the quadtree of Li, Li, Lu 2023, "Neural video compression with diverse contexts"; with two passes the
+    dual prior of Wang et al. 2023, "EVC: towards real-time neural image compression with mask decay"). Networks of
+    ``context_width`` channels correct what the hyper-latents say.
+    """
+
+    entropy: ClassVar[str] = "context"
+    kind: Literal["context_hyperprior"] = "context_hyperprior"
+    passes: Literal[2, 4] = 4
+    context_width: Width = 128

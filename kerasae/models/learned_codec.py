@@ -19,7 +19,7 @@ from kerasae.models.hyperprior import HYPER_STRIDE, HyperpriorBottleneck
 from kerasae.models.objectives import batch_mean, pixels_of
 
 DENSITIES = {"factorized": FactorizedDensity, "logistic_mixture": LogisticMixtureDensity}
-ENTROPY_MODELS = ("factorized", "scale_hyperprior", "hyperprior")
+ENTROPY_MODELS = ("factorized", "scale_hyperprior", "hyperprior", "context")
 LAMBDAS = (0.0012, 0.002, 0.0034, 0.0056, 0.0094, 0.016, 0.026, 0.044)
 
 
@@ -32,7 +32,8 @@ class LearnedCodec(Autoencoder):
 
     ``entropy`` is ``factorized``, a density per channel (Ballé, Laparra, Simoncelli 2017); ``hyperprior``, normal with
     means and scales that hyper-latents tell (Minnen, Ballé, Toderici 2018, without the autoregressive part);
-    ``scale_hyperprior``, the same with means of 0 (Ballé, Minnen, Singh, Hwang, Johnston 2018).
+    ``scale_hyperprior``, the same with means of 0 (Ballé, Minnen, Singh, Hwang, Johnston 2018); ``context``, a
+    hyperprior whose means and scales also depend on the latents decoded in earlier ``passes``.
 
     Minimises ``bits per pixel + λ · distortion`` for all ``lambdas`` at once, one per quality level, rising: each image
     of a batch has a quality of its own, from 1 to ``levels``, and gain vectors say how finely it is rounded there.
@@ -57,13 +58,15 @@ class LearnedCodec(Autoencoder):
         encoder: keras.Model,
         decoder: keras.Model,
         *,
-        entropy: Literal["factorized", "scale_hyperprior", "hyperprior"] = "factorized",
+        entropy: Literal["factorized", "scale_hyperprior", "hyperprior", "context"] = "factorized",
         lambdas: Sequence[float] = LAMBDAS,
         distortion: Literal["mse", "ssim"] = "mse",
         quantization: Literal["mixed", "noise"] = "mixed",
         density: Literal["logistic_mixture", "factorized"] = "logistic_mixture",
         hyper_width: int = 64,
         hyper_channels: int = 32,
+        passes: Literal[2, 4] = 4,
+        context_width: int = 128,
         seed: int = 0,
         regularizer: keras.regularizers.Regularizer | None = None,
         **kwargs,
@@ -76,6 +79,8 @@ class LearnedCodec(Autoencoder):
             "density": density,
             "hyper_width": hyper_width,
             "hyper_channels": hyper_channels,
+            "passes": passes,
+            "context_width": context_width,
             "seed": seed,
         }
         _check(settings)
@@ -120,7 +125,9 @@ class LearnedCodec(Autoencoder):
             channels,
             settings["hyper_width"],
             density(settings["hyper_channels"], initial_scale=1.0, name="density"),
-            with_mean=self.entropy == "hyperprior",
+            with_mean=self.entropy != "scale_hyperprior",
+            passes=settings["passes"] if self.entropy == "context" else 1,
+            context_width=settings["context_width"],
             levels=self.levels,
             span=self.span,
             regularizer=self.regularizer,
@@ -238,18 +245,20 @@ def _check(settings: dict) -> None:
         "distortion": ("mse", "ssim"),
         "quantization": ("mixed", "noise"),
         "density": tuple(DENSITIES),
+        "passes": (2, 4),
     }
     for name, choices in allowed.items():
         if settings[name] not in choices:
-            raise ModelError(f"{name} = {settings[name]!r} is not a choice; allowed: {', '.join(choices)}")
+            raise ModelError(f"{name} = {settings[name]!r} is not a choice; allowed: {', '.join(map(str, choices))}")
     lambdas = settings["lambdas"]
     if not lambdas or min(lambdas) <= 0 or any(after <= before for before, after in pairwise(lambdas)):
         raise ModelError(f"lambdas = {list(lambdas)} must be numbers above 0 that rise, one per quality level")
     if settings["hyper_channels"] % 16:
         # The file format lays them out over 4×4 blocks of latent positions.
         raise ModelError(f"hyper_channels = {settings['hyper_channels']} must be a multiple of 16")
-    if settings["hyper_width"] < 1:
-        raise ModelError(f"hyper_width = {settings['hyper_width']} must be at least 1")
+    for name in ("hyper_width", "context_width"):
+        if settings[name] < 1:
+            raise ModelError(f"{name} = {settings[name]} must be at least 1")
 
 
 def _latent_channels(encoder) -> int:

@@ -19,6 +19,7 @@ KINDS = {
     "factorized_prior": "kerasae.models.kinds:FactorizedPrior",
     "scale_hyperprior": "kerasae.models.kinds:ScaleHyperprior",
     "mean_scale_hyperprior": "kerasae.models.kinds:MeanScaleHyperprior",
+    "context_hyperprior": "kerasae.models.kinds:ContextHyperprior",
 }
 ENTRY_POINTS = "kerasae.models"
 

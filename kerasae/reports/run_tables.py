@@ -127,7 +127,7 @@ def inspection_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
     """
     fields = [
         (Column("image", False, wrap=True), lambda row: Cell(row["name"])),
-        (Column("size"), lambda row: Cell(f"{row['height']}×{row['width']}×{row['channels']}")),
+        (Column("size"), lambda row: Cell(_size(row))),
         (Column("quality"), lambda row: number(row["quality"], "g")),
         (Column("bytes"), lambda row: number(row["bytes"], ",")),
         (Column("payload"), lambda row: number(row["payload_bytes"], ",")),
@@ -140,6 +140,12 @@ def inspection_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
         )
     caption = "bytes and bits/pixel: of the image as a file of its own; in an archive it takes fewer"
     return table_of(rows, fields, caption, title=title)
+
+
+def _size(row: Mapping[str, Any]) -> str:
+    if row["height"] is None:
+        return f"the model's usual, {'gray' if row['channels'] == 1 else 'colour'}"
+    return f"{row['height']}×{row['width']}×{row['channels']}"
 
 
 def _channels(bits: Sequence[float]) -> str:

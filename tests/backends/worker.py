@@ -35,6 +35,7 @@ CASES = {
     "factorized_prior_gdn": ("factorized_prior", CODEC | {"transform": "gdn", "l2": 1e-4, "distortion": "ssim"}),
     "scale_hyperprior": ("scale_hyperprior", CODEC | HYPER | {"quantization": "noise"}),
     "mean_scale_hyperprior": ("mean_scale_hyperprior", CODEC | HYPER),
+    "context_hyperprior": ("context_hyperprior", CODEC | HYPER | {"context_width": 7}),
 }
 
 

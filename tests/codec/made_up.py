@@ -14,6 +14,7 @@ from kerasae.recipes import recipe_from
 from kerasae.training import build_trainer
 from tests.conftest import smooth_images
 from tests.small_models import (
+    context_hyperprior,
     conv_autoencoder,
     conv_vae,
     factorized_prior,
@@ -31,8 +32,10 @@ KINDS = {
     "factorized_prior": (factorized_prior, _LEARNED),
     "scale_hyperprior": (scale_hyperprior, _HYPER),
     "mean_scale_hyperprior": (mean_scale_hyperprior, _HYPER),
+    "context_hyperprior": (context_hyperprior, _HYPER | {"context_width": 9}),
+    "two_passes": (context_hyperprior, _HYPER | {"context_width": 9, "passes": 2}),
 }
-HYPERPRIORS = ("scale_hyperprior", "mean_scale_hyperprior")
+HYPERPRIORS = ("scale_hyperprior", "mean_scale_hyperprior", "context_hyperprior", "two_passes")
 LEARNED = ("factorized_prior", *HYPERPRIORS)
 LAMBDAS = (0.002, 0.01, 0.05)
 MIXED = [*smooth_images(5, seed=7), *smooth_images(2, size=44, seed=8), smooth_images(1)[0][:9, :20]]
@@ -45,7 +48,7 @@ def made_up_codec(kind, channels=1, seed=3):
     model = make(image_size=32, channels=channels, **sizes)
     initialize(model, seed)
     # Larger kernels, so that latents and pictures vary.
-    for variable in model.trainable_variables:
+    for variable in [*model.encoder.trainable_variables, *model.decoder.trainable_variables]:
         if variable.name == "kernel":
             variable.assign(2.5 * ops.convert_to_numpy(variable))
     if kind in LEARNED:
@@ -64,15 +67,19 @@ def _leave_the_start(model, random, images):
     moved.append((sides[-1].density.means, 0.3))
     for part in (model.encoder, model.decoder):
         moved.append((part.get_layer("network_scale").scale, 0.1))
+    moved += [(network.convolutions[-1].kernel, 0.1) for network in getattr(bottleneck, "context", [])]
     for weight, scale in moved:
         weight.assign(ops.convert_to_numpy(weight) + random.normal(scale=scale, size=weight.shape))
     model.finalize()
 
 
 def recipe_of(kind, **objective):
+    passes = {"passes": 2} if kind == "two_passes" else {}
     return recipe_from(
         {
-            "model": {"kind": kind, "widths": [8, 16], "latent_channels": 6},
+            "model": {"kind": kind.replace("two_passes", "context_hyperprior")}
+            | passes
+            | {"widths": [8, 16], "latent_channels": 6},
             "data": {"image_size": 32},
             "objective": objective,
             "training": {"learning_rate": 3e-3},

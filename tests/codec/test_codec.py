@@ -119,7 +119,7 @@ def test_steps_that_are_not_there_are_refused(codec):
 
 def test_files_of_other_models_are_refused():
     first, second = made_up_codec("conv_autoencoder"), made_up_codec("conv_autoencoder", seed=4)
-    with pytest.raises(CodecError, match=f"written by the model {first.frozen.fingerprint.hex()}, this one is"):
+    with pytest.raises(CodecError, match=f"written by the model {first.frozen.fingerprint[:2].hex()}, this one is"):
         second.decode(first.encode(ODD["noise"]))
 
 
@@ -133,7 +133,7 @@ def test_what_is_frozen_is_saved_and_read_whole_or_not_at_all(codec, tmp_path):
     path = tmp_path / "codec.npz"
     codec.frozen.save(path)
     loaded = Frozen.load(path)
-    for name in ("digest", "default", "psnr", "qualities", "geometry"):
+    for name in ("digest", "default", "psnr", "qualities", "geometry", "usual"):
         assert getattr(loaded, name) == getattr(codec.frozen, name)
     for ours, theirs in zip(loaded.levels, codec.frozen.levels, strict=True):
         found = ours.arrays() | ours.shared_arrays()
@@ -158,6 +158,9 @@ def test_a_claim_of_many_pixels_is_refused_before_the_network_sees_it():
     claim = Packed(packed.fingerprint, 8192, 8192, 1, 0, packed.payload)
     with pytest.raises(CodecError, match="shorter than any image of its size"):
         codec.decode(pack(claim))
+    as_usual = replace(packed, width=64, is_usual=True)
+    with pytest.raises(CodecError, match="damaged, or of another model"):
+        codec.decode(pack(as_usual))
 
 
 def test_images_beyond_the_format_are_refused_before_the_network_sees_them():

@@ -50,7 +50,7 @@ def test_a_level_is_what_the_bottleneck_does_at_its_quality():
         rounded = ops.convert_to_numpy(
             model.encode(images.astype("float32") / 255, quality=np.full(10, quality, "float32"))
         )
-        integers = plain.levels[step].quantize(latents)
+        integers = plain.levels[step].quantize(latents).integers
         middles = (integers * quantizer.steps + quantizer.offsets) * quantizer.corrections
         # A latent on the border between two integers may fall to either side.
         assert np.isclose(middles, rounded, rtol=1e-4, atol=1e-4).mean() > 0.998

@@ -1,14 +1,17 @@
 """Latents and hyper-latents in one payload, and the tables that the latter choose from."""
 
+from dataclasses import astuple
+
 import keras
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from kerasae.codec.hyperprior_coder import BLOCK, SCALES, count_integers, scale_number, scale_tables, scales
-from kerasae.codec.integer_network import blocks
+from kerasae.codec.integer_network import blocks, join_passes, split_passes
 from kerasae.codec.latent_coder import symbol_bits
 from kerasae.codec.tables import TOTAL
+from kerasae.models import hyperprior
 from tests.codec.made_up import HYPERPRIORS, made_up_codec
 from tests.conftest import smooth_images
 
@@ -22,15 +25,18 @@ def test_integers_come_back_with_outliers_too(codec):
     latents = codec.network.encode(smooth_images(5, size=64))
     random = np.random.default_rng(1)
     for level in codec.frozen.levels[::5]:
-        integers = level.quantize(latents)
+        integers = level.quantize(latents).integers
         integers[0].flat[random.integers(0, integers[0].size, 6)] = random.integers(-(2**20), 2**20, 6)
-        coded = level.encode(integers)
+        quantized = level.known(integers)
+        coded = level.encode(quantized)
         assert coded[0][1] > 0
         payloads = [payload for payload, _ in coded]
-        np.testing.assert_array_equal(level.decode(payloads, *integers.shape[1:3]), integers)
-        level.check(payloads, integers)
+        decoded = level.decode(payloads, *integers.shape[1:3])
+        for found, wanted in zip(astuple(decoded), astuple(quantized), strict=True):
+            np.testing.assert_array_equal(found, wanted)
+        level.check(payloads, decoded)
         real = np.array([8 * len(payload) for payload in payloads])
-        np.testing.assert_allclose(real, level.estimated_bits(integers), atol=40)
+        np.testing.assert_allclose(real, level.estimated_bits(quantized), atol=40)
 
 
 def test_the_decoder_is_given_the_latents_to_half_a_step(codec):
@@ -42,22 +48,64 @@ def test_the_decoder_is_given_the_latents_to_half_a_step(codec):
     assert wrong.max() <= 0.5 + level.dead_zone + np.abs(level.shifts).max() + 1e-3
 
 
-def test_the_integer_synthesis_costs_less_than_half_a_percent(codec):
-    """Bits under the tables that integers choose, against those that the float network's scales choose."""
+def test_the_integer_networks_cost_less_than_half_a_percent(codec):
+    """Bits under the tables that integers choose, against those that the float networks' scales choose."""
     latents = codec.network.encode(smooth_images(40))
     level, bottleneck = codec.frozen.levels[4], codec.model.bottleneck
-    integers = level.quantize(latents)
-    side = blocks(integers[..., level.channels :], BLOCK)
-    hyper = level.side.quantizer
-    decoded = (side * hyper.steps + hyper.offsets) * hyper.corrections
-    scale, mean = bottleneck.predict_scales_and_means(keras.ops.convert_to_tensor(decoded.astype("float32")))
-    scale, mean = (np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(x))) for x in (scale, mean))
-    main = np.rint((latents[..., : level.channels] - mean) / level.steps).astype(int)
-    floats = symbol_bits(level.tables, main, scale_number(4096 * (np.log(scale) - np.log(level.steps))))[0].sum()
-    numbers, means = level.scales_and_means(side)
-    main = np.rint((latents[..., : level.channels] - means) / level.steps).astype(int)
-    whole = symbol_bits(level.tables, main, numbers)[0].sum()
-    assert abs(whole / floats - 1) < 0.005
+    hyper, passes = level.side.quantizer, bottleneck.passes
+    side = level.side.quantize(blocks(latents[..., level.channels :], BLOCK)).integers
+    parts, bits = split_passes(latents[..., : level.channels], passes), []
+    steps = np.tile(level.steps, 4 // passes if passes > 1 else 1)
+
+    def cost(place, numbers, mean):
+        main = np.rint((parts[place] - mean) / steps).astype(int)
+        bits.append(symbol_bits(level.tables, main, numbers)[0].sum())
+        return main
+
+    def cost_in_floats(place, scale, mean, width):
+        scale, mean = (keras.ops.convert_to_numpy(one) for one in (scale, mean))
+        main = cost(place, scale_number(4096 * (np.log(scale) - np.log(steps))), mean)
+        return keras.ops.convert_to_tensor((main * steps + mean).astype("float32"))
+
+    level.pass_by_pass(side, cost)
+    whole = sum(bits)
+    bits.clear()
+    decoded = ((side * hyper.steps + hyper.offsets) * hyper.corrections).astype("float32")
+    widths = keras.ops.convert_to_tensor(np.broadcast_to(level.steps, (40, 1, 1, level.channels)))
+    bottleneck.pass_by_pass(keras.ops.convert_to_tensor(decoded), widths, cost_in_floats)
+    assert abs(whole / sum(bits) - 1) < 0.005
+
+
+def test_passes_are_the_same_in_numpy_and_in_keras_and_each_has_every_position():
+    grid = np.arange(2 * 4 * 8 * 10, dtype="float32").reshape(2, 4, 8, 10)
+    for passes in (1, 2, 4):
+        parts = split_passes(grid, passes)
+        mine = hyperprior.split_passes(keras.ops.convert_to_tensor(grid), passes)
+        for one, other in zip(parts, mine, strict=True):
+            np.testing.assert_array_equal(one, keras.ops.convert_to_numpy(other))
+        np.testing.assert_array_equal(join_passes(parts, passes), grid)
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(hyperprior.join_passes(mine, passes)), grid)
+        # Of ten channels the quarters have 3, 3, 2 and 2.
+        places = [np.unique(part // 10) for part in parts]
+        assert all(np.array_equal(one, np.unique(grid // 10)) for one in places)
+
+
+def test_a_pass_is_decoded_before_the_next_is_asked_for(codec):
+    latents = codec.network.encode(smooth_images(3, size=64))
+    level = codec.frozen.levels[0]
+    quantized = level.quantize(latents)
+    integers = quantized.integers
+    passes = len(level.context) + 1
+    assert passes == codec.model.bottleneck.passes
+    parts = split_passes(integers[..., : level.channels], passes)
+    numbers = split_passes(quantized.numbers, passes)
+    for place in range(passes):
+        later = [part + 3 * (other >= place) for other, part in enumerate(parts)]
+        changed = np.concatenate([join_passes(later, passes), integers[..., level.channels :]], axis=-1)
+        found = split_passes(level.known(changed).numbers, passes)
+        for other in range(place + 1):
+            np.testing.assert_array_equal(found[other], numbers[other])
+        assert passes == 1 or place + 1 == passes or not np.array_equal(found[place + 1], numbers[place + 1])
 
 
 def test_scales_are_in_equal_ratios_and_each_is_nearest_to_itself():

@@ -53,6 +53,9 @@ MODELS = {
     "hyperprior": lambda: kerasae.LearnedCodec(
         *pair(), entropy="hyperprior", lambdas=[0.01], hyper_width=4, hyper_channels=16
     ),
+    "context": lambda: kerasae.LearnedCodec(
+        *pair(), entropy="context", lambdas=[0.01], hyper_width=4, hyper_channels=16, passes=2, context_width=4
+    ),
 }
 
 

@@ -199,8 +199,9 @@ class LatentRecord(Record):
 class RatePoint(_Measured):
     """What one codec takes and gives at one quality, over a set of images.
 
-    ``bits_per_pixel`` counts whole files, headers included; ``payload_bits_per_pixel`` the entropy-coded part and
-    ``estimated_bits_per_pixel`` the information under the frozen tables, for kerasae's own models. ``metrics`` are
+    ``bits_per_pixel`` counts whole files, headers included; ``payload_bits_per_pixel`` what codes the picture alone,
+    without what contains it; ``estimated_bits_per_pixel`` is, for kerasae's own models, the information under the
+    frozen tables. ``metrics`` are
     means over the decoded 8-bit images, against the clean image where ``sigma`` put noise on the input, and
     ``psnr_of_mean_mse`` in dB; a metric is None where an image is too small for it. Speeds are those of coding in
     memory. ``settings`` is what the codec was told.
@@ -234,7 +235,8 @@ class RatePoint(_Measured):
 class BdRate(Record):
     """Difference in rate of ``codec`` at equal ``metric``, in percent of ``against``; negative is better.
 
-    ``overlap`` is the range of the metric that both reach. ``bd_rate_percent`` is None where ``message`` says why.
+    ``counted`` are whole ``files``, or ``payload``, what codes the picture alone. ``overlap`` is the range of the
+    metric that both reach. ``bd_rate_percent`` is None where ``message`` says why.
     """
 
     codec: str
@@ -243,6 +245,7 @@ class BdRate(Record):
     bd_rate_percent: float | None
     overlap: tuple[float, float] | None
     message: str = ""
+    counted: str = "files"
 
 
 @dataclass(frozen=True)

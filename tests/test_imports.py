@@ -54,7 +54,12 @@ HOMES = {
     "tensorflow_datasets": {"data/tfds.py", "data/thumbnails_builder"},
     "jax": {"training/devices_jax.py", "models/steps/jax.py", "runtime.py"},
     "torch": {"models/steps/torch.py", "runtime.py", "bench"},
-    "PIL": {"data/images.py", "rate_distortion/classical.py", "reports/pictures.py"},
+    "PIL": {
+        "data/images.py",
+        "metrics/structural_similarity.py",
+        "rate_distortion/classical.py",
+        "reports/pictures.py",
+    },
     "jinja2": {"reports/html.py"},
     "markdown_it": {"reports/sections/method.py"},
     "constriction": {"codec/entropy_coder.py"},

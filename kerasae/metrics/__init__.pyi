@@ -6,3 +6,4 @@ from .registry import psnr_of_mse as psnr_of_mse
 from .structural_similarity import ms_ssim as ms_ssim
 from .structural_similarity import ssim as ssim
 from .structural_similarity import ssim_gaussian as ssim_gaussian
+from .structural_similarity import ssimulacra2 as ssimulacra2

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ class Metric:
     ``low`` and ``high`` are the ends of its range. ``function`` is ``module:name`` of what takes two batches of images
     to one number an image (see ``kerasae.metrics``); both sides of an image must be at least ``minimum_side`` pixels.
     An evaluation scores every image by it unless ``in_scores`` says otherwise; ``in_rates`` says whether curves of rate
-    against distortion have it.
+    against distortion have it, where ``package`` is installed.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Metric:
     minimum_side: int = 1
     in_scores: bool = True
     in_rates: bool = True
+    package: str = ""
 
     @property
     def heading(self) -> str:
@@ -65,6 +67,19 @@ METRICS: dict[str, Metric] = {
         Metric(
             "ms_ssim", "MS-SSIM", "", 3, True, 0.0, 1.0, "kerasae.metrics.structural_similarity:ms_ssim", 176, False
         ),
+        Metric(
+            "ssimulacra2",
+            "SSIMULACRA 2",
+            "",
+            1,
+            True,
+            -math.inf,
+            100.0,
+            "kerasae.metrics.structural_similarity:ssimulacra2",
+            8,
+            in_scores=False,
+            package="ssimulacra2",
+        ),
     )
 }
 
@@ -75,8 +90,9 @@ def scored_metrics() -> dict[str, Metric]:
 
 
 def rated_metrics() -> dict[str, Metric]:
-    """Return the metrics that curves of rate against distortion have."""
-    return {name: metric for name, metric in METRICS.items() if metric.in_rates}
+    """Return the metrics that curves of rate against distortion have, as far as their packages are installed."""
+    rated = {name: metric for name, metric in METRICS.items() if metric.in_rates}
+    return {name: metric for name, metric in rated.items() if not metric.package or find_spec(metric.package)}
 
 
 def compared_metrics() -> dict[str, Metric]:

@@ -1,6 +1,7 @@
-"""Structural similarity with a Gaussian window, at one scale and at five."""
+"""Structural similarity, at one scale and at five, and SSIMULACRA 2."""
 
 import functools
+from io import BytesIO
 
 import numpy as np
 from keras import backend, ops, saving, tree
@@ -366,3 +367,33 @@ def ssim(x, y, *, by_rows: bool | None = None):
         return upstream * by_x, upstream * by_y, ops.zeros_like(middle)
 
     return with_gradient(ssim_by_rows if by_rows else ssim_by_boxes, gradient)(x, y, middle)
+
+
+def ssimulacra2(x, y) -> np.ndarray:
+    """Return the SSIMULACRA 2 of each image against its original ``x``, by the package ``ssimulacra2``.
+
+    Meant for people's eyes: 30 is low quality, 50 medium, 70 high, 90 as good as the original (Sneyers 2022). The
+    package takes sRGB of 8 bits; gray counts as colour of three equal channels. It has no gradient.
+
+    Args:
+        x, y: images, float in [0, 1], ``(batch, height, width, channels)`` with 1 or 3 channels, at least 8×8 pixels.
+
+    Returns:
+        float64 array ``(batch,)``, at most 100, for equal images.
+
+    Raises:
+        MetricError: shapes differ, rank is not 4, values are not floating point, or a side is below 8.
+    """
+    from PIL import Image
+    from ssimulacra2 import compute_ssimulacra2
+
+    pair = as_images("ssimulacra2", x, y, minimum_side=8, hint="Use mse or psnr, or larger images.")
+    first, second = (np.rint(255 * ops.convert_to_numpy(one)).astype(np.uint8) for one in pair)
+    scores = []
+    for images in zip(first, second, strict=True):
+        # The package reads files.
+        files = [BytesIO(), BytesIO()]
+        for file, image in zip(files, images, strict=True):
+            Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "BMP")
+        scores.append(compute_ssimulacra2(*files))
+    return np.array(scores)

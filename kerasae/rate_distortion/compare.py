@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from kerasae.codec import Codec, pack, unpack
 from kerasae.errors import CodecError
-from kerasae.metrics.registry import METRICS, Metric, compared_metrics, psnr_of_mse, rated_metrics
+from kerasae.metrics.registry import METRICS, Metric, psnr_of_mse, rated_metrics
 from kerasae.rate_distortion.classical import Classical, Effort, classical_codec
 from kerasae.records import BdRate, RatePoint
 from kerasae.training import Run
@@ -28,13 +28,21 @@ LEAST_POINTS_INSIDE = 3
 
 def bd_rate_metrics() -> list[str]:
     """Return the metrics in which curves are compared; PSNR both as the mean over images and of the mean error."""
-    names = list(compared_metrics())
+    names = list(rated_metrics())
     names.insert(names.index("psnr") + 1, "psnr_of_mean_mse")
     return names
 
 
-def bd_rate(curve: Sequence[RatePoint], against: Sequence[RatePoint], metric: str) -> BdRate:
+def bd_rate(
+    curve: Sequence[RatePoint],
+    against: Sequence[RatePoint],
+    metric: str,
+    *,
+    counted: Literal["files", "payload"] = "files",
+) -> BdRate:
     """Return how many percent more bits ``curve`` takes than ``against`` at equal ``metric``; negative is better.
+
+    Bits are those of whole files, or of what codes the picture alone.
 
     Bjøntegaard's measure (VCEG-M33) with piecewise cubic interpolation, as the JVET uses it, by the package
     ``bjontegaard``: the mean difference of log-rate over the qualities that both curves reach. Points at which more
@@ -45,10 +53,10 @@ def bd_rate(curve: Sequence[RatePoint], against: Sequence[RatePoint], metric: st
     from bjontegaard import bd_rate as bjontegaard_rate
 
     name, other = curve[0].codec, against[0].codec
-    (rates, values), (other_rates, other_values) = _rising(curve, metric), _rising(against, metric)
+    (rates, values), (other_rates, other_values) = (_rising(one, metric, counted) for one in (curve, against))
 
     def refused(why: str) -> BdRate:
-        return BdRate(codec=name, against=other, metric=metric, bd_rate_percent=None, overlap=None, message=why)
+        return BdRate(name, other, metric, bd_rate_percent=None, overlap=None, message=why, counted=counted)
 
     for who, points in ((name, values), (other, other_values)):
         if len(points) < LEAST_POINTS:
@@ -64,18 +72,20 @@ def bd_rate(curve: Sequence[RatePoint], against: Sequence[RatePoint], metric: st
         other_rates, other_values, rates, values, method="pchip", require_matching_points=False, min_overlap=0
     )
     overlap = (_plain(low, metric), _plain(high, metric))
-    return BdRate(codec=name, against=other, metric=metric, bd_rate_percent=float(percent), overlap=overlap, message="")
+    return BdRate(name, other, metric, bd_rate_percent=float(percent), overlap=overlap, counted=counted)
 
 
-def _rising(points: Sequence[RatePoint], metric: str) -> tuple[np.ndarray, np.ndarray]:
+def _rising(points: Sequence[RatePoint], metric: str, counted: str) -> tuple[np.ndarray, np.ndarray]:
     """Return rates and qualities in dB, both rising."""
+    pairs = [
+        (point.bits_per_pixel if counted == "files" else point.payload_bits_per_pixel, point.metrics.get(metric))
+        for point in points
+    ]
     rates, values = [], []
-    for point in sorted(points, key=lambda point: (point.bits_per_pixel, point.metrics.get(metric) or 0)):
-        if point.metrics.get(metric) is None:
-            continue
-        value = _in_db(point.metrics[metric], metric)
-        if not values or (value > values[-1] and point.bits_per_pixel > rates[-1]):
-            rates.append(point.bits_per_pixel)
+    for rate, score in sorted(pair for pair in pairs if None not in pair):
+        value = _in_db(score, metric)
+        if not values or (value > values[-1] and rate > rates[-1]):
+            rates.append(rate)
             values.append(value)
     return np.array(rates), np.array(values)
 
@@ -125,18 +135,19 @@ class ClassicalContender:
     def all_qualities(self) -> list[float]:
         """Every whole quality there is."""
         low, high = self.codec.span
-        return list(range(low, high + 1))
+        return list(range(low, high + 1)) if low < high else list(range(low, high - 1, -1))
 
     def encode(self, images: Sequence[np.ndarray], quality: float) -> list[bytes]:
         """Return a file for each uint8 image ``(height, width, channels)``."""
         return [self.codec.encode(image, quality, self.effort) for image in images]
 
-    def decode(self, files: Sequence[bytes], channels: int) -> list[np.ndarray]:
-        """Return an image for each file."""
-        return [self.codec.decode(file, channels) for file in files]
+    def decode(self, files: Sequence[bytes], shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+        """Return an image for each file, of each of ``shapes`` (height, width, channels)."""
+        return [self.codec.decode(file, shape) for file, shape in zip(files, shapes, strict=True)]
 
-    def payload_bytes(self, files: Sequence[bytes]) -> None:
-        """Return None: what of the file is header is the format's own affair."""
+    def payload_bytes(self, files: Sequence[bytes]) -> np.ndarray:
+        """Return the bytes that code the picture, ``(images,)``."""
+        return np.array([self.codec.picture_bytes(file) for file in files])
 
     def estimated_bits(self, images: Sequence[np.ndarray], quality: float) -> None:
         """Return None: there is no estimate but the file."""
@@ -169,7 +180,7 @@ class ModelContender:
         """Return a ``.kae`` file for each image."""
         return [pack(one) for one in self.codec.pack(images, step=self.codec.step_of(quality))]
 
-    def decode(self, files: Sequence[bytes], channels: int) -> list[np.ndarray]:
+    def decode(self, files: Sequence[bytes], shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
         """Return an image for each file."""
         return self.codec.unpack([unpack(file) for file in files])
 
@@ -283,7 +294,7 @@ def measure(
     began = time.perf_counter()
     files = contender.encode(given, quality)
     encoded = time.perf_counter()
-    decoded = contender.decode(files, originals[0].shape[-1])
+    decoded = contender.decode(files, [image.shape for image in originals])
     ended = time.perf_counter()
     pixels = sum(image.shape[0] * image.shape[1] for image in originals)
     count, size = len(files), sum(map(len, files))
@@ -326,7 +337,7 @@ def matched(contenders: Sequence[Contender], image: np.ndarray, budget: int) -> 
     found = []
     for contender in contenders:
         files = _search(contender, image, contender.all_qualities, budget)
-        decoded = contender.decode([files], image.shape[-1])[0]
+        decoded = contender.decode([files], [image.shape])[0]
         found.append(Matched(contender.name, decoded, len(files), float(psnr_of_mse(squared_error(image, decoded)))))
     return found
 
@@ -387,23 +398,27 @@ def compare(
         if contender.is_model:
             # Compiling is no part of the speed of coding.
             warm = contender.encode(images, contender.qualities[0])
-            contender.decode(warm, images[0].shape[-1])
+            contender.decode(warm, [image.shape for image in images])
         for quality in contender.qualities:
             if progress:
                 progress(len(points), total, f"{contender.name} at {quality:g}")
             points.append(measure(contender, images, quality, inputs=inputs, sigma=sigma))
     curves = [[point for point in points if point.codec == contender.name] for contender in contenders]
     models = [curve for one, curve in zip(contenders, curves, strict=True) if one.is_model]
-    return RateComparison(
-        points,
-        [
-            bd_rate(curve, other, metric)
-            for curve in models or curves
-            for other in curves
-            if other is not curve
-            for metric in bd_rate_metrics()
-        ],
-    )
+    return RateComparison(points, bd_rates(models or curves, curves))
+
+
+def bd_rates(curves: Sequence[Sequence[RatePoint]], others: Sequence[Sequence[RatePoint]]) -> list[BdRate]:
+    """Return the BD-rates of each of ``curves`` against all others, in each metric that it has, counted both ways."""
+    return [
+        bd_rate(curve, other, metric, counted=counted)
+        for curve in curves
+        for other in others
+        if other is not curve
+        for metric in bd_rate_metrics()
+        if curve[0].metrics.get(metric) is not None
+        for counted in ("files", "payload")
+    ]
 
 
 def noisy(images: Sequence[np.ndarray], names: Sequence[str], sigma: float, seed: int) -> list[np.ndarray]:

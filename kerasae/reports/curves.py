@@ -303,8 +303,8 @@ def curves_of(points: Sequence[RatePoint]) -> dict[str, list[RatePoint]]:
 
 
 def is_model(points: Sequence[RatePoint]) -> bool:
-    """Return whether points are of one of kerasae's models: only they know their payload."""
-    return any(point.payload_bits_per_pixel is not None for point in points)
+    """Return whether points are of one of kerasae's models: only they have an estimate."""
+    return any(point.estimated_bits_per_pixel is not None for point in points)
 
 
 def rate_figure(points: Sequence[RatePoint], title: str, ident: str = "rate") -> Figure:

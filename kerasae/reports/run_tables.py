@@ -188,10 +188,16 @@ def rate_table(points: Sequence[RatePoint], *, title: str, ident: str = "") -> T
 
 
 def bd_rate_table(rows: Sequence[BdRate], *, title: str = "BD-rate", ident: str = "") -> Table:
-    """Return one row per pair of codecs, a column per metric; a dash where it is refused."""
+    """Return one row per pair of codecs, a column per metric; a dash where it is refused.
+
+    In PSNR there is another column, of what codes the picture alone.
+    """
     pairs: dict[tuple[str, str], dict[str, BdRate]] = {}
     for row in rows:
-        pairs.setdefault((row.codec, row.against), {})[row.metric] = row
+        column = row.metric if row.counted == "files" else f"payload {row.metric}"
+        pairs.setdefault((row.codec, row.against), {})[column] = row
+    without = [(Column("the same, no containers"), lambda pair: _percent(pairs[pair].get("payload psnr")))]
+    without *= any(row.counted == "payload" for row in rows)
     fields = [
         (Column("codec", False, wrap=True, once=True), lambda pair: Cell(pair[0], list(pairs).index(pair))),
         (Column("against", False), lambda pair: Cell(pair[1], pair[1])),
@@ -203,7 +209,9 @@ def bd_rate_table(rows: Sequence[BdRate], *, title: str = "BD-rate", ident: str 
             for metric in in_order(row.metric for row in rows)
         ),
     ]
+    fields[3:3] = without
     caption = "Bits at equal quality, negative is better; beneath it the qualities that both curves reach"
+    caption += "; no containers: bits that code the picture alone" if without else ""
     caption += "; – where they share too little" if any(row.bd_rate_percent is None for row in rows) else ""
     return table_of(list(pairs), fields, caption, title=title, ident=ident)
 

@@ -161,7 +161,7 @@ def _rate(rates: Sequence[RateContent], score: Score) -> list[str]:
     """Return what the files take, of images that were scored as well: those of other images do not belong beside."""
     same = f"{score.data} {score.split}, {score.count:,} image"
     for rate in (rate for rate in rates if rate.title.startswith(same)):
-        own = [point for point in rate.points if point.payload_bits_per_pixel is not None and not point.sigma]
+        own = [point for point in rate.points if point.estimated_bits_per_pixel is not None and not point.sigma]
         chosen = [point for point in own if point.settings.get("default")] or own
         if chosen:
             point = chosen[0]
@@ -172,7 +172,9 @@ def _rate(rates: Sequence[RateContent], score: Score) -> list[str]:
 
 def _bd(rate: RateContent, codec: str) -> str:
     found = [
-        row for row in rate.bd_rates if row.codec == codec and row.metric == "psnr" and row.bd_rate_percent is not None
+        row
+        for row in rate.bd_rates
+        if (row.codec, row.metric, row.counted) == (codec, "psnr", "files") and row.bd_rate_percent is not None
     ]
     parts = [
         f"{abs(row.bd_rate_percent):.0f} % {'fewer' if row.bd_rate_percent < 0 else 'more'} bits than {row.against}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from kerasae.data import data_card
 from kerasae.errors import RunError, StudyError
-from kerasae.rate_distortion.compare import bd_rate, bd_rate_metrics
+from kerasae.rate_distortion.compare import bd_rates
 from kerasae.records import RateContent, RatePoint, ReportContent, RunContent, Score, StudyRecord, read_json
 from kerasae.studies.plan import codecs_path, rate_path
 from kerasae.studies.results import find_study, read_study
@@ -121,13 +121,8 @@ def _rates_of_study(record: StudyRecord, folder: Path, runs: dict[str, Run]) -> 
     for point in _read_points(codecs_path(folder)):
         classical.setdefault(point.codec, []).append(point)
     points = tuple(point for curve in [*curves, *classical.values()] for point in curve)
-    rates = [
-        bd_rate(curve, other, metric)
-        for curve in curves
-        for other in classical.values()
-        for metric in bd_rate_metrics()
-    ]
-    return [RateContent(f"{record.data}, {record.split} images, first seed", points, tuple(rates))]
+    rates = tuple(bd_rates(curves, list(classical.values())))
+    return [RateContent(f"{record.data}, {record.split} images, first seed", points, rates)]
 
 
 def _read_points(path: Path) -> list[RatePoint]:

@@ -8,8 +8,8 @@ from kerasae.records import RatePoint
 def curve(name, rates, psnr, ssim=None):
     return [
         RatePoint(
-            codec=name, quality=place, images=1, bytes_per_image=rate, bits_per_pixel=rate, payload_bits_per_pixel=None,
-            estimated_bits_per_pixel=None, metrics={"psnr": value, "psnr_of_mean_mse": value, "ssim": None if ssim is
+            codec=name, quality=place, images=1, bytes_per_image=rate, bits_per_pixel=rate,
+            payload_bits_per_pixel=rate - 0.02, estimated_bits_per_pixel=None, metrics={"psnr": value, "psnr_of_mean_mse": value, "ssim": None if ssim is
             None else ssim[place]}, encode_images_per_second=1.0, decode_images_per_second=1.0, settings={},
         )
         for place, (rate, value) in enumerate(zip(rates, psnr, strict=True))
@@ -26,6 +26,13 @@ def test_a_constant_factor_in_rate_is_what_is_found(factor):
     found = bd_rate(curve("mine", factor * RATES, PSNR), other, "psnr")
     assert found.bd_rate_percent == pytest.approx(100 * (factor - 1), abs=1e-6)
     assert found.overlap == pytest.approx((PSNR[0], PSNR[-1]))
+
+
+def test_headers_count_in_files_and_not_in_payloads():
+    # 0.02 bits per pixel of header beside both; the payloads differ by half.
+    mine, other = curve("mine", 0.5 * (RATES - 0.02) + 0.02, PSNR), curve("other", RATES, PSNR)
+    assert bd_rate(mine, other, "psnr", counted="payload").bd_rate_percent == pytest.approx(-50, abs=1e-6)
+    assert -50 < bd_rate(mine, other, "psnr").bd_rate_percent < -40
 
 
 def test_ssim_is_compared_by_its_distance_from_one():

@@ -10,11 +10,21 @@ import pytest
 from PIL import Image
 
 from kerasae.errors import CodecError
+from kerasae.metrics import psnr_of_mse, ssimulacra2
 from kerasae.models import Autoencoder, build_model
 from kerasae.rate_distortion.classical import CLASSICAL, classical_codec, installed_codecs
-from kerasae.rate_distortion.compare import ClassicalContender, matched, mean_quality, measure, noisy
+from kerasae.rate_distortion.compare import (
+    ClassicalContender,
+    bd_rate_metrics,
+    matched,
+    mean_quality,
+    measure,
+    noisy,
+    squared_error,
+)
 from kerasae.rate_distortion.experiment import macs_per_pixel, model_cost, native_images
 from kerasae.recipes import recipe_from
+from tests.conftest import smooth_images
 
 
 @pytest.fixture
@@ -92,14 +102,26 @@ def test_every_codec_keeps_shape_and_gets_better_with_quality(name, channels):
     assert low.metrics["ssim"] < high.metrics["ssim"] <= 1
 
 
+def test_ssimulacra2_falls_with_noise_and_counts_gray_as_colour():
+    pytest.importorskip("ssimulacra2")
+    image = smooth_images(1, size=64)[0][np.newaxis] / np.float32(255)
+    noise = np.random.default_rng(0).normal(size=image.shape).astype("float32")
+    scores = [ssimulacra2(image, np.clip(image + sigma * noise, 0, 1))[0] for sigma in (0.0, 0.02, 0.1)]
+    assert scores[0] == pytest.approx(100)
+    assert scores[0] > scores[1] + 5 > scores[2] + 10
+    colour, noisy_colour = (np.repeat(one, 3, axis=-1) for one in (image, np.clip(image + 0.02 * noise, 0, 1)))
+    assert ssimulacra2(colour, noisy_colour)[0] == pytest.approx(scores[1])
+
+
 def test_metrics_have_a_least_size():
-    sizes = {6: {"ssim", "ms_ssim"}, 7: {"ms_ssim"}, 176: set()}
+    sizes = {6: {"ssim", "ms_ssim", "ssimulacra2"}, 7: {"ms_ssim", "ssimulacra2"}, 8: {"ms_ssim"}, 176: set()}
     for side, missing in sizes.items():
         image = np.zeros((side, 200, 1), np.uint8)
         found = mean_quality([image], [image])
-        assert list(found) == ["psnr", "psnr_of_mean_mse", "ssim", "ms_ssim"]
-        assert {name for name, value in found.items() if value is None} == missing
-        assert all(value == pytest.approx(100 if "psnr" in name else 1) for name, value in found.items() if value)
+        assert list(found) == bd_rate_metrics()
+        assert {name for name, value in found.items() if value is None} == missing & set(found)
+        best = {name: 1 if name in ("ssim", "ms_ssim") else 100 for name in found}
+        assert all(value == pytest.approx(best[name]) for name, value in found.items() if value)
 
 
 def test_noise_belongs_to_the_name_and_is_compared_with_the_clean_image():
@@ -149,8 +171,31 @@ def test_gray_avif_stores_no_colours():
         codec = classical_codec(name)
         assert codec.settings(50, "best", 1)["subsampling"] == "4:0:0"
         assert codec.settings(50, "best", 3)["subsampling"] == expected
-        assert codec.decode(codec.encode(gray, 50), 1).shape == gray.shape
-        assert codec.decode(codec.encode(colour, 50), 3).shape == colour.shape
+        assert codec.decode(codec.encode(gray, 50), gray.shape).shape == gray.shape
+        assert codec.decode(codec.encode(colour, 50), colour.shape).shape == colour.shape
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_what_codes_the_picture_is_a_part_of_the_file_and_the_picture_comes_back(name):
+    try:
+        codec = classical_codec(name)
+    except CodecError as error:
+        pytest.skip(str(error))
+    from skimage import data
+
+    colour = data.astronaut()[60:161, 180:291]  # 101×111
+    fine, coarse = codec.qualities[-3], codec.qualities[2]
+    for image in (colour, np.ascontiguousarray(colour[..., :1])):
+        files = [codec.encode(image, quality) for quality in (fine, coarse)]
+        pictures = [codec.picture_bytes(file) for file in files]
+        # What contains it does not grow with the picture, but for tables of its own.
+        around = [len(file) - inside for file, inside in zip(files, pictures, strict=True)]
+        assert min(around) >= 2
+        assert max(around) < 600
+        assert abs(around[0] - around[1]) <= 16
+        assert pictures[0] > 1.5 * pictures[1] > 0
+        decoded = codec.decode(files[0], image.shape)
+        assert psnr_of_mse(squared_error(image, decoded)) > 31
 
 
 # === What models cost ===

@@ -9,7 +9,8 @@ def curve(name, rates, psnr, ssim=None):
     return [
         RatePoint(
             codec=name, quality=place, images=1, bytes_per_image=rate, bits_per_pixel=rate,
-            payload_bits_per_pixel=rate - 0.02, estimated_bits_per_pixel=None, metrics={"psnr": value, "psnr_of_mean_mse": value, "ssim": None if ssim is
+            payload_bits_per_pixel=rate - 0.02, estimated_bits_per_pixel=None,
+            metrics={"psnr": value, "psnr_of_mean_mse": value, "ssim": None if ssim is
             None else ssim[place]}, encode_images_per_second=1.0, decode_images_per_second=1.0, settings={},
         )
         for place, (rate, value) in enumerate(zip(rates, psnr, strict=True))

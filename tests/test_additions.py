@@ -175,6 +175,9 @@ class DeflateCoder(LatentCoder):
         bits[:, 0] = [8 * len(payload) for payload, _ in self.encode(quantized)]
         return bits, np.zeros_like(bits)
 
+    def symbol_bits(self, integers, scales):
+        return np.abs(integers)
+
     def entropy(self, positions):
         return float("inf")
 

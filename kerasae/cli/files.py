@@ -28,6 +28,9 @@ def compress(
     target_psnr: Annotated[
         float | None, typer.Option(help="Least PSNR of each image in dB; searched too.", min=0, max=200)
     ] = None,
+    effort: Annotated[
+        int, typer.Option(help="0 to 2: a learned codec looks longer for fewer bytes. Decoding stays as it is.")
+    ] = 0,
     gray: Annotated[bool, typer.Option("--gray", help="Let a gray model take the luma of colour images.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
     runs: Runs = None,
@@ -64,6 +67,7 @@ def compress(
             step=step,
             target_bytes=target_bytes,
             target_psnr=target_psnr,
+            effort=effort,
             gray=gray,
             force=force,
             progress=progress,

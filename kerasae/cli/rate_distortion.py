@@ -29,6 +29,9 @@ def rate_distortion(
     model_qualities: Annotated[
         str, typer.Option(help="Qualities of the models, from 1 upwards, with commas; else all whole ones.")
     ] = "",
+    model_efforts: Annotated[
+        str, typer.Option(help="Efforts of the learned codecs, 0 to 2, with commas; see kerasae compress --effort.")
+    ] = "0",
     effort: Annotated[
         str,
         typer.Option(
@@ -79,6 +82,7 @@ def rate_distortion(
             data=data,
             split=split,
             qualities=only,
+            efforts=_numbers(model_efforts, "--model-efforts", int),
             gray=gray,
             limit=limit,
             sigma=sigma,

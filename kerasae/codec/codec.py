@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Padding included: 1,024 thumbnails of 128×128, or one photograph of any size.
 _PIXELS_AT_ONCE = 2**24
+# Rounds of ``Network.refined``.
+EFFORTS = {0: 0, 1: 60, 2: 400}
 # The model's name in a folder that ``Codec.save`` writes, as in a run's.
 _MODEL = "model.keras"
 
@@ -97,27 +99,32 @@ class Codec:
 
     # One image gives bytes; a batch, which is an array too, a list.
     @overload
-    def encode(self, images: np.ndarray, *, step: int | None = ..., quality: float | None = ...) -> Any: ...
+    def encode(
+        self, images: np.ndarray, *, step: int | None = ..., quality: float | None = ..., effort: int = ...
+    ) -> Any: ...
     @overload
     def encode(
-        self, images: list[np.ndarray], *, step: int | None = ..., quality: float | None = ...
+        self, images: list[np.ndarray], *, step: int | None = ..., quality: float | None = ..., effort: int = ...
     ) -> list[bytes]: ...
-    def encode(self, images, *, step: int | None = None, quality: float | None = None) -> bytes | list[bytes]:
+    def encode(
+        self, images, *, step: int | None = None, quality: float | None = None, effort: int = 0
+    ) -> bytes | list[bytes]:
         """Return the ``.kae`` file of an image, or of a list or batch of images a list of files.
 
         An image is uint8 ``(height, width, channels)``, or ``(height, width)`` where the model is gray; of any size
         from 1×1. ``quality`` goes from 1, the fewest bits, upwards, ``codec.frozen.qualities`` has all there are;
         ``step`` says the same as an index into them, 0 the highest; without either the default one is taken. Each file
-        is decoded again and compared before it is returned.
+        is decoded again and compared before it is returned. ``effort`` 1 and 2 look longer for the integers of a
+        learned codec, which then take fewer bits at an equal error; decoding stays as it is.
 
         Raises ``CodecError`` for another type or number of channels, an image beyond the format's size, a step or
-        quality out of range or both, and where what was coded does not come back.
+        quality out of range or both, an effort that there is not, and where what was coded does not come back.
         """
         if step is not None and quality is not None:
             raise CodecError(f"step = {step} and quality = {quality:g} each decide the step; pass one of them")
         one = _is_one(images)
         step = step if quality is None else self.step_of(quality)
-        files = [pack(packed) for packed in self.pack([images] if one else list(images), step=step)]
+        files = [pack(packed) for packed in self.pack([images] if one else list(images), step=step, effort=effort)]
         return files[0] if one else files
 
     @overload
@@ -134,17 +141,34 @@ class Codec:
         images = self.unpack([unpack(file) for file in files])
         return images[0] if one else images
 
-    def pack(self, images: Sequence[np.ndarray], *, step: int | Sequence[int] | None = None) -> list[Packed]:
+    def pack(
+        self, images: Sequence[np.ndarray], *, step: int | Sequence[int] | None = None, effort: int = 0
+    ) -> list[Packed]:
         """Return what ``encode`` puts into files; ``step`` may be one for each image."""
         shaped = [self.checked(image) for image in images]
         steps = self._step_of_each(step, len(shaped))
         packed: list[Packed | None] = [None] * len(shaped)
         forms = [(*image.shape[:2], step) for image, step in zip(shaped, steps, strict=True)]
         for (height, width, step), places in self.batches(forms):
-            latents = self.network.encode(np.stack([shaped[place] for place in places]))
+            chosen = np.stack([shaped[place] for place in places])
+            latents = self.refined(chosen, self.network.encode(chosen), step, effort)
             for place, one in zip(places, self.pack_latents(latents, height, width, step), strict=True):
                 packed[place] = one
         return packed
+
+    def refined(self, images: np.ndarray, latents: np.ndarray, step: int, effort: int) -> np.ndarray:
+        """Return ``latents`` of ``images`` as ``effort`` makes them; raises ``CodecError`` where there is no such."""
+        if effort not in EFFORTS:
+            raise CodecError(f"effort {effort} is not one; there are {', '.join(map(str, EFFORTS))}")
+        if not effort:
+            return latents
+        if self.network.coder is None:
+            raise CodecError(
+                f"effort {effort} improves the files of learned codecs; {self.model.name} was not trained for bits: "
+                "leave it at 0"
+            )
+        settings = {"quality": self.frozen.qualities[step], "rounds": EFFORTS[effort]}
+        return self.network.refined(images, latents, self.frozen.levels[step], **settings)
 
     def pack_latents(self, latents: np.ndarray, height: int, width: int, step: int) -> list[Packed]:
         """Return what ``pack`` does, of latents ``(images, rows, columns, channels)`` that ``network.encode`` gave."""
@@ -241,7 +265,9 @@ def _is_one(images) -> bool:
     return isinstance(images, np.ndarray) and images.ndim <= 3
 
 
-def pack_to_bytes(codec: Codec, images: Sequence[np.ndarray], most: int, names: Sequence[str] = ()) -> list[Packed]:
+def pack_to_bytes(
+    codec: Codec, images: Sequence[np.ndarray], most: int, names: Sequence[str] = (), *, effort: int = 0
+) -> list[Packed]:
     """Return each image at the finest step found whose whole file has at most ``most`` bytes.
 
     Found by bisection, file sizes falling from step to step of the ladder but for a byte now and then. Raises
@@ -249,10 +275,12 @@ def pack_to_bytes(codec: Codec, images: Sequence[np.ndarray], most: int, names: 
     ``names``.
     """
     explain = _too_large(most, names)
-    return _search(codec, images, lambda packed, place: file_bytes(packed) <= most, explain, finest=True)
+    return _search(codec, images, lambda packed, place: file_bytes(packed) <= most, explain, finest=True, effort=effort)
 
 
-def pack_to_psnr(codec: Codec, images: Sequence[np.ndarray], least: float, names: Sequence[str] = ()) -> list[Packed]:
+def pack_to_psnr(
+    codec: Codec, images: Sequence[np.ndarray], least: float, names: Sequence[str] = (), *, effort: int = 0
+) -> list[Packed]:
     """Return each image at the coarsest step found whose decoded picture has a PSNR of at least ``least`` dB.
 
     The PSNR is that of 8-bit images. Found by bisection, as in ``pack_to_bytes``. Raises ``CodecError`` where even the
@@ -264,7 +292,7 @@ def pack_to_psnr(codec: Codec, images: Sequence[np.ndarray], least: float, names
         error = ((decoded.astype(np.float64) - images[place]) ** 2).mean() / 255**2
         return bool(psnr_of_mse(error) >= least)
 
-    return _search(codec, images, reaches, _too_coarse(least, names), finest=False)
+    return _search(codec, images, reaches, _too_coarse(least, names), finest=False, effort=effort)
 
 
 def _search(
@@ -274,25 +302,29 @@ def _search(
     explain: Callable[[int], str],
     *,
     finest: bool,
+    effort: int,
 ) -> list[Packed]:
     """Bisect for all images of a size at once; each goes through the encoder once, whatever is tried."""
     shaped = [codec.checked(image) for image in images]
     best: list[Packed | None] = [None] * len(shaped)
-    for (height, width), places in codec.batches([image.shape[:2] for image in shaped]):
-        latents = codec.network.encode(np.stack([shaped[place] for place in places]))
-        for place, one in zip(
-            places, _bisect(codec, latents, height, width, places, fits, explain, finest=finest), strict=True
-        ):
+    for _, places in codec.batches([image.shape[:2] for image in shaped]):
+        chosen = np.stack([shaped[place] for place in places])
+        latents = codec.network.encode(chosen)
+
+        def packed(some, steps, chosen=chosen, latents=latents):
+            return _packed(codec, chosen[some], latents[some], steps, effort)
+
+        for place, one in zip(places, _bisect(codec, packed, places, fits, explain, finest=finest), strict=True):
             best[place] = one
     return best
 
 
-def _bisect(codec: Codec, latents, height: int, width: int, places, fits, explain, *, finest: bool) -> list[Packed]:
-    """Return the best of each of ``latents``, which are those of the images at ``places``."""
+def _bisect(codec: Codec, packed_at, places, fits, explain, *, finest: bool) -> list[Packed]:
+    """Return the best of each image at ``places``; ``packed_at(some, steps)`` packs some of them at a step each."""
     count, last = len(places), len(codec.frozen.levels) - 1
     # ``sure`` fits, or is the end where everything must; ``limit`` is the far end of what may be better still.
     sure, limit = np.full(count, last if finest else 0), np.full(count, 0 if finest else last)
-    best = _packed(codec, latents, height, width, sure)
+    best = packed_at(np.arange(count), sure)
     for place, good in zip(places, _judge(codec, best, fits, places, finest=finest), strict=True):
         if not good:
             raise CodecError(explain(place))
@@ -300,7 +332,7 @@ def _bisect(codec: Codec, latents, height: int, width: int, places, fits, explai
         towards = np.sign(limit - sure)
         # Rounded towards what is not known yet, so that every round settles something.
         tried = sure + towards * ((np.abs(limit - sure) + 1) // 2)
-        packed = _packed(codec, latents[unsettled], height, width, tried[unsettled])
+        packed = packed_at(unsettled, tried[unsettled])
         judged = _judge(codec, packed, fits, [places[place] for place in unsettled], finest=finest)
         for place, one, good in zip(unsettled, packed, judged, strict=True):
             if good:
@@ -310,12 +342,13 @@ def _bisect(codec: Codec, latents, height: int, width: int, places, fits, explai
     return best
 
 
-def _packed(codec: Codec, latents: np.ndarray, height: int, width: int, steps: np.ndarray) -> list[Packed]:
-    """Return latents packed at a step each."""
+def _packed(codec: Codec, images: np.ndarray, latents: np.ndarray, steps: np.ndarray, effort: int) -> list[Packed]:
+    """Return images of one size with these latents packed at a step each."""
     packed: list[Packed | None] = [None] * len(latents)
     for step in np.unique(steps):
         some = np.flatnonzero(steps == step)
-        for place, one in zip(some, codec.pack_latents(latents[some], height, width, int(step)), strict=True):
+        refined = codec.refined(images[some], latents[some], int(step), effort)
+        for place, one in zip(some, codec.pack_latents(refined, *images.shape[1:3], int(step)), strict=True):
             packed[place] = one
     return packed
 

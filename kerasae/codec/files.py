@@ -185,6 +185,7 @@ def compress_files(
     step: int | None = None,
     target_bytes: int | None = None,
     target_psnr: float | None = None,
+    effort: int = 0,
     gray: bool = False,
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -195,7 +196,7 @@ def compress_files(
     by a gray model unless ``gray`` takes their luma; transparent pixels are laid over white, EXIF orientation is
     honoured, 16-bit gray becomes 8-bit. Every file is complete under its name or not there. ``target_bytes`` is what
     each file may have at most, ``target_psnr`` the dB that each image is to reach; the step is then searched for every
-    image.
+    image. ``effort`` is that of ``Codec.encode``.
 
     Raises ``CodecError`` where an output exists and not ``force``, before anything is read; ``DataError`` for a file
     that is no image, is broken or animated, and then what was written so far stays.
@@ -208,7 +209,7 @@ def compress_files(
     targets = {name: out if out.suffix == ".kae" else out / f"{name}.kae" for name in paths}
     if not force:
         refuse_existing(dict.fromkeys(targets.values()))
-    packing = _packing(codec, step, target_bytes, target_psnr)
+    packing = _packing(codec, step, target_bytes, target_psnr, effort)
     gathered: dict[str, Packed] = {}
     done = written = raw = pixels = escapes = 0
     steps: set[int] = set()
@@ -236,13 +237,13 @@ def compress_files(
 
 
 def _packing(
-    codec: Codec, step: int | None, target_bytes: int | None, target_psnr: float | None
+    codec: Codec, step: int | None, target_bytes: int | None, target_psnr: float | None, effort: int
 ) -> Callable[[list[np.ndarray], list[str]], list[Packed]]:
     if target_bytes is not None:
-        return lambda images, names: pack_to_bytes(codec, images, target_bytes, names)
+        return lambda images, names: pack_to_bytes(codec, images, target_bytes, names, effort=effort)
     if target_psnr is not None:
-        return lambda images, names: pack_to_psnr(codec, images, target_psnr, names)
-    return lambda images, names: codec.pack(images, step=step)
+        return lambda images, names: pack_to_psnr(codec, images, target_psnr, names, effort=effort)
+    return lambda images, names: codec.pack(images, step=step, effort=effort)
 
 
 def refuse_existing(targets) -> None:

@@ -127,10 +127,9 @@ def freeze(
 def _trained_qualities(network: Network, chosen: np.ndarray, latents: np.ndarray, lambdas, progress) -> Frozen:
     """Return the qualities of a learned codec, the highest first.
 
-    Steps, offsets and corrections are those that were trained; what the decoder puts in the place of an integer is the
-    mean of the training latents that round to it. The dead zone of each quality is the one under which bits per pixel
-    + λ · 255² · MSE is least, over training images; without ``lambdas`` there is none. Tables are fitted to the
-    integers of all training images.
+    Steps, offsets and corrections are those that were trained; the decoder is given the middles of bins. The dead zone
+    of each quality is the one under which bits per pixel + λ · 255² · MSE is least, over training images; without
+    ``lambdas`` there is none. Tables are fitted to the integers of all training images.
     """
     model = network.model
     qualities = qualities_of(model.levels)

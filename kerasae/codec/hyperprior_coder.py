@@ -10,7 +10,7 @@ from scipy.special import log_ndtr
 from kerasae.codec.entropy_coder import EntropyCoder, new_decoder, new_encoder, shortest
 from kerasae.codec.integer_network import ACTIVATION_BITS, IntegerNetwork, blocks, join_passes, split_passes, spread
 from kerasae.codec.latent_coder import FactorizedCoder, LatentCoder, Quantized, symbol_bits
-from kerasae.codec.quantizer import refuse_non_finite, rounded
+from kerasae.codec.quantizer import middles, refuse_non_finite, rounded
 from kerasae.codec.tables import Tables, integer_frequencies
 from kerasae.errors import CodecError
 
@@ -83,20 +83,21 @@ class HyperpriorCoder(LatentCoder):
     which of the ``tables`` each latent has, and its mean where there is one. With ``context`` latents are coded in one
     pass more than it has networks; each corrects scales and means of a pass by the latents of those before.
 
-    ``steps`` and ``corrections`` are ``(channels,)`` float32, ``log_steps`` int32 multiples of 2^−12; ``shifts``
-    ``(tables, 2)`` float32 says by how many steps the decoder moves a ±1, and all beyond, towards 0. ``synthesis``,
-    ``context``, ``tables`` and ``shifts`` are the same for all qualities.
+    ``steps`` and ``corrections`` are ``(channels,)`` float32, ``log_steps`` int32 multiples of 2^−12. The decoder is
+    given the middles of bins; where there are ``shifts``, ``(tables, 2)`` float32, as earlier versions froze them, a ±1
+    and all beyond instead lie by so many steps nearer to 0. ``synthesis``, ``context``, ``tables`` and ``shifts`` are
+    the same for all qualities.
     """
 
     side: FactorizedCoder
     synthesis: IntegerNetwork
     context: tuple[IntegerNetwork, ...]
     tables: Tables
-    shifts: np.ndarray
     steps: np.ndarray
     log_steps: np.ndarray
     corrections: np.ndarray
     dead_zone: float = 0.0
+    shifts: np.ndarray | None = None
 
     @classmethod
     def fit(cls, exported, latents, choose_dead_zone) -> "list[HyperpriorCoder]":
@@ -174,10 +175,12 @@ class HyperpriorCoder(LatentCoder):
     def dequantize(self, quantized: Quantized) -> np.ndarray:
         """Return the float32 latents ``(images, rows, columns, channels)`` that the decoder is given."""
         main = quantized.integers[..., : self.channels]
-        sizes = np.abs(main)
-        shift = self.shifts[quantized.numbers, np.clip(sizes, 1, 2) - 1] * (sizes > 0)
-        moved = np.sign(main) * (sizes.astype(np.float32) - shift)
-        return (moved * self.steps + quantized.means) * self.corrections
+        values = middles(main, self.dead_zone)
+        if self.shifts is not None:
+            sizes = np.abs(main)
+            shift = self.shifts[quantized.numbers, np.clip(sizes, 1, 2) - 1] * (sizes > 0)
+            values = np.sign(main) * (sizes.astype(np.float32) - shift)
+        return (values * self.steps + quantized.means) * self.corrections
 
     def encode(self, quantized: Quantized) -> list[tuple[bytes, int]]:
         """Return the payload of each image and how many of its symbols were escapes."""
@@ -214,6 +217,10 @@ class HyperpriorCoder(LatentCoder):
 
         return self._joined(side, code)
 
+    def symbol_bits(self, integers: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        """Return the bits of each of ``integers`` under the table of its scale, in steps."""
+        return symbol_bits(self.tables, integers, scale_number(_UNIT * np.log(scales)))[0]
+
     def bits_and_escapes(self, quantized: Quantized) -> tuple[np.ndarray, np.ndarray]:
         """Return bits and escapes, ``(images, channels + hyper_channels)``: those of hyper-latents come last."""
         main = quantized.integers[..., : self.channels]
@@ -241,8 +248,8 @@ class HyperpriorCoder(LatentCoder):
 
     def shared_arrays(self) -> dict[str, np.ndarray]:
         """Return what all qualities have in common."""
-        shared = {
-            "shifts": self.shifts.astype("<f4"),
+        shared = {} if self.shifts is None else {"shifts": self.shifts.astype("<f4")}
+        shared |= {
             "lowest_symbol": self.tables.lowest.astype("<i4"),
             "frequencies": self.tables.frequencies.astype("<i4"),
         }
@@ -264,11 +271,11 @@ class HyperpriorCoder(LatentCoder):
             IntegerNetwork.from_arrays(shared),
             tuple(IntegerNetwork.from_arrays(under(shared, f"context_{place}_")) for place in range(passes - 1)),
             Tables(shared["frequencies"], shared["lowest_symbol"]),
-            shared["shifts"],
             arrays["hyper_steps"],
             arrays["hyper_log_steps"],
             arrays["hyper_corrections"],
             float(arrays["hyper_dead_zone"][0]),
+            shared.get("shifts"),
         )
 
 
@@ -281,10 +288,6 @@ def _by_table(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the order that sorts latents by table, and how many each table has."""
     flat = numbers.reshape(-1)
     return np.argsort(flat, kind="stable"), np.bincount(flat, minlength=SCALES)
-
-
-# A shift counts as if it had been seen to be 0 so many times.
-_PRIOR_SHIFTS = 50.0
 
 
 def _unfitted(exported: dict, latents: np.ndarray) -> list[HyperpriorCoder]:
@@ -300,26 +303,16 @@ def _unfitted(exported: dict, latents: np.ndarray) -> list[HyperpriorCoder]:
         )
         steps = steps.astype(np.float32)
         log_steps = np.rint(np.log(steps.astype(np.float64)) * 2**ACTIVATION_BITS).astype(np.int32)
-        none = np.zeros((SCALES, 2), np.float32)
         corrections = corrections.astype(np.float32)
-        levels.append(HyperpriorCoder(coder, synthesis, context, tables, none, steps, log_steps, corrections))
+        levels.append(HyperpriorCoder(coder, synthesis, context, tables, steps, log_steps, corrections))
     return levels
 
 
 def _refitted(levels: list[HyperpriorCoder], latents: np.ndarray) -> list[HyperpriorCoder]:
-    """Return the levels with tables and shifts fitted to what they make of ``latents``, all together."""
-    counts = np.zeros_like(count_integers(np.zeros(0, np.int64), np.zeros(0, np.int64)))
-    sums, seen = np.zeros((SCALES, 2)), np.zeros((SCALES, 2))
+    """Return the levels with tables fitted to what they make of ``latents``, all together."""
+    counts = 0.0
     for level in levels:
         quantized = level.quantize(latents)
-        main, numbers = quantized.integers[..., : level.channels], quantized.numbers
-        counts += count_integers(main, numbers)
-        exact = (latents[..., : level.channels] - quantized.means) / level.steps
-        for far in (0, 1):
-            chosen = np.abs(main) > 1 if far else np.abs(main) == 1
-            outward = np.abs(main[chosen]) - np.sign(main[chosen]) * exact[chosen]
-            sums[:, far] += np.bincount(numbers[chosen], weights=outward, minlength=SCALES)
-            seen[:, far] += np.bincount(numbers[chosen], minlength=SCALES)
-    shifts = (sums / (seen + _PRIOR_SHIFTS)).astype(np.float32)
+        counts += count_integers(quantized.integers[..., : level.channels], quantized.numbers)
     tables = scale_tables(counts)
-    return [replace(level, tables=tables, shifts=shifts) for level in levels]
+    return [replace(level, tables=tables) for level in levels]

@@ -57,6 +57,15 @@ class LatentCoder(ABC):
     def decode(self, payloads: Sequence[bytes], rows: int, columns: int) -> Quantized:
         """Return what payloads of one size hold; raises ``CodecError`` for damaged ones."""
 
+    @property
+    def dead_zone(self) -> float:
+        """By how many steps more latents are rounded towards 0."""
+        return 0.0
+
+    @abstractmethod
+    def symbol_bits(self, integers: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        """Return the bits of each of ``integers`` under the table that latents of ``scales``, in steps, have."""
+
     @abstractmethod
     def bits_and_escapes(self, quantized: Quantized) -> tuple[np.ndarray, np.ndarray]:
         """Return bits under the tables and number of escapes, ``(images, channels)`` each."""
@@ -124,12 +133,14 @@ class FactorizedCoder(LatentCoder):
 
     @classmethod
     def at_steps(cls, latents: np.ndarray, steps: np.ndarray, *, predicted: bool = False, **settings):
-        """Return the coder of these ``steps`` ``(channels,)`` with points and tables fitted to ``latents``.
+        """Return the coder of these ``steps`` ``(channels,)`` with tables fitted to ``latents``.
 
-        With ``predicted`` each channel's integers are predicted from their neighbours in the way that costs least.
-        ``settings`` are those of ``fit_quantizer``.
+        With ``predicted``, for models that were not trained to be coded, each channel's integers are predicted from
+        their neighbours in the way that costs least, and stand for the means of what was rounded to them. ``settings``
+        are those of ``fit_quantizer``.
         """
         channels = latents.shape[-1]
+        settings = {"points": 512 if predicted else 0} | settings
         quantizer = fit_quantizer(latents.reshape(-1, channels), steps, **settings)
         integers = quantizer.quantize(latents)
         predictors = [_best_predictor(integers[..., one]) if predicted else Predictor.NONE for one in range(channels)]
@@ -141,6 +152,11 @@ class FactorizedCoder(LatentCoder):
     def coder(self) -> EntropyCoder:
         """The entropy coder of the tables."""
         return EntropyCoder(self.tables)
+
+    @property
+    def dead_zone(self) -> float:
+        """That of the quantizer."""
+        return self.quantizer.dead_zone
 
     @property
     def channels(self) -> int:
@@ -182,6 +198,10 @@ class FactorizedCoder(LatentCoder):
         for channel, kind in enumerate(self.predictors):
             rest[..., channel] = undo_differences(rest[..., channel], Predictor(kind))
         return rest
+
+    def symbol_bits(self, integers: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        """Return the bits of each of ``integers``, of which each channel has a table."""
+        return symbol_bits(self.tables, integers, np.arange(self.channels))[0]
 
     def bits_and_escapes(self, quantized: Quantized) -> tuple[np.ndarray, np.ndarray]:
         """Return bits and number of escapes, ``(images, channels)`` each.

@@ -69,9 +69,10 @@ class Quantizer:
     steep. Integers outside stand for themselves times the step.
 
     Learned codecs round around ``offsets`` and hand their decoder the latents times ``corrections``, both
-    ``(channels,)`` float32. With ``dead_zone`` the bin of 0 is wider by so many steps on each side, and all others
-    begin so much farther out: an integer nearer to 0 costs fewer bits (Sullivan 1996, "Efficient scalar quantization of
-    exponential and Laplacian random variables").
+    ``(channels,)`` float32. They have no points: the decoder was trained on the middles of bins, and has learned what
+    else there is to know. With ``dead_zone`` the bin of 0 is wider by so many steps on each side, and all others
+    begin so much farther out, as do their middles: an integer nearer to 0 costs fewer bits (Sullivan 1996, "Efficient
+    scalar quantization of exponential and Laplacian random variables").
     """
 
     steps: np.ndarray
@@ -93,6 +94,9 @@ class Quantizer:
 
     def dequantize(self, integers: np.ndarray) -> np.ndarray:
         """Return float32 latents of the same shape ``(…, channels)``."""
+        if not self.points.shape[1]:
+            latents = middles(integers, self.dead_zone) * self.steps + np.float32(self.offsets)
+            return latents * np.float32(self.corrections)
         latents = (integers.astype(np.float32) * self.steps + np.float32(self.offsets)) * np.float32(self.corrections)
         places = integers - self.lowest
         known = (places >= 0) & (places < self.points.shape[1])
@@ -120,6 +124,11 @@ def rounded(quotients: np.ndarray, dead_zone: float = 0.0) -> np.ndarray:
     return np.clip(integers, -LARGEST, LARGEST).astype(np.int32)
 
 
+def middles(integers: np.ndarray, dead_zone: float) -> np.ndarray:
+    """Return the middles of the bins of ``integers``, float32, in steps: see ``rounded``."""
+    return integers.astype(np.float32) + np.sign(integers) * np.float32(dead_zone)
+
+
 def fit_quantizer(
     latents: np.ndarray,
     steps: np.ndarray,
@@ -131,13 +140,15 @@ def fit_quantizer(
 ) -> Quantizer:
     """Return the quantizer of these ``steps`` whose points are means of ``latents`` ``(count, channels)``.
 
-    At most ``points`` integers, around each channel's middle, get a point of their own. A bin of few latents is held
-    near its middle: it counts as if four more latents lay there.
+    At most ``points`` integers, around each channel's middle, get a point of their own, none if 0. A bin of few latents
+    is held near its middle: it counts as if four more latents lay there.
     """
     steps = np.asarray(steps, np.float32)
     none = np.zeros((len(steps), 0), np.float32)
     offsets, corrections = (np.float32(np.broadcast_to(value, steps.shape)) for value in (offsets, corrections))
     middle_only = Quantizer(steps, np.zeros(len(steps), np.int32), none, offsets, corrections, dead_zone)
+    if not points:
+        return middle_only
     integers = middle_only.quantize(latents)
     lowest = np.maximum(integers.min(axis=0), np.median(integers, axis=0).astype(np.int32) - points // 2)
     width = int(min(points, (integers.max(axis=0) - lowest).max() + 1))

@@ -123,6 +123,22 @@ def quantization_proxy(noise, encoded, steps, centres, *, training: bool, quanti
     return rounded, noisy if training else rounded
 
 
+def try_moves(targets, moves, centres, steps, dead_zone):
+    """Round ``targets`` as a file does: to whole ``steps`` from ``centres``, by ``dead_zone`` steps more towards 0.
+
+    ``targets`` and ``moves`` are of one shape, the latter zeros to take a gradient by, in steps.
+
+    Returns:
+        ``(rounded, moved, shown)``: rounded latents, a constant; with the moves; and these in the middles of their
+        bins, as the decoder is given them.
+    """
+    quotients = (targets - centres) / steps
+    integers = ops.sign(quotients) * ops.maximum(ops.ceil(ops.abs(quotients) - 0.5 - dead_zone), 0.0)
+    rounded = ops.stop_gradient(integers * steps + centres)
+    moved = rounded + moves * steps
+    return rounded, moved, moved + ops.sign(integers) * dead_zone * steps
+
+
 # No density starts narrower than this part of a step.
 _LEAST_SCALE = 0.05
 
@@ -204,6 +220,18 @@ class FactorizedBottleneck(Bottleneck):
     def to_code(self, encoded):
         """Return what a file holds, before it is rounded: the latents."""
         return encoded
+
+    def trial(self, code, moves, quality, dead_zone):
+        """Return ``(latents, bits, trial)`` of what ``to_code`` gave, moved; see ``try_moves``.
+
+        ``bits`` ``(batch,)`` are those that depend on the moves of others, none here. ``trial`` has ``rounded``, the
+        ``means`` that latents were rounded around, ``steps`` and ``scales``, in steps, all of the latents' shape.
+        """
+        steps, corrections = self.steps_at(code, quality)
+        rounded, _, shown = try_moves(code, moves, self.centres, steps, dead_zone)
+        trial = {"rounded": rounded, "means": self.centres, "steps": steps, "scales": 1.0}
+        shape = ops.shape(code)
+        return shown * corrections, 0.0, {name: ops.broadcast_to(one, shape) for name, one in trial.items()}
 
     def export(self, qualities) -> dict[str, np.ndarray]:
         """Return what the codec freezes: ``steps`` and ``corrections`` ``(qualities, channels)``, ``medians``."""

@@ -14,6 +14,7 @@ from kerasae.entropy import (
     GaussianDensity,
     centres_and_scales,
     quantization_proxy,
+    try_moves,
 )
 from kerasae.layers import DepthToSpace, GlorotUniform, QualityGains, SpaceToDepth, UniformNoise
 from kerasae.layers.rearrange import depth_to_space
@@ -356,6 +357,28 @@ class HyperpriorBottleneck(Bottleneck):
     def to_code(self, encoded):
         """Return what a file holds, before it is rounded: latents and hyper-latents."""
         return encoded, self.analysis(encoded)
+
+    def trial(self, code, moves, quality, dead_zone):
+        """Return ``(latents, bits, trial)`` of what ``to_code`` gave, moved; see ``FactorizedBottleneck.trial``.
+
+        The bits of a pass depend on the moves of those before.
+        """
+        targets, hyper = code
+        steps, corrections = self.gains(quality)
+        parts, pushes = split_passes(targets, self.passes), split_passes(moves, self.passes)
+        hyper_latents, _ = self.hyper(hyper, training=False, quality=quality)
+        bits, trials = [], []
+
+        def try_pass(place, scale, mean, width):
+            rounded, moved, shown = try_moves(parts[place], pushes[place], mean, width, dead_zone)
+            bits.append(self.gaussian.bits(rounded, scale, mean, width=width))
+            trial = {"shown": shown, "rounded": rounded, "means": mean, "steps": width, "scales": scale / width}
+            trials.append({name: ops.broadcast_to(one, ops.shape(shown)) for name, one in trial.items()})
+            return moved
+
+        self.pass_by_pass(hyper_latents, steps, try_pass)
+        joined = {name: join_passes([one[name] for one in trials], self.passes) for name in trials[0]}
+        return joined.pop("shown") * corrections, sum(bits), joined
 
     def export(self, qualities) -> dict:
         """Return what the codec freezes: ``steps`` and ``corrections`` ``(qualities, channels)``, ``hyper``, which is

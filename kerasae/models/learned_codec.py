@@ -168,13 +168,31 @@ class LearnedCodec(Autoencoder):
         penalty = self.penalty()
         bits = self.bits_per_pixel(rate, pixels_of(inputs))
         distortion, mse = self.distortion(targets, reconstructions, weights)
-        if self._loss is None:
-            distortion = 255.0**2 * mse if self.rate_distortion == "mse" else 1.0 - ssim(targets, reconstructions)
         log_lambdas = self._log_lambdas_at(quality)
         balance = ops.exp(-0.5 * (log_lambdas - float(self._log_lambdas.mean())))
         loss = batch_mean(balance * (bits + ops.exp(log_lambdas) * distortion), weights) + penalty
         terms = {"loss": loss, "distortion": distortion, "rate": rate, "penalty": penalty, "mse": mse}
         return loss, terms | {"bits_per_pixel": bits}, reconstructions
+
+    def distortion(self, targets, reconstructions, weights=None):
+        """Return the distortion that λ weighs, and the mean squared error, both ``(batch,)``."""
+        distortion, mse = super().distortion(targets, reconstructions, weights)
+        if self._loss is None:
+            distortion = 255.0**2 * mse if self.rate_distortion == "mse" else 1.0 - ssim(targets, reconstructions)
+        return distortion, mse
+
+    def trial(self, images, code, moves, quality, dead_zone, *, decoder: keras.Model | None = None):
+        """Return what each image costs as a file has it, and what its latents were rounded to.
+
+        ``error`` ``(batch,)`` is λ · distortion · pixels, ``cost`` adds the bits that depend on ``moves``: what to take
+        the gradient of. The rest is that of the bottleneck's ``trial``. ``code`` is what ``bottleneck.to_code`` gave,
+        ``images`` are floats in [0, 1]; ``decoder`` takes the place of the model's own, for images of another size.
+        """
+        latents, bits, trial = self.bottleneck.trial(code, moves, quality, dead_zone)
+        decoded = ops.clip(ops.cast((decoder or self.decoder)(latents), "float32"), 0.0, 1.0)
+        distortion, _ = self.distortion(images, decoded)
+        error = ops.exp(self._log_lambdas_at(quality)) * pixels_of(images) * distortion
+        return trial | {"error": error, "cost": error + bits}
 
     def objective_in_words(self) -> str:
         """Return what is minimised, in words and units, without the penalties."""

@@ -164,6 +164,7 @@ class ModelContender:
     name: str
     codec: Codec
     qualities: Sequence[float]
+    effort: int = 0
     is_model = True
 
     @property
@@ -178,7 +179,7 @@ class ModelContender:
 
     def encode(self, images: Sequence[np.ndarray], quality: float) -> list[bytes]:
         """Return a ``.kae`` file for each image."""
-        return [pack(one) for one in self.codec.pack(images, step=self.codec.step_of(quality))]
+        return [pack(one) for one in self.codec.pack(images, step=self.codec.step_of(quality), effort=self.effort)]
 
     def decode(self, files: Sequence[bytes], shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
         """Return an image for each file."""
@@ -194,7 +195,8 @@ class ModelContender:
 
     def settings(self, quality: float, channels: int) -> dict[str, Any]:
         """Return whether it is the default, and the model."""
-        return {"default": quality == self.default, "fingerprint": self.codec.frozen.fingerprint.hex()}
+        about = {"default": quality == self.default, "fingerprint": self.codec.frozen.fingerprint.hex()}
+        return about | ({"effort": self.effort} if self.effort else {})
 
 
 Contender = ClassicalContender | ModelContender
@@ -212,10 +214,13 @@ def classical_contenders(names: Sequence[str], qualities: Sequence[float], effor
     return [ClassicalContender(codec, chosen or codec.qualities, effort) for codec in codecs]
 
 
-def model_contenders(runs: Sequence[Run], qualities: Sequence[float] = ()) -> list[ModelContender]:
+def model_contenders(
+    runs: Sequence[Run], qualities: Sequence[float] = (), efforts: Sequence[int] = (0,)
+) -> list[ModelContender]:
     """Return the codecs of ``runs`` under the names of their recipes, at all whole qualities unless some are given.
 
-    Of two runs of one recipe the second goes by its own name. Raises ``CodecError`` for a quality that there is not.
+    Each takes part at each of ``efforts``. Of two runs of one recipe the second goes by its own name. Raises
+    ``CodecError`` for a quality that there is not.
     """
     models: list[ModelContender] = []
     for run in runs:
@@ -224,9 +229,10 @@ def model_contenders(runs: Sequence[Run], qualities: Sequence[float] = ()) -> li
         chosen = sorted({codec.frozen.qualities[codec.step_of(quality)] for quality in qualities})
         name = run.record.recipe_name
         taken = {model.name for model in models}
-        models.append(
-            ModelContender(run.name if name in taken else name, codec, chosen or codec.frozen.whole_qualities())
-        )
+        name = run.name if name in taken else name
+        chosen = chosen or codec.frozen.whole_qualities()
+        for effort in efforts:
+            models.append(ModelContender(f"{name}, effort {effort}" if effort else name, codec, chosen, effort))
     return models
 
 

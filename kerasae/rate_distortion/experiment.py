@@ -199,13 +199,14 @@ class Experiment:
         data: str | None = None,
         split: str = "test",
         qualities: Sequence[float] = (),
+        efforts: Sequence[int] = (0,),
         gray: bool = False,
         limit: int | None = None,
         sigma: float = 0.0,
         seed: int = 0,
     ) -> "Experiment":
         """Return the experiment of ``runs`` beside ``classical``; see ``model_contenders`` and ``chosen_images``."""
-        models = model_contenders(runs, qualities)
+        models = model_contenders(runs, qualities, efforts)
         label, names, images = chosen_images(data, runs, split=split, gray=gray, limit=limit)
         source = str(Path(data.removeprefix("folder:")).resolve()) if data and data.startswith("folder:") else data
         run_names = [run.name for run in runs]

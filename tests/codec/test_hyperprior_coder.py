@@ -44,8 +44,10 @@ def test_the_decoder_is_given_the_latents_to_half_a_step(codec):
     level = codec.frozen.levels[0]
     found = level.dequantize(level.quantize(latents)) / level.corrections
     wrong = np.abs(found - latents[..., : level.channels]) / level.steps
-    # What the dead zone and the shift towards 0 may add.
-    assert wrong.max() <= 0.5 + level.dead_zone + np.abs(level.shifts).max() + 1e-3
+    # Half a bin; that of 0 is wider by the dead zone.
+    assert wrong.max() <= 0.5 + level.dead_zone + 1e-3
+    is_zero = level.quantize(latents).integers[..., : level.channels] == 0
+    assert wrong[~is_zero].max() <= 0.5 + 1e-3
 
 
 def test_the_integer_networks_cost_less_than_half_a_percent(codec):

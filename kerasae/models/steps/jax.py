@@ -159,6 +159,22 @@ def _split_over_devices(batch):
     return keras.distribution.distribute_tensor(batch, distribution.get_data_layout(batch.shape))
 
 
+def compile_gradient(model: keras.Model) -> Callable[[dict], tuple]:
+    """Return ``inputs → (gradient, outputs)``: of the sum of the output ``cost`` by the input ``moves``."""
+
+    def cost(moves, trainable, others, inputs):
+        outputs, _ = model.stateless_call(trainable, others, inputs | {"moves": moves})
+        return jnp.sum(outputs["cost"]), outputs
+
+    compiled = jax.jit(jax.grad(cost, has_aux=True))
+
+    def gradient(inputs: dict) -> tuple:
+        state = ([v.value for v in some] for some in (model.trainable_variables, model.non_trainable_variables))
+        return compiled(inputs["moves"], *state, inputs)
+
+    return gradient
+
+
 def compile_scorer(scorer: keras.Model) -> Callable[[dict], dict]:
     """Return ``inputs → scores``, which leaves the weights where they are.
 

@@ -63,6 +63,20 @@ def compile_loop(model: keras.Model, *, training: bool) -> Callable:
     return loop
 
 
+def compile_gradient(model: keras.Model) -> Callable[[dict], tuple]:
+    """Return ``inputs → (gradient, outputs)``: of the sum of the output ``cost`` by the input ``moves``."""
+
+    @tf.function(jit_compile=worth_compiling())
+    def traced(inputs):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(inputs["moves"])
+            outputs = model(inputs)
+            total = tf.reduce_sum(outputs["cost"])
+        return tape.gradient(total, inputs["moves"]), outputs
+
+    return lambda inputs: traced({name: tf.convert_to_tensor(array) for name, array in inputs.items()})
+
+
 def compile_scorer(scorer: keras.Model) -> Callable[[dict], dict]:
     """Return ``inputs → scores``, traced once for each shape; ``predict_on_batch`` forgets the batch's size."""
     traced = tf.function(lambda inputs: scorer(inputs, training=False), jit_compile=worth_compiling())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import keras
 import torch
 
 
@@ -51,3 +52,16 @@ def compile_loop(model, *, training: bool) -> Callable:
         return logs
 
     return loop
+
+
+def compile_gradient(model: keras.Model) -> Callable[[dict], tuple]:
+    """Return ``inputs → (gradient, outputs)``: of the sum of the output ``cost`` by the input ``moves``."""
+
+    def gradient(inputs: dict) -> tuple:
+        inputs = {name: keras.ops.convert_to_tensor(array) for name, array in inputs.items()}
+        moves = inputs["moves"].requires_grad_()
+        outputs = model(inputs)
+        (found,) = torch.autograd.grad(outputs["cost"].sum(), moves)
+        return found, {name: one.detach() for name, one in outputs.items()}
+
+    return gradient

@@ -17,6 +17,7 @@ RUNS = {
     "factorized_prior": ("factorized_prior", _LEARNED),
     "scale_hyperprior": ("scale_hyperprior", _HYPER),
     "mean_scale_hyperprior": ("mean_scale_hyperprior", _HYPER),
+    "context_hyperprior": ("context_hyperprior", [*_HYPER, "context_width=6"]),
 }
 # Weights at full size; of the two of the reference study, as its description counts them.
 PARAMETERS = {
@@ -26,6 +27,7 @@ PARAMETERS = {
     "factorized_prior": 780_008,
     "scale_hyperprior": 1_539_080,
     "mean_scale_hyperprior": 1_715_616,
+    "context_hyperprior": 2_528_352,
 }
 
 

@@ -20,7 +20,7 @@ from kerasae.errors import CodecError
 from kerasae.files import files_in, read_bytes, replacing
 from kerasae.training import Run, list_runs, runs_folder
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".jp2")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".jp2", ".heic", ".heif")
 
 
 def image_paths(inputs: Sequence[str | Path], *, suffixes: Sequence[str] = SUFFIXES) -> dict[str, Path]:

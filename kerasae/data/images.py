@@ -26,6 +26,7 @@ class Remarks:
         self._resized: dict[str, str] = {}
         self._turned: dict[str, str] = {}
         self._profiles: dict[str, str] = {}
+        self._left_profiles: dict[str, str] = {}
 
     def look(self, image: Image.Image, name: str, image_size: int | None) -> None:
         """Take note of what a file says beside its pixels, and whether it is brought to another size."""
@@ -33,9 +34,9 @@ class Remarks:
             self._resized[name] = f" of {image.width}×{image.height}"
         if image.getexif().get(_EXIF_ORIENTATION, 1) in range(2, 9):
             self._turned[name] = ""
-        profile = _profile_name(image.info.get("icc_profile"))
-        if profile and "sRGB" not in profile:
-            self._profiles[name] = f" ({profile})"
+        profile, profile_name = _foreign_profile(image)
+        if profile_name:
+            (self._profiles if profile else self._left_profiles)[name] = f" ({profile_name})"
 
     def sentences(self) -> tuple[str, ...]:
         """Return a sentence for each kind of thing that was met, naming the first file."""
@@ -46,11 +47,8 @@ class Remarks:
                 "with --set data.fit=patches",
             ),
             (self._turned, "turned upright, as the EXIF orientation says"),
-            (
-                self._profiles,
-                "with a colour profile other than sRGB, which is not applied: colours come out off; convert to sRGB "
-                "where that matters",
-            ),
+            (self._profiles, "with a colour profile other than sRGB, turned into sRGB"),
+            (self._left_profiles, "with a colour profile that cannot be applied; colours may come out off"),
         )
         return tuple(
             f"{len(found):,} image{'s' * (len(found) != 1)} {what}; the first: {min(found)}{found[min(found)]}"
@@ -59,16 +57,58 @@ class Remarks:
         )
 
 
-def _profile_name(profile: bytes | None) -> str:
-    """Return the name that an ICC profile has of itself; nothing where there is no profile."""
-    if not profile:
-        return ""
+def _foreign_profile(image: Image.Image) -> tuple[ImageCms.ImageCmsProfile | None, str]:
+    """Return the ICC profile of an image and its name; no name where there is none or it is sRGB.
+
+    There is a name and no profile where it cannot be applied.
+    """
+    content = image.info.get("icc_profile")
+    if not content:
+        return None, ""
     try:
-        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-    # Colour management may be damaged or missing altogether; the picture is read all the same.
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+        name = ImageCms.getProfileDescription(profile)
+        fits = profile.profile.xcolor_space.strip() == _COLOUR_SPACES.get(image.mode, "RGB")
+    # It is damaged, or there is no colour management; the picture is read all the same.
     except Exception:
-        return "an unreadable one"
-    return "".join(letter for letter in name.strip() if letter.isprintable())[:60] or "one without a name"
+        return None, "an unreadable one"
+    if "sRGB" in name:
+        return None, ""
+    name = "".join(letter for letter in name.strip() if letter.isprintable())[:60] or "one without a name"
+    return profile if fits and image.mode not in _SIXTEEN_BIT else None, name
+
+
+_COLOUR_SPACES = {"L": "GRAY", "LA": "GRAY", "CMYK": "CMYK"}
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Return the picture with its colour profile applied, gray as gray; as it is where there is none to apply."""
+    profile, _ = _foreign_profile(image)
+    if profile is None:
+        return image
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
+    colours = image.convert(image.mode[:-1]) if alpha else image
+    turned = ImageCms.profileToProfile(colours, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    turned = turned.convert("L") if image.mode in _GRAY else turned
+    if alpha:
+        turned.putalpha(alpha)
+    return turned
+
+
+def register_heif() -> bool:
+    """Let Pillow read and write HEIC; return False where the plugin is not installed."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+# What follows the length and "ftyp" at the start of a HEIC file.
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def read_image(
@@ -81,8 +121,8 @@ def read_image(
 ) -> np.ndarray:
     """Return the image in a file as uint8, ``(height, width, channels)``, in [0, 255].
 
-    EXIF orientation is honoured, a colour profile is not: ``remarks`` takes note of both. 16-bit gray is scaled, 65535
-    becoming 255. Transparent pixels are laid over white.
+    EXIF orientation is honoured, a colour profile other than sRGB turned into that: ``remarks`` takes note of both.
+    16-bit gray is scaled, 65535 becoming 255. Transparent pixels are laid over white.
     ``channels=1`` takes the luma of a colour image (Pillow's ``L``: 0.299 R + 0.587 G + 0.114 B), ``channels=3``
     repeats gray three times, None keeps what the file has. ``image_size`` and ``fit`` give a square of that many
     pixels: ``crop`` cuts the largest centred square first, ``stretch`` does not cut; resampled with Lanczos, upwards
@@ -108,6 +148,8 @@ def image_from_bytes(
     remarks: Remarks | None = None,
 ) -> np.ndarray:
     """Return what ``read_image`` returns, of a file's content; ``name`` stands in the error."""
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIC and not register_heif():
+        raise DataError(f"{name} is a HEIC file, which needs a plugin for Pillow: pip install 'kerasae[heif]'")
     try:
         with Image.open(io.BytesIO(content)) as image:
             # A phone's JPEG may hold a second picture (MPO); its first is the photograph. Anything else with several
@@ -119,7 +161,7 @@ def image_from_bytes(
                 )
             if remarks is not None:
                 remarks.look(image, name, image_size)
-            plain = _plain(ImageOps.exif_transpose(image), channels, name)
+            plain = _plain(_in_srgb(ImageOps.exif_transpose(image)), channels, name)
     except DataError:
         raise
     # Pillow's decoders let nearly every kind of exception out of a damaged file.

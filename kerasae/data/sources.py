@@ -180,7 +180,7 @@ def kept_groups(names: Sequence[str], groups: Sequence[str] | None, kept: Sequen
     return tuple(group_of[name] for name in kept)
 
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".heic", ".heif")
 # Fewer files than this decode in a few seconds, and a cache would only fill the disk.
 _CACHE_FROM = 5000
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kerasae.data.images import register_heif
 from kerasae.errors import CodecError
 
 Effort = Literal["best", "default"]
@@ -175,16 +176,6 @@ class Vvc(Classical):
             raise CodecError(
                 "VVC needs an ffmpeg with libvvenc: pip install 'kerasae[vvc]', or leave vvc out of --codecs"
             ) from None
-
-
-def register_heif() -> bool:
-    """Let Pillow read and write HEIC; return False where the plugin is not installed."""
-    try:
-        import pillow_heif
-    except ImportError:
-        return False
-    pillow_heif.register_heif_opener()
-    return True
 
 
 # === What codes the picture in a file ===

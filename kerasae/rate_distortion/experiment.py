@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 # === Images ===
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif")
 
 
 def native_images(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kerasae.codec import Codec, Frozen, Packed, pack, pack_to_bytes, pack_to_psnr, unpack
-from kerasae.codec.freeze import qualities_of
+from kerasae.codec.freeze import lambda_at, qualities_of
 from kerasae.errors import CodecError
 from tests.codec.made_up import KINDS, LEARNED, MIXED, briefly_trained, made_up_codec
 from tests.conftest import smooth_images
@@ -302,3 +302,50 @@ def test_targets_out_of_reach_name_the_image(kind):
         pack_to_psnr(codec, images, 99)
     with pytest.raises(CodecError, match=r"(first|second) stays below 99 dB"):
         pack_to_psnr(codec, images, 99, ["first", "second"])
+
+
+# === Effort ===
+
+
+def costs(codec, images, step, effort):
+    """Return bits + λ · squared error of each image, as its file has it."""
+    packed = codec.pack(images, step=step, effort=effort)
+    errors = [((a.astype(float) - b) ** 2).sum() for a, b in zip(codec.unpack(packed), images, strict=True)]
+    bits = [8 * len(one.payload) for one in packed]
+    return np.array(bits) + lambda_at(codec.model.lambdas, codec.frozen.qualities[step]) * np.array(errors)
+
+
+@pytest.mark.parametrize("kind", ["factorized_prior", "mean_scale_hyperprior", "context_hyperprior"])
+def test_effort_makes_files_cheaper_that_any_decoder_reads(kind):
+    codec, _, _ = briefly_trained(kind)
+    images = list(smooth_images(9, seed=31))
+    for step in (0, len(codec.frozen.levels) - 1):
+        before, after = (costs(codec, images, step, effort) for effort in (0, 1))
+        # What a byte string ends with is rounded to whole bytes.
+        assert (after <= before + 16).all()
+        assert after.sum() < 0.995 * before.sum()
+    image = images[0]
+    data = codec.encode(image, effort=1)
+    assert data == codec.encode(image, effort=1)
+    assert codec.decode(data).shape == image.shape
+    odd = image[:30, :21]
+    assert codec.decode(codec.encode(odd, effort=1)).shape == odd.shape
+
+
+def test_effort_keeps_to_targets():
+    codec, _, _ = briefly_trained("factorized_prior")
+    images = list(smooth_images(4, seed=31))
+    most = int(np.median([len(data) for data in codec.encode(images)]))
+    for one in pack_to_bytes(codec, images, most, effort=1):
+        assert len(pack(one)) <= most
+    plain, refined = (
+        sum(len(one.payload) for one in pack_to_psnr(codec, images, 24, effort=effort)) for effort in (0, 1)
+    )
+    assert refined <= plain
+
+
+def test_effort_is_for_learned_codecs():
+    with pytest.raises(CodecError, match=r"effort 1 improves the files of learned codecs; .* leave it at 0"):
+        made_up_codec("conv_autoencoder").encode(ODD["black"], effort=1)
+    with pytest.raises(CodecError, match="effort 3 is not one; there are 0, 1, 2"):
+        made_up_codec("factorized_prior").encode(ODD["black"], effort=3)

@@ -71,14 +71,54 @@ def test_what_a_file_says_beside_its_pixels_is_said_once_for_each_kind(tmp_path,
     for name in ("c", "b", "a"):
         read_image(tmp_path / f"{name}.png", remarks=remarks)
     turned, profile = remarks.sentences()
-    assert turned == f"1 image turned upright, as the EXIF orientation says; the first: {tmp_path / 'b.png'}"
-    assert profile.startswith(
-        "2 images with a colour profile other than sRGB, which is not applied: colours come out off"
+    assert turned.endswith(f"turned upright, as the EXIF orientation says; the first: {tmp_path / 'b.png'}")
+    assert profile == (
+        "2 images with a colour profile that cannot be applied; colours may come out off; the first: "
+        f"{tmp_path / 'a.png'} (an unreadable one)"
     )
-    assert profile.endswith(f"the first: {tmp_path / 'a.png'} (an unreadable one)")
     read_image(tmp_path / "c.png", remarks=remarks, image_size=4)
     assert remarks.sentences()[0].startswith("1 image cut or stretched to a square and resized; a codec for images as")
     assert remarks.sentences()[0].endswith(f"--set data.fit=patches; the first: {tmp_path / 'c.png'} of 6×4")
+
+
+def wide_profile():
+    """A profile of RGB whose primaries are sRGB's with red and green exchanged."""
+    content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    tags = {content[at : at + 4].decode(): at for at in range(132, 132 + 12 * content[131], 12)}
+    red, green = tags["rXYZ"], tags["gXYZ"]
+    content[red : red + 4], content[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(content).replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
+
+
+def test_a_colour_profile_is_turned_into_srgb(tmp_path):
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (8, 9, 3)).astype("uint8")
+    Image.fromarray(pixels).save(tmp_path / "swapped.png", icc_profile=wide_profile())
+    remarks = Remarks()
+    found = read_image(tmp_path / "swapped.png", remarks=remarks)
+    np.testing.assert_allclose(found.astype(int), pixels[..., [1, 0, 2]], atol=2)
+    [sentence] = remarks.sentences()
+    assert "1 image with a colour profile other than sRGB, turned into sRGB; the first:" in sentence
+    luma = read_image(tmp_path / "swapped.png", channels=1)
+    expected = np.asarray(Image.fromarray(found).convert("L"))
+    np.testing.assert_array_equal(luma[..., 0], expected)
+    clear = np.concatenate([pixels, np.full((8, 9, 1), 255, np.uint8)], axis=-1)
+    clear[0, :, 3] = 0
+    Image.fromarray(clear).save(tmp_path / "clear.png", icc_profile=wide_profile())
+    found = read_image(tmp_path / "clear.png")
+    np.testing.assert_allclose(found[1:].astype(int), pixels[1:][..., [1, 0, 2]], atol=2)
+    assert (found[0] == 255).all()
+
+
+def test_heic_is_read_where_its_plugin_is_installed_and_named_where_it_is_not(tmp_path, monkeypatch):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    pixels = np.broadcast_to(np.linspace(0, 255, 64).astype("uint8")[:, None, None], (64, 48, 3))
+    Image.fromarray(pixels).save(tmp_path / "phone.heic", quality=95)
+    assert np.abs(read_image(tmp_path / "phone.heic").astype(int) - pixels).mean() < 3
+    monkeypatch.setattr("kerasae.data.images.register_heif", lambda: False)
+    with pytest.raises(DataError, match=r"phone.heic is a HEIC file, which needs .*pip install 'kerasae\[heif\]'"):
+        read_image(tmp_path / "phone.heic")
 
 
 def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path):

@@ -14,6 +14,7 @@ EXPECTED = {
     "ae_l2",
     "ae_noise",
     "ae_weight_decay",
+    "context_hyperprior",
     "conv_vae",
     "factorized_prior",
     "mean_scale_hyperprior",

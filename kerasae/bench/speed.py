@@ -437,6 +437,8 @@ def measure_codec_speed(
             "one image at a time, decode": (lambda: [codec.decode(one) for one in files[: len(few)]], len(few)),
             "Pillow WebP, method 6, encode": (lambda: [webp.encode(one, 60, "best") for one in few], len(few)),
         }
+        if codec.network.coder is not None:
+            tasks["images to bytes, effort 1"] = (lambda: codec.encode(few, effort=1), len(few))
         found: dict[str, list[float]] = {task: [] for task in tasks}
         for turn in range(-1, rounds):  # the first is the warm-up
             for task, (work, count) in tasks.items():

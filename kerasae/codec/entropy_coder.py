@@ -44,7 +44,8 @@ class EntropyCoder:
     def encode(self, integers: np.ndarray) -> tuple[bytes, int]:
         """Return the bytes of ``integers`` ``(positions, channels)`` and how many of them were escapes."""
         encoder = new_encoder()
-        escapes = self.write(encoder, np.ascontiguousarray(integers.T, dtype=np.int32))
+        positions, channels = integers.shape
+        escapes = self.write(encoder, integers.T.reshape(-1), [positions] * channels)
         return shortest(encoder), escapes
 
     def decode(self, payload: bytes, positions: int) -> np.ndarray:
@@ -58,49 +59,49 @@ class EntropyCoder:
                 f"the payload of {len(payload)} bytes is shorter than any image of its size; the file is damaged"
             )
         by_channel = self.read(new_decoder(payload), [positions] * len(self._models))
-        return np.ascontiguousarray(np.stack(by_channel, axis=1))
+        return np.ascontiguousarray(by_channel.reshape(-1, positions).T)
 
-    def write(self, encoder, by_table: Sequence[np.ndarray]) -> int:
-        """Add int32 integers, one array ``(count,)`` per table, to a stream; return how many of them were escapes."""
-        symbols = [part - low for part, low in zip(by_table, self.tables.lowest, strict=True)]
-        outside = [(part < 0) | (part >= self.tables.escape) for part in symbols]
-        beyond = [part[where] for part, where in zip(symbols, outside, strict=True)]
-        for part, where in zip(symbols, outside, strict=True):
-            part[where] = self.tables.escape
-        if all(len(part) == 1 for part in symbols):
-            encoder.encode(np.concatenate(symbols), self._family, self._weights)
+    def write(self, encoder, integers: np.ndarray, counts: Sequence[int]) -> int:
+        """Add int32 integers to a stream, table after table, so many of each; return how many of them were escapes."""
+        symbols = np.ascontiguousarray(integers - np.repeat(self.tables.lowest, counts), np.int32)
+        outside = (symbols < 0) | (symbols >= self.tables.escape)
+        beyond = symbols[outside]
+        symbols[outside] = self.tables.escape
+        if all(count == 1 for count in counts):
+            encoder.encode(symbols, self._family, self._weights)
         else:
-            for part, model in zip(symbols, self._models, strict=True):
-                if len(part):
-                    encoder.encode(np.ascontiguousarray(part), model)
-        escapes = np.concatenate(beyond)
-        if escapes.size:
-            self._encode_escapes(encoder, escapes)
-        return int(escapes.size)
+            start = 0
+            for count, model in zip(counts, self._models, strict=True):
+                if count:
+                    encoder.encode(symbols[start : start + count], model)
+                start += count
+        if beyond.size:
+            self._encode_escapes(encoder, beyond)
+        return int(beyond.size)
 
-    def read(self, decoder, counts: Sequence[int]) -> list[np.ndarray]:
-        """Return int32 integers, an array of each count, that ``write`` added to the stream.
+    def read(self, decoder, counts: Sequence[int]) -> np.ndarray:
+        """Return the int32 integers that ``write`` added to the stream, ``(sum(counts),)``.
 
         Raises ``CodecError`` where the stream holds none such.
         """
         try:
             if all(count == 1 for count in counts):
-                symbols = list(decoder.decode(self._family, self._weights)[:, None])
+                symbols = decoder.decode(self._family, self._weights)
             else:
-                symbols = [
-                    decoder.decode(model, int(count)) if count else np.zeros(0, np.int32)
+                parts = [
+                    decoder.decode(model, int(count))
                     for model, count in zip(self._models, counts, strict=True)
+                    if count
                 ]
-            escaped = [part == self.tables.escape for part in symbols]
-            by_table = [part + low for part, low in zip(symbols, self.tables.lowest, strict=True)]
-            numbers = [int(where.sum()) for where in escaped]
-            if any(numbers):
-                values = self._decode_escapes(decoder, np.repeat(np.arange(len(numbers)), numbers))
-                for part, where, some in zip(by_table, escaped, np.split(values, np.cumsum(numbers)[:-1]), strict=True):
-                    part[where] = some
+                symbols = np.concatenate(parts) if parts else np.zeros(0, np.int32)
+            table = np.repeat(np.arange(len(self._models)), counts)
+            integers = symbols + self.tables.lowest[table]
+            escaped = symbols == self.tables.escape
+            if escaped.any():
+                integers[escaped] = self._decode_escapes(decoder, table[escaped])
         except (AssertionError, ValueError):
             raise CodecError("the payload does not decode under this model's tables; the file is damaged") from None
-        return by_table
+        return integers
 
     def _encode_escapes(self, encoder, symbols: np.ndarray) -> None:
         beyond = symbols.astype(np.int64)

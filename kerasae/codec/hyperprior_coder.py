@@ -187,15 +187,14 @@ class HyperpriorCoder(LatentCoder):
         integers, passes = quantized.integers, len(self.context) + 1
         side, main = blocks(integers[..., self.channels :], BLOCK), integers[..., : self.channels]
         parts = zip(*(split_passes(one, passes) for one in (main, quantized.numbers)), strict=True)
-        encoders = [new_encoder() for _ in integers]
-        rests = self.side.residuals(side)
-        escapes = [
-            self.side.coder.write(one, np.ascontiguousarray(rest.T)) for one, rest in zip(encoders, rests, strict=True)
-        ]
+        encoders, escapes = [new_encoder() for _ in integers], []
+        for encoder, rest in zip(encoders, self.side.residuals(side), strict=True):
+            positions, channels = rest.shape
+            escapes.append(self.side.coder.write(encoder, rest.T.reshape(-1), [positions] * channels))
         for part, scale_numbers in parts:
             for place, (encoder, main, number) in enumerate(zip(encoders, part, scale_numbers, strict=True)):
                 order, counts = _by_table(number)
-                escapes[place] += self.coder.write(encoder, np.split(main.reshape(-1)[order], np.cumsum(counts)[:-1]))
+                escapes[place] += self.coder.write(encoder, main.reshape(-1)[order], counts)
         return [(shortest(encoder), count) for encoder, count in zip(encoders, escapes, strict=True)]
 
     def decode(self, payloads: Sequence[bytes], rows: int, columns: int) -> Quantized:
@@ -205,14 +204,15 @@ class HyperpriorCoder(LatentCoder):
         if any(8 * len(payload) + 32 < fewest for payload in payloads):
             raise CodecError("the payload is shorter than any image of its size; the file is damaged")
         decoders = [new_decoder(payload) for payload in payloads]
-        rests = [np.stack(self.side.coder.read(one, [positions] * self.side.channels), axis=1) for one in decoders]
+        counts = [positions] * self.side.channels
+        rests = [self.side.coder.read(one, counts).reshape(-1, positions).T for one in decoders]
         side = self.side.integers(np.stack(rests), rows // BLOCK, columns // BLOCK)
 
         def code(place, numbers, means):
             main = np.empty((len(numbers), numbers[0].size), np.int32)
             for image, (decoder, number) in enumerate(zip(decoders, numbers, strict=True)):
                 order, counts = _by_table(number)
-                main[image, order] = np.concatenate(self.coder.read(decoder, counts))
+                main[image, order] = self.coder.read(decoder, counts)
             return main.reshape(numbers.shape)
 
         return self._joined(side, code)

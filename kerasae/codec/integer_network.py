@@ -146,10 +146,13 @@ class IntegerNetwork:
 def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
     size, _, inputs, outputs = kernel.shape
     images, rows, columns, _ = x.shape
-    x = np.pad(x, ((0, 0), (size // 2,) * 2, (size // 2,) * 2, (0, 0)))
+    if size > 1:
+        x = np.pad(x, ((0, 0), (size // 2,) * 2, (size // 2,) * 2, (0, 0)))
     taps = [(row, column) for row in range(size) for column in range(size)]
     parts = [x[:, row : row + rows, column : column + columns] for row, column in taps]
-    if images * rows * columns <= _POSITIONS_AT_ONCE:
+    if size == 1:
+        sums = x.reshape(-1, inputs) @ kernel[0, 0] + bias
+    elif images * rows * columns <= _POSITIONS_AT_ONCE:
         sums = np.concatenate(parts, -1).reshape(-1, size * size * inputs) @ kernel.reshape(-1, outputs) + bias
     else:
         # The same integers in another order, without nine copies of a large image in memory.

@@ -288,7 +288,8 @@ def _span(series: Sequence[Series], reference: Line, metric: str, log: bool) -> 
 
 # The classical codecs keep their looks from one figure to the next; those of 4:4:4 have no symbols.
 _CODEC_LOOKS = {
-    "jpeg": 7, "jpeg-444": 7, "webp": 3, "avif": 4, "avif-444": 4, "jpeg2000": 5, "jpegxl": 6,
+    "jpeg": 7, "jpeg-444": 7, "webp": 3, "avif": 4, "avif-444": 4, "jpeg2000": 5, "vvc": 5, "jpegxl": 6,
+    "heic": 2, "heic-444": 2,
 }  # fmt: skip
 
 

@@ -118,10 +118,12 @@ def read_image(
     channels: int | None = None,
     fit: Fit = "crop",
     remarks: Remarks | None = None,
+    in_srgb: bool = True,
 ) -> np.ndarray:
     """Return the image in a file as uint8, ``(height, width, channels)``, in [0, 255].
 
-    EXIF orientation is honoured, a colour profile other than sRGB turned into that: ``remarks`` takes note of both.
+    EXIF orientation is honoured; a colour profile other than sRGB is turned into that, unless ``in_srgb`` is False:
+    ``remarks`` takes note of both.
     16-bit gray is scaled, 65535 becoming 255. Transparent pixels are laid over white.
     ``channels=1`` takes the luma of a colour image (Pillow's ``L``: 0.299 R + 0.587 G + 0.114 B), ``channels=3``
     repeats gray three times, None keeps what the file has. ``image_size`` and ``fit`` give a square of that many
@@ -135,7 +137,8 @@ def read_image(
         content = read_bytes(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
-    return image_from_bytes(content, name=str(path), image_size=image_size, channels=channels, fit=fit, remarks=remarks)
+    settings = {"image_size": image_size, "channels": channels, "fit": fit, "remarks": remarks, "in_srgb": in_srgb}
+    return image_from_bytes(content, name=str(path), **settings)
 
 
 def image_from_bytes(
@@ -146,6 +149,7 @@ def image_from_bytes(
     channels: int | None = None,
     fit: Fit = "crop",
     remarks: Remarks | None = None,
+    in_srgb: bool = True,
 ) -> np.ndarray:
     """Return what ``read_image`` returns, of a file's content; ``name`` stands in the error."""
     if content[4:8] == b"ftyp" and content[8:12] in _HEIC and not register_heif():
@@ -161,7 +165,8 @@ def image_from_bytes(
                 )
             if remarks is not None:
                 remarks.look(image, name, image_size)
-            plain = _plain(_in_srgb(ImageOps.exif_transpose(image)), channels, name)
+            upright = ImageOps.exif_transpose(image)
+            plain = _plain(_in_srgb(upright) if in_srgb else upright, channels, name)
     except DataError:
         raise
     # Pillow's decoders let nearly every kind of exception out of a damaged file.

@@ -220,7 +220,8 @@ def read_photograph(photograph: Photograph, channels: int) -> np.ndarray:
             f"this scikit-image has no {photograph.file}, one of the photographs; install scikit-image 0.25 or newer, "
             "or read other images with --data folder:PATH"
         )
-    return read_image(path, channels=channels)
+    # As scikit-image gives them: one has a profile, which that does not apply.
+    return read_image(path, channels=channels, in_srgb=False)
 
 
 def _require_enough(crops: list[Crop], image_size: int) -> None:

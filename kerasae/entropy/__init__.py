@@ -7,7 +7,6 @@ from kerasae.entropy.bottlenecks import IdentityBottleneck as IdentityBottleneck
 from kerasae.entropy.bottlenecks import centres_and_scales as centres_and_scales
 from kerasae.entropy.bottlenecks import kl_divergence as kl_divergence
 from kerasae.entropy.bottlenecks import quantization_proxy as quantization_proxy
-from kerasae.entropy.bottlenecks import try_moves as try_moves
 from kerasae.entropy.densities import Density as Density
 from kerasae.entropy.densities import FactorizedDensity as FactorizedDensity
 from kerasae.entropy.densities import GaussianDensity as GaussianDensity

@@ -14,8 +14,8 @@ from kerasae.entropy import (
     GaussianDensity,
     centres_and_scales,
     quantization_proxy,
-    try_moves,
 )
+from kerasae.entropy.bottlenecks import try_moves
 from kerasae.layers import DepthToSpace, GlorotUniform, QualityGains, SpaceToDepth, UniformNoise
 from kerasae.layers.rearrange import depth_to_space
 

@@ -117,6 +117,11 @@ class HyperpriorCoder(LatentCoder):
         """Channels of the latents, without the hyper-latents."""
         return len(self.steps)
 
+    @property
+    def passes(self) -> int:
+        """In how many passes latents are coded."""
+        return len(self.context) + 1
+
     @cached_property
     def coder(self) -> EntropyCoder:
         """The entropy coder of the scale tables."""
@@ -128,13 +133,13 @@ class HyperpriorCoder(LatentCoder):
         ``side`` is ``(images, rows/4, columns/4, hyper_channels)``. ``code(place, numbers, means)`` gives the integers
         of a pass, given those of its scales and its means, all of one shape.
         """
-        quantizer, passes, channels = self.side.quantizer, len(self.context) + 1, self.channels
+        quantizer, channels = self.side.quantizer, self.channels
         offset = np.rint(quantizer.offsets.astype(np.float64) * quantizer.corrections * _UNIT)
         found = self.synthesis(_times(side, quantizer.steps.astype(np.float64) * quantizer.corrections) + offset)
-        log_scales = split_passes(found[..., :channels] - self.log_steps, passes)
+        log_scales = split_passes(found[..., :channels] - self.log_steps, self.passes)
         has_means = found.shape[-1] > channels
-        means = split_passes(found[..., channels:], passes) if has_means else [np.zeros((1, 1, 1, channels))]
-        steps = np.tile(self.steps.astype(np.float64), 4 // passes if passes > 1 else 1)
+        means = split_passes(found[..., channels:], self.passes) if has_means else [np.zeros((1, 1, 1, channels))]
+        steps = self._steps_of(log_scales[0]).astype(np.float64)
         known, coded = [], []
         for place, (log_scale, mean) in enumerate(zip(log_scales, means, strict=True)):
             if place:
@@ -143,13 +148,17 @@ class HyperpriorCoder(LatentCoder):
                 log_scale, mean = log_scale + scale_change, mean + mean_change
             numbers, mean = scale_number(log_scale), (mean / _UNIT).astype(np.float32)
             integers = code(place, numbers, mean)
-            known.append(_times(integers, steps) if place < passes - 1 else None)
+            known.append(_times(integers, steps) if place < self.passes - 1 else None)
             coded.append((numbers, mean, integers))
-        return tuple(join_passes(list(parts), passes) for parts in zip(*coded, strict=True))
+        return tuple(join_passes(list(parts), self.passes) for parts in zip(*coded, strict=True))
+
+    def _steps_of(self, part: np.ndarray) -> np.ndarray:
+        """Return the steps of what a pass codes, which may have each channel several times."""
+        return np.tile(self.steps, part.shape[-1] // self.channels)
 
     def known(self, integers: np.ndarray) -> Quantized:
         """Return integers with what hyper-latents and earlier passes say of each."""
-        main = split_passes(integers[..., : self.channels], len(self.context) + 1)
+        main = split_passes(integers[..., : self.channels], self.passes)
         side = blocks(integers[..., self.channels :], BLOCK)
         numbers, means, _ = self.pass_by_pass(side, lambda place, numbers, means: main[place])
         return Quantized(integers, numbers, means)
@@ -159,9 +168,8 @@ class HyperpriorCoder(LatentCoder):
         refuse_non_finite(latents)
         latents = np.asarray(latents, np.float32)
         side = self.side.quantize(blocks(latents[..., self.channels :], BLOCK)).integers
-        passes = len(self.context) + 1
-        parts = split_passes(latents[..., : self.channels], passes)
-        steps = np.tile(self.steps, 4 // passes if passes > 1 else 1)
+        parts = split_passes(latents[..., : self.channels], self.passes)
+        steps = self._steps_of(parts[0])
 
         def code(place, numbers, means):
             return rounded((parts[place] - means) / steps, self.dead_zone)
@@ -184,9 +192,9 @@ class HyperpriorCoder(LatentCoder):
 
     def encode(self, quantized: Quantized) -> list[tuple[bytes, int]]:
         """Return the payload of each image and how many of its symbols were escapes."""
-        integers, passes = quantized.integers, len(self.context) + 1
+        integers = quantized.integers
         side, main = blocks(integers[..., self.channels :], BLOCK), integers[..., : self.channels]
-        parts = zip(*(split_passes(one, passes) for one in (main, quantized.numbers)), strict=True)
+        parts = zip(*(split_passes(one, self.passes) for one in (main, quantized.numbers)), strict=True)
         encoders, escapes = [new_encoder() for _ in integers], []
         for encoder, rest in zip(encoders, self.side.residuals(side), strict=True):
             positions, channels = rest.shape

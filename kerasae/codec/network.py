@@ -53,18 +53,10 @@ class Network:
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return float32 latents ``(images, rows, columns, channels)`` of uint8 images."""
-        (count, height, width, _), geometry = images.shape, self.geometry
-        unit = geometry.unit_height, geometry.unit_width
-        if height % unit[0] or width % unit[1]:
-            images = np.pad(images, ((0, 0), (0, -height % unit[0]), (0, -width % unit[1]), (0, 0)), mode="edge")
-        size = unit
-        if self.model.takes_any_size:
-            size = images.shape[1:3]
-        tiles = _cut(images, *size)
-        parts = _run(self._parts(*size)[0], tiles, tiles[0, ..., 0].size)
+        tiles, down, across = self._tiled(images)
+        parts = _run(self._parts(*tiles.shape[1:3])[0], tiles, tiles[0, ..., 0].size)
         parts = [part.reshape(len(tiles), *(part.shape[1:] if part.ndim == 4 else (1, 1, -1))) for part in parts]
-        down, across = (side // one for side, one in zip(images.shape[1:3], size, strict=True))
-        first, *others = (_join(part, count, down, across) for part in parts)
+        first, *others = (_join(part, len(images), down, across) for part in parts)
         return np.concatenate([first, *(spread(part, first.shape[1] // part.shape[1]) for part in others)], axis=-1)
 
     def refined(
@@ -78,17 +70,21 @@ class Network:
         and of what later passes cost comes from a gradient, and from a curvature that is the same for all. A random
         part of what seems better is done, since it was not tried together. Each image keeps the best of all rounds.
         """
-        unit = (self.geometry.unit_height, self.geometry.unit_width)
-        padding = [(0, -side % one) for side, one in zip(images.shape[1:3], unit, strict=True)]
-        images = np.pad(images, ((0, 0), *padding, (0, 0)), mode="edge")
-        size = images.shape[1:3] if self.model.takes_any_size else unit
-        tiles, parts = _cut(images, *size), _cut(latents, *self.geometry.grid(*size))
-        found = []
+        tiles, down, across = self._tiled(images)
+        size, found = tiles.shape[1:3], []
+        parts = _cut(latents, *self.geometry.grid(*size))
         for places, count in _batches(np.arange(len(tiles)), tiles[0, ..., 0].size):
             some = tiles[places], parts[places]
             found.append(_refined(self._trials(*size), *some, level, quality=quality, rounds=rounds)[:count])
-        down, across = (side // one for side, one in zip(images.shape[1:3], size, strict=True))
         return _join(np.concatenate(found), len(latents), down, across)
+
+    def _tiled(self, images: np.ndarray) -> tuple[np.ndarray, int, int]:
+        """Return padded images in tiles that the model takes, and how many lie below and beside each other."""
+        (_, height, width, _), unit = images.shape, (self.geometry.unit_height, self.geometry.unit_width)
+        if height % unit[0] or width % unit[1]:
+            images = np.pad(images, ((0, 0), (0, -height % unit[0]), (0, -width % unit[1]), (0, 0)), mode="edge")
+        size = images.shape[1:3] if self.model.takes_any_size else unit
+        return _cut(images, *size), images.shape[1] // size[0], images.shape[2] // size[1]
 
     def reconstruct(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
         """Return float32 images in [0, 1], ``(images, height, width, channels)``, of latents that ``encode`` shaped."""
@@ -152,9 +148,8 @@ class _Trial(keras.Model):
         self.built = True
 
     def call(self, inputs):
-        code = inputs["targets"], inputs.get("hyper")
+        code = (inputs["targets"], inputs["hyper"]) if "hyper" in inputs else inputs["targets"]
         others = (inputs[name] for name in ("moves", "quality", "dead_zone"))
-        code = code[0] if code[1] is None else code
         return self.model.trial(inputs["images"], code, *others, decoder=self.decoder)
 
 
@@ -180,9 +175,9 @@ def _refined(trial, images, latents, level: LatentCoder, *, quality: float, roun
     best, least = targets, np.full(len(images), np.inf)
     for turn in range(rounds + 1):
         slope, outputs = trial(inputs | {"targets": targets})
-        slope = _as_array(slope)
-        error, rounded, means, steps, scales = (
-            _as_array(outputs[name]) for name in ("error", "rounded", "means", "steps", "scales")
+        slope, error, rounded, means, steps, scales = map(
+            keras.ops.convert_to_numpy,
+            (slope, *(outputs[name] for name in ("error", "rounded", "means", "steps", "scales"))),
         )
         integers = np.rint((rounded - means) / steps).astype(np.int32)
         bits = level.symbol_bits(integers, scales)
@@ -201,10 +196,6 @@ def _refined(trial, images, latents, level: LatentCoder, *, quality: float, roun
         chosen = (gains > _LEAST_GAIN) & (random.random(slope.shape) < _SHARE)
         targets = np.where(chosen, rounded + ways * steps, targets)
     return np.concatenate([best, hyper], axis=-1)
-
-
-def _as_array(tensor) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(tensor))
 
 
 def _tile_geometry(model: Autoencoder) -> Geometry:

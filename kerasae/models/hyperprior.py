@@ -324,10 +324,10 @@ class HyperpriorBottleneck(Bottleneck):
         """
         found = self.synthesis(hyper_latents)
         log_scales, means = ops.split(found, 2, axis=-1) if self.with_mean else (found, ops.zeros_like(found))
-        width = ops.tile(steps, (1, 1, 1, 4 // self.passes if self.passes > 1 else 1))
+        log_scales, means = split_passes(log_scales, self.passes), split_passes(means, self.passes)
+        width = ops.tile(steps, (1, 1, 1, log_scales[0].shape[-1] // self.gains.channels))
         known, coded = [], []
-        passes = zip(split_passes(log_scales, self.passes), split_passes(means, self.passes), strict=True)
-        for place, (log_scale, mean) in enumerate(passes):
+        for place, (log_scale, mean) in enumerate(zip(log_scales, means, strict=True)):
             if place:
                 inputs = ops.concatenate([*known, log_scale - ops.log(width), mean], axis=-1)
                 scale_change, mean_change = ops.split(self.context[place - 1](inputs), 2, axis=-1)

@@ -196,8 +196,7 @@ def bd_rate_table(rows: Sequence[BdRate], *, title: str = "BD-rate", ident: str 
     for row in rows:
         column = row.metric if row.counted == "files" else f"payload {row.metric}"
         pairs.setdefault((row.codec, row.against), {})[column] = row
-    without = [(Column("the same, no containers"), lambda pair: _percent(pairs[pair].get("payload psnr")))]
-    without *= any(row.counted == "payload" for row in rows)
+    has_payloads = any(row.counted == "payload" for row in rows)
     fields = [
         (Column("codec", False, wrap=True, once=True), lambda pair: Cell(pair[0], list(pairs).index(pair))),
         (Column("against", False), lambda pair: Cell(pair[1], pair[1])),
@@ -209,9 +208,10 @@ def bd_rate_table(rows: Sequence[BdRate], *, title: str = "BD-rate", ident: str 
             for metric in in_order(row.metric for row in rows)
         ),
     ]
-    fields[3:3] = without
     caption = "Bits at equal quality, negative is better; beneath it the qualities that both curves reach"
-    caption += "; no containers: bits that code the picture alone" if without else ""
+    if has_payloads:
+        fields.insert(3, (Column("the same, no containers"), lambda pair: _percent(pairs[pair].get("payload psnr"))))
+        caption += "; no containers: bits that code the picture alone"
     caption += "; – where they share too little" if any(row.bd_rate_percent is None for row in rows) else ""
     return table_of(list(pairs), fields, caption, title=title, ident=ident)
 

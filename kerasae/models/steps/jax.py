@@ -168,11 +168,7 @@ def compile_gradient(model: keras.Model) -> Callable[[dict], tuple]:
 
     compiled = jax.jit(jax.grad(cost, has_aux=True))
 
-    def gradient(inputs: dict) -> tuple:
-        state = ([v.value for v in some] for some in (model.trainable_variables, model.non_trainable_variables))
-        return compiled(inputs["moves"], *state, inputs)
-
-    return gradient
+    return lambda inputs: compiled(inputs["moves"], *_weights_of(model), inputs)
 
 
 def compile_scorer(scorer: keras.Model) -> Callable[[dict], dict]:
@@ -182,8 +178,10 @@ def compile_scorer(scorer: keras.Model) -> Callable[[dict], dict]:
     """
     compiled = jax.jit(lambda trainable, others, inputs: scorer.stateless_call(trainable, others, inputs)[0])
 
-    def score(inputs: dict) -> dict:
-        state = ([v.value for v in some] for some in (scorer.trainable_variables, scorer.non_trainable_variables))
-        return compiled(*state, inputs)
+    return lambda inputs: compiled(*_weights_of(scorer), inputs)
 
-    return score
+
+def _weights_of(model: keras.Model) -> tuple[list, list]:
+    """Return the arrays of what is trained and of what is not, as a stateless call takes them."""
+    groups = model.trainable_variables, model.non_trainable_variables
+    return tuple([variable.value for variable in group] for group in groups)

@@ -236,7 +236,8 @@ class BdRate(Record):
     """Difference in rate of ``codec`` at equal ``metric``, in percent of ``against``; negative is better.
 
     ``counted`` are whole ``files``, or ``payload``, what codes the picture alone. ``overlap`` is the range of the
-    metric that both reach. ``bd_rate_percent`` is None where ``message`` says why.
+    metric that both reach. ``bd_rate_percent`` is None where ``message`` says why. Of a model that was trained with
+    several ``seeds`` it is the mean over them, with a 95 % interval from ``low`` to ``high`` over trainings.
     """
 
     codec: str
@@ -246,6 +247,9 @@ class BdRate(Record):
     overlap: tuple[float, float] | None
     message: str = ""
     counted: str = "files"
+    low: float | None = None
+    high: float | None = None
+    seeds: int = 1
 
 
 @dataclass(frozen=True)
@@ -406,6 +410,7 @@ class StudyRecord(Record):
     first; ``noise_seed`` fixed each image's noise; ``failed`` maps runs that failed to what they said; ``command`` is
     what was typed. ``comparisons_along`` names the axes whose levels are compared. ``family`` is how many comparisons
     the Holm correction counts together: those in one metric along one axis, the largest number where it differs.
+    ``bd_rates`` are those of the cells against each other and against the classical codecs, where rates were measured.
     """
 
     name: str
@@ -429,6 +434,7 @@ class StudyRecord(Record):
     failed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     noise_seed: int = 0
+    bd_rates: tuple[BdRate, ...] = ()
 
     def __post_init__(self):
         along = self.comparisons_along

@@ -154,7 +154,7 @@ class DeflateCoder(LatentCoder):
     steps: np.ndarray
 
     @classmethod
-    def fit(cls, exported, latents, choose_dead_zone):
+    def fit(cls, exported, latents, price):
         return [cls(steps.astype("<f4")) for steps in exported["steps"]]
 
     def quantize(self, latents):
@@ -175,8 +175,11 @@ class DeflateCoder(LatentCoder):
         bits[:, 0] = [8 * len(payload) for payload, _ in self.encode(quantized)]
         return bits, np.zeros_like(bits)
 
-    def symbol_bits(self, integers, scales):
+    def symbol_bits(self, integers, numbers):
         return np.abs(integers)
+
+    def middles(self, integers, numbers):
+        return integers.astype(np.float32)
 
     def entropy(self, positions):
         return float("inf")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from kerasae.codec.frozen import CODERS, FILE, Frozen, weights_digest
-from kerasae.codec.latent_coder import TRIED_IMAGES, FactorizedCoder, LatentCoder
+from kerasae.codec.latent_coder import FEW_IMAGES, FactorizedCoder, LatentCoder
 from kerasae.codec.network import Network
 from kerasae.data import ImageSet, load_images, split_indices
 from kerasae.errors import CodecError, DataError, RunError
@@ -89,9 +89,9 @@ def mean_psnr(squared_errors: np.ndarray) -> float:
 
 # Qualities are frozen in these parts of one.
 PARTS = 4
-# Widths of the dead zone that are tried at each quality, in steps, and the images they are tried on.
-DEAD_ZONES = (0.0, 0.05, 0.1, 0.15, 0.2)
-_CODEC_PSNR_IMAGES = 64
+# What an error of one step squared may cost, in bits. At the best step, where bits are many, it costs 6 / ln 2 = 8.7;
+# more where bits are few, and where what is rounded to 0 tells later passes nothing.
+PRICES = (8.7, 13.0, 20.0, 30.0, 45.0, math.inf)
 
 
 def freeze(
@@ -127,25 +127,21 @@ def freeze(
 def _trained_qualities(network: Network, chosen: np.ndarray, latents: np.ndarray, lambdas, progress) -> Frozen:
     """Return the qualities of a learned codec, the highest first.
 
-    Steps, offsets and corrections are those that were trained; the decoder is given the middles of bins. The dead zone
-    of each quality is the one under which bits per pixel + λ · 255² · MSE is least, over training images; without
-    ``lambdas`` there is none. Tables are fitted to the integers of all training images.
+    Steps, offsets and corrections are those that were trained; the decoder is given the middles of bins. The price of
+    errors is the one under which bits per pixel + λ · 255² · MSE is least, over training images; without ``lambdas``
+    latents are merely rounded. Tables are fitted to the integers of all training images.
     """
     model = network.model
     qualities = qualities_of(model.levels)
     exported = model.bottleneck.export(qualities)
-    few, originals = latents[:_CODEC_PSNR_IMAGES], chosen[:_CODEC_PSNR_IMAGES]
-    found: dict[int, float] = {}
+    few, originals = latents[:FEW_IMAGES], chosen[:FEW_IMAGES]
 
-    def choose_dead_zone(place: int, coder_of: Callable[[float], LatentCoder]) -> float:
-        # It changes little from quality to quality: looked for at whole ones, from the highest down.
-        whole = math.ceil(qualities[place])
-        if whole not in found:
-            tried = latents[:TRIED_IMAGES], chosen[:TRIED_IMAGES]
-            found[whole] = _best_dead_zone(network, *tried, coder_of, lambda_at(lambdas, qualities[place]))
-        return found[whole]
-
-    levels = CODERS[network.coder].fit(exported, latents, choose_dead_zone)
+    coder, price = CODERS[network.coder], math.inf
+    if len(lambdas):
+        whole = model.bottleneck.export(qualities[::PARTS])
+        costs = {price: _cost(network, coder.fit(whole, few, price), few, originals, lambdas[::-1]) for price in PRICES}
+        price = min(costs, key=costs.get)
+    levels = coder.fit(exported, latents, price)
     psnr, bits = [], []
     for level in levels:
         rate, errors = rate_and_errors(network, level, few, originals)
@@ -174,22 +170,13 @@ def qualities_of(levels: int) -> tuple[float, ...]:
     return tuple(float(levels - part / PARTS) for part in range((levels - 1) * PARTS + 1))
 
 
-def lambda_at(lambdas: Sequence[float], quality: float) -> float | None:
-    """Return λ at a quality, between levels in equal ratios; None where there are no lambdas."""
-    if not len(lambdas):
-        return None
-    return float(np.exp(np.interp(quality - 1, np.arange(len(lambdas)), np.log(lambdas))))
-
-
-def _best_dead_zone(network: Network, latents, originals, level_of, weight: float | None) -> float:
-    """Return the dead zone under which bits per pixel + ``weight`` · 255² · MSE is least; none without a weight."""
-    if weight is None:
-        return 0.0
-    costs = {}
-    for zone in DEAD_ZONES:
-        rate, errors = rate_and_errors(network, level_of(zone), latents, originals)
-        costs[zone] = rate + weight * 255**2 * errors.mean()
-    return min(costs, key=costs.get)
+def _cost(network: Network, levels: Sequence[LatentCoder], latents, originals, lambdas: Sequence[float]) -> float:
+    """Return the logarithm of bits per pixel + λ · 255² · MSE, its mean over levels: a share saved counts alike."""
+    costs = []
+    for level, weight in zip(levels, lambdas, strict=True):
+        rate, errors = rate_and_errors(network, level, latents, originals)
+        costs.append(math.log(rate + weight * 255**2 * errors.mean()))
+    return float(np.mean(costs))
 
 
 MOST_LEVELS = 24

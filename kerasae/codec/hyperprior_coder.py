@@ -9,8 +9,16 @@ from scipy.special import log_ndtr
 
 from kerasae.codec.entropy_coder import EntropyCoder, new_decoder, new_encoder, shortest
 from kerasae.codec.integer_network import ACTIVATION_BITS, IntegerNetwork, blocks, join_passes, split_passes, spread
-from kerasae.codec.latent_coder import FactorizedCoder, LatentCoder, Quantized, symbol_bits
-from kerasae.codec.quantizer import middles, refuse_non_finite, rounded
+from kerasae.codec.latent_coder import (
+    FEW_IMAGES,
+    ROUNDS,
+    FactorizedCoder,
+    LatentCoder,
+    Quantized,
+    dead_zone_at,
+    symbol_bits,
+)
+from kerasae.codec.quantizer import dead_zone_array, middles, refuse_non_finite, rounded, zones_of
 from kerasae.codec.tables import Tables, integer_frequencies
 from kerasae.errors import CodecError
 
@@ -69,6 +77,8 @@ def _log_cumulatives(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return log_ndtr(places), log_ndtr(-places)
 
 
+# Levels share their tables: this many images give each symbol that matters thousands of times.
+_MANY_IMAGES = 256
 # Hyper-latents lie over blocks of so many positions a side.
 BLOCK = 4
 _UNIT = 2.0**ACTIVATION_BITS
@@ -84,8 +94,9 @@ class HyperpriorCoder(LatentCoder):
     pass more than it has networks; each corrects scales and means of a pass by the latents of those before.
 
     ``steps`` and ``corrections`` are ``(channels,)`` float32, ``log_steps`` int32 multiples of 2^−12. The decoder is
-    given the middles of bins; where there are ``shifts``, ``(tables, 2)`` float32, as earlier versions froze them, a ±1
-    and all beyond instead lie by so many steps nearer to 0. ``synthesis``, ``context``, ``tables`` and ``shifts`` are
+    given the middles of bins, of which each table has a ``dead_zone`` of its own (see ``zones_of``); where there are
+    ``shifts``, ``(tables, 2)`` float32, as earlier versions froze them, a ±1 and all beyond instead lie by so many
+    steps nearer to 0. ``synthesis``, ``context``, ``tables`` and ``shifts`` are
     the same for all qualities.
     """
 
@@ -96,21 +107,18 @@ class HyperpriorCoder(LatentCoder):
     steps: np.ndarray
     log_steps: np.ndarray
     corrections: np.ndarray
-    dead_zone: float = 0.0
+    dead_zone: np.ndarray | None = None
     shifts: np.ndarray | None = None
 
     @classmethod
-    def fit(cls, exported, latents, choose_dead_zone) -> "list[HyperpriorCoder]":
-        """Return the coder of each level of a ``HyperpriorBottleneck``; see ``LatentCoder.fit``.
-
-        The tables are first fitted without dead zones, then with them.
-        """
-        levels = _refitted(_unfitted(exported, latents), latents)
-        zones = [
-            choose_dead_zone(place, lambda zone, level=level: replace(level, dead_zone=zone))
-            for place, level in enumerate(levels)
-        ]
-        return _refitted([replace(level, dead_zone=zone) for level, zone in zip(levels, zones, strict=True)], latents)
+    def fit(cls, exported, latents, price) -> "list[HyperpriorCoder]":
+        """Return the coder of each level of a ``HyperpriorBottleneck``; see ``LatentCoder.fit``."""
+        levels = _unfitted(exported, latents)
+        for _ in range(ROUNDS if np.isfinite(price) else 0):
+            levels = _refitted(levels, latents[:FEW_IMAGES])
+            zone = dead_zone_at(levels[0].tables, price)
+            levels = [replace(level, dead_zone=zone) for level in levels]
+        return _refitted(levels, latents[:_MANY_IMAGES])
 
     @property
     def channels(self) -> int:
@@ -172,7 +180,7 @@ class HyperpriorCoder(LatentCoder):
         steps = self._steps_of(parts[0])
 
         def code(place, numbers, means):
-            return rounded((parts[place] - means) / steps, self.dead_zone)
+            return rounded((parts[place] - means) / steps, zones_of(self.dead_zone, numbers))
 
         return self._joined(side, code)
 
@@ -183,12 +191,7 @@ class HyperpriorCoder(LatentCoder):
     def dequantize(self, quantized: Quantized) -> np.ndarray:
         """Return the float32 latents ``(images, rows, columns, channels)`` that the decoder is given."""
         main = quantized.integers[..., : self.channels]
-        values = middles(main, self.dead_zone)
-        if self.shifts is not None:
-            sizes = np.abs(main)
-            shift = self.shifts[quantized.numbers, np.clip(sizes, 1, 2) - 1] * (sizes > 0)
-            values = np.sign(main) * (sizes.astype(np.float32) - shift)
-        return (values * self.steps + quantized.means) * self.corrections
+        return (self.middles(main, quantized.numbers) * self.steps + quantized.means) * self.corrections
 
     def encode(self, quantized: Quantized) -> list[tuple[bytes, int]]:
         """Return the payload of each image and how many of its symbols were escapes."""
@@ -225,9 +228,26 @@ class HyperpriorCoder(LatentCoder):
 
         return self._joined(side, code)
 
-    def symbol_bits(self, integers: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        """Return the bits of each of ``integers`` under the table of its scale, in steps."""
-        return symbol_bits(self.tables, integers, scale_number(_UNIT * np.log(scales)))[0]
+    def dead_zones(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the dead zone of each table, and the logarithm of its scale."""
+        zones = np.broadcast_to(dead_zone_array(self.dead_zone), (SCALES, 3))
+        return zones, np.log(scales()).astype(np.float32)
+
+    def table_numbers(self, found: np.ndarray) -> np.ndarray:
+        """Return those of latents of these scales, in steps."""
+        return scale_number(_UNIT * np.log(found))
+
+    def symbol_bits(self, integers: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """Return the bits of each of ``integers`` under the table of its number."""
+        return symbol_bits(self.tables, integers, numbers)[0]
+
+    def middles(self, integers: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """Return the middles of the bins of ``integers``, or what ``shifts`` say."""
+        if self.shifts is None:
+            return middles(integers, zones_of(self.dead_zone, numbers))
+        sizes = np.abs(integers)
+        shift = self.shifts[numbers, np.clip(sizes, 1, 2) - 1] * (sizes > 0)
+        return np.sign(integers) * (sizes.astype(np.float32) - shift)
 
     def bits_and_escapes(self, quantized: Quantized) -> tuple[np.ndarray, np.ndarray]:
         """Return bits and escapes, ``(images, channels + hyper_channels)``: those of hyper-latents come last."""
@@ -250,7 +270,7 @@ class HyperpriorCoder(LatentCoder):
             "hyper_steps": self.steps.astype("<f4"),
             "hyper_log_steps": self.log_steps.astype("<i4"),
             "hyper_corrections": self.corrections.astype("<f4"),
-            "hyper_dead_zone": np.float32(self.dead_zone).reshape(1),
+            "hyper_dead_zone": dead_zone_array(self.dead_zone),
         }
         return own | {f"side_{name}": array for name, array in self.side.arrays().items()}
 
@@ -282,7 +302,7 @@ class HyperpriorCoder(LatentCoder):
             arrays["hyper_steps"],
             arrays["hyper_log_steps"],
             arrays["hyper_corrections"],
-            float(arrays["hyper_dead_zone"][0]),
+            arrays["hyper_dead_zone"],
             shared.get("shifts"),
         )
 

@@ -1,21 +1,25 @@
 """Latents ↔ bytes at one level: the contract, and the coder of channels that are independent."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from kerasae.codec.entropy_coder import ESCAPE_LENGTH_BITS, EntropyCoder
-from kerasae.codec.quantizer import Predictor, Quantizer, differences, fit_quantizer, undo_differences
+from kerasae.codec.quantizer import (
+    Predictor,
+    Quantizer,
+    dead_zone_array,
+    differences,
+    fit_quantizer,
+    middles,
+    undo_differences,
+    zones_of,
+)
 from kerasae.codec.tables import Tables, fit_tables
 from kerasae.errors import CodecError
-
-# Asked for the dead zone of a level, given its place and a function from dead zones to the level's coder.
-ChooseDeadZone = Callable[[int, Callable[[float], "LatentCoder"]], float]
-# Dead zones are tried on so many images.
-TRIED_IMAGES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +42,12 @@ class LatentCoder(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, exported: dict, latents: np.ndarray, choose_dead_zone: ChooseDeadZone) -> "list[LatentCoder]":
-        """Return the coder of each level from what a bottleneck ``exported`` and ``latents`` of training images."""
+    def fit(cls, exported: dict, latents: np.ndarray, price: float) -> "list[LatentCoder]":
+        """Return the coder of each level from what a bottleneck ``exported`` and ``latents`` of training images.
+
+        An error of one step squared counts as ``price`` bits, see ``dead_zone_at``; where it is infinite, latents are
+        merely rounded.
+        """
 
     @abstractmethod
     def quantize(self, latents: np.ndarray) -> Quantized:
@@ -57,14 +65,21 @@ class LatentCoder(ABC):
     def decode(self, payloads: Sequence[bytes], rows: int, columns: int) -> Quantized:
         """Return what payloads of one size hold; raises ``CodecError`` for damaged ones."""
 
-    @property
-    def dead_zone(self) -> float:
-        """By how many steps more latents are rounded towards 0."""
-        return 0.0
+    def dead_zones(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the dead zone of each table, ``(tables, 3)``, and the logarithm of the scale it is for, float32."""
+        return np.zeros((1, 3), np.float32), np.zeros(1, np.float32)
+
+    def table_numbers(self, scales: np.ndarray) -> np.ndarray | None:
+        """Return those of latents of these ``scales``, in steps; None where they do not depend on them."""
+        return None
 
     @abstractmethod
-    def symbol_bits(self, integers: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        """Return the bits of each of ``integers`` under the table that latents of ``scales``, in steps, have."""
+    def symbol_bits(self, integers: np.ndarray, numbers: np.ndarray | None) -> np.ndarray:
+        """Return the bits of each of ``integers`` under the table of its number."""
+
+    @abstractmethod
+    def middles(self, integers: np.ndarray, numbers: np.ndarray | None) -> np.ndarray:
+        """Return in steps, float32, what the decoder is given for ``integers`` under these tables."""
 
     @abstractmethod
     def bits_and_escapes(self, quantized: Quantized) -> tuple[np.ndarray, np.ndarray]:
@@ -115,21 +130,16 @@ class FactorizedCoder(LatentCoder):
     tables: Tables
 
     @classmethod
-    def fit(cls, exported, latents, choose_dead_zone) -> "list[FactorizedCoder]":
+    def fit(cls, exported, latents, price) -> "list[FactorizedCoder]":
         """Return the coder of each level of a ``FactorizedBottleneck``; see ``LatentCoder.fit``."""
-
-        def fitted(some: np.ndarray, place: int, zone: float) -> FactorizedCoder:
-            return cls.at_steps(
-                some,
-                exported["steps"][place],
-                offsets=exported["medians"],
-                corrections=exported["corrections"][place],
-                dead_zone=zone,
-            )
-
-        few, levels = latents[:TRIED_IMAGES], range(len(exported["steps"]))
-        zones = [choose_dead_zone(place, lambda zone, place=place: fitted(few, place, zone)) for place in levels]
-        return [fitted(latents, place, zone) for place, zone in enumerate(zones)]
+        levels = []
+        for steps, corrections in zip(exported["steps"], exported["corrections"], strict=True):
+            settings = {"offsets": exported["medians"], "corrections": corrections}
+            for _ in range(ROUNDS if np.isfinite(price) else 0):
+                level = cls.at_steps(latents[:FEW_IMAGES], steps, **settings)
+                settings["dead_zone"] = dead_zone_at(level.tables, price)
+            levels.append(cls.at_steps(latents, steps, **settings))
+        return levels
 
     @classmethod
     def at_steps(cls, latents: np.ndarray, steps: np.ndarray, *, predicted: bool = False, **settings):
@@ -152,11 +162,6 @@ class FactorizedCoder(LatentCoder):
     def coder(self) -> EntropyCoder:
         """The entropy coder of the tables."""
         return EntropyCoder(self.tables)
-
-    @property
-    def dead_zone(self) -> float:
-        """That of the quantizer."""
-        return self.quantizer.dead_zone
 
     @property
     def channels(self) -> int:
@@ -199,9 +204,18 @@ class FactorizedCoder(LatentCoder):
             rest[..., channel] = undo_differences(rest[..., channel], Predictor(kind))
         return rest
 
-    def symbol_bits(self, integers: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    def symbol_bits(self, integers: np.ndarray, numbers: np.ndarray | None) -> np.ndarray:
         """Return the bits of each of ``integers``, of which each channel has a table."""
         return symbol_bits(self.tables, integers, np.arange(self.channels))[0]
+
+    def dead_zones(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the dead zone of each channel, and zeros: channels have no scales."""
+        zones = np.broadcast_to(dead_zone_array(self.quantizer.dead_zone), (self.channels, 3))
+        return zones, np.zeros(self.channels, np.float32)
+
+    def middles(self, integers: np.ndarray, numbers: np.ndarray | None) -> np.ndarray:
+        """Return the middles of the bins of ``integers``."""
+        return middles(integers, zones_of(self.quantizer.dead_zone))
 
     def bits_and_escapes(self, quantized: Quantized) -> tuple[np.ndarray, np.ndarray]:
         """Return bits and number of escapes, ``(images, channels)`` each.
@@ -225,7 +239,7 @@ class FactorizedCoder(LatentCoder):
             quantizer.points.astype("<f4"),
             np.broadcast_to(quantizer.offsets, quantizer.steps.shape).astype("<f4"),
             np.broadcast_to(quantizer.corrections, quantizer.steps.shape).astype("<f4"),
-            np.float32(quantizer.dead_zone).reshape(1),
+            dead_zone_array(quantizer.dead_zone),
             self.predictors.astype("u1"),
             self.centres.astype("<i4"),
             tables.lowest.astype("<i4"),
@@ -239,7 +253,7 @@ class FactorizedCoder(LatentCoder):
         steps, lowest_point, points, offsets, corrections, dead_zone, predictors, centres, lowest, frequencies = (
             arrays[name] for name in _ARRAYS
         )
-        quantizer = Quantizer(steps, lowest_point, points, offsets, corrections, float(dead_zone[0]))
+        quantizer = Quantizer(steps, lowest_point, points, offsets, corrections, dead_zone)
         return cls(quantizer, predictors, centres, Tables(frequencies, lowest))
 
 
@@ -282,3 +296,21 @@ def symbol_bits(tables: Tables, integers: np.ndarray, table: np.ndarray) -> tupl
         beyond = np.where(symbols < 0, -2.0 * symbols, 2.0 * (symbols - tables.escape) + 1.0)
         bits = bits + np.where(outside, ESCAPE_LENGTH_BITS + np.floor(np.log2(np.maximum(beyond, 1.0))), 0.0)
     return bits, outside
+
+
+# Tables and the dead zones that follow from them are fitted to each other in so many rounds, on so many images.
+ROUNDS, FEW_IMAGES = 3, 64
+_WIDEST = 0.5
+
+
+def dead_zone_at(tables: Tables, price: float) -> np.ndarray:
+    """Return the dead zone of each table, ``(tables, 3)`` float32, where an error of a step squared costs ``price``.
+
+    ``price`` is in bits. A latent u steps from 0 costs least as the integer k with least bits(k) + price · (u − k)²:
+    between k and k + 1 the border lies at k + ½ + (bits(k + 1) − bits(k)) / (2 · price). Both sides of 0 are taken
+    together, and all borders beyond the second as the third.
+    """
+    sizes, numbers = np.arange(4), np.arange(len(tables.lowest))[:, None]
+    above, below = (symbol_bits(tables, sign * sizes, numbers)[0] for sign in (1, -1))
+    farther = np.diff(above + below, axis=1) / (4 * price)
+    return np.clip(farther, 0, _WIDEST).astype(np.float32)

@@ -57,6 +57,8 @@ def undo_differences(rest: np.ndarray, kind: Predictor) -> np.ndarray:
 
 # Integers beyond this saturate: what the escape code can carry. No trained model comes near it.
 LARGEST = 2**20
+# By how many steps borders between bins lie farther out: the first, the second, all beyond.
+Zones = tuple[np.ndarray | float, np.ndarray | float, np.ndarray | float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,7 @@ class Quantizer:
     points: np.ndarray
     offsets: np.ndarray | float = 0.0
     corrections: np.ndarray | float = 1.0
-    dead_zone: float = 0.0
+    dead_zone: np.ndarray | None = None
 
     def quantize(self, latents: np.ndarray) -> np.ndarray:
         """Return ``latents`` ``(…, channels)`` as int32 of the same shape: divided by the steps, rounded half to even.
@@ -90,12 +92,12 @@ class Quantizer:
         refuse_non_finite(latents)
         # In float32 like the latents, so that every backend and machine rounds the same quotient.
         quotients = (np.asarray(latents, np.float32) - np.float32(self.offsets)) / self.steps
-        return rounded(quotients, self.dead_zone)
+        return rounded(quotients, zones_of(self.dead_zone))
 
     def dequantize(self, integers: np.ndarray) -> np.ndarray:
         """Return float32 latents of the same shape ``(…, channels)``."""
         if not self.points.shape[1]:
-            latents = middles(integers, self.dead_zone) * self.steps + np.float32(self.offsets)
+            latents = middles(integers, zones_of(self.dead_zone)) * self.steps + np.float32(self.offsets)
             return latents * np.float32(self.corrections)
         latents = (integers.astype(np.float32) * self.steps + np.float32(self.offsets)) * np.float32(self.corrections)
         places = integers - self.lowest
@@ -114,19 +116,43 @@ def refuse_non_finite(latents: np.ndarray) -> None:
         )
 
 
-def rounded(quotients: np.ndarray, dead_zone: float = 0.0) -> np.ndarray:
-    """Return float32 ``quotients`` as int32, rounded half to even, or with ``dead_zone`` towards 0 by so much more."""
-    if dead_zone:
-        sizes = np.ceil(np.abs(quotients) - np.float32(0.5 + dead_zone))
-        integers = np.copysign(np.maximum(sizes, 0), quotients)
-    else:
+def zones_of(dead_zone: np.ndarray | None, tables: np.ndarray | slice = slice(None)) -> Zones:
+    """Return what ``rounded`` takes for integers whose tables have these numbers.
+
+    ``dead_zone`` is ``(tables, 3)``, or ``(1,)`` where it is one number for all, as earlier versions froze it.
+    """
+    if dead_zone is None or dead_zone.ndim == 1:
+        return (0.0 if dead_zone is None else dead_zone[0],) * 3
+    return tuple(dead_zone[:, border][tables] for border in range(3))
+
+
+def dead_zone_array(dead_zone: np.ndarray | None) -> np.ndarray:
+    """Return what is kept of a dead zone, float32."""
+    return np.zeros(1, "<f4") if dead_zone is None else dead_zone.astype("<f4")
+
+
+def rounded(quotients: np.ndarray, zones: Zones = (0.0, 0.0, 0.0)) -> np.ndarray:
+    """Return float32 ``quotients`` as int32, rounded half to even, or with ``zones`` more of them towards 0.
+
+    An integer nearer to 0 costs fewer bits, so that borders between bins pay farther out (Sullivan 1996, "Efficient
+    scalar quantization of exponential and Laplacian random variables"). ``zones`` says by how many steps, below one:
+    that between 0 and ±1, that between ±1 and ±2, and all beyond; numbers, or arrays of the shape of ``quotients``.
+    """
+    if all(np.ndim(zone) == 0 and not zone for zone in zones):
         integers = np.rint(quotients)
+    else:
+        lengths = np.abs(quotients)
+        zero, one, more = (np.ceil(lengths - (np.float32(0.5) + np.asarray(zone, np.float32))) for zone in zones)
+        integers = np.copysign(np.where(zero <= 0, 0, np.where(one <= 1, 1, np.maximum(more, 2))), quotients)
     return np.clip(integers, -LARGEST, LARGEST).astype(np.int32)
 
 
-def middles(integers: np.ndarray, dead_zone: float) -> np.ndarray:
+def middles(integers: np.ndarray, zones: Zones) -> np.ndarray:
     """Return the middles of the bins of ``integers``, float32, in steps: see ``rounded``."""
-    return integers.astype(np.float32) + np.sign(integers) * np.float32(dead_zone)
+    zero, one, more = (np.asarray(zone, np.float32) for zone in zones)
+    half, sizes = np.float32(0.5), np.abs(integers)
+    beyond = np.where(sizes == 1, half * (zero + one), np.where(sizes == 2, half * (one + more), more))
+    return integers.astype(np.float32) + np.sign(integers) * beyond
 
 
 def fit_quantizer(
@@ -136,7 +162,7 @@ def fit_quantizer(
     points: int = 512,
     offsets: np.ndarray | float = 0.0,
     corrections: np.ndarray | float = 1.0,
-    dead_zone: float = 0.0,
+    dead_zone: np.ndarray | None = None,
 ) -> Quantizer:
     """Return the quantizer of these ``steps`` whose points are means of ``latents`` ``(count, channels)``.
 

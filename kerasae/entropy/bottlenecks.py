@@ -123,20 +123,27 @@ def quantization_proxy(noise, encoded, steps, centres, *, training: bool, quanti
     return rounded, noisy if training else rounded
 
 
-def try_moves(targets, moves, centres, steps, dead_zone):
-    """Round ``targets`` as a file does: to whole ``steps`` from ``centres``, by ``dead_zone`` steps more towards 0.
+def try_moves(targets, moves, centres, steps, zones):
+    """Round ``targets`` as a file does: to whole ``steps`` from ``centres``, ``zones`` more of them towards 0.
 
-    ``targets`` and ``moves`` are of one shape, the latter zeros to take a gradient by, in steps.
+    ``targets`` and ``moves`` are of one shape, the latter zeros to take a gradient by, in steps. ``zones`` are three
+    arrays that broadcast to it: by how many steps the borders of bins lie farther out, that between 0 and ±1, that
+    between ±1 and ±2, and all beyond.
 
     Returns:
         ``(rounded, moved, shown)``: rounded latents, a constant; with the moves; and these in the middles of their
         bins, as the decoder is given them.
     """
     quotients = (targets - centres) / steps
-    integers = ops.sign(quotients) * ops.maximum(ops.ceil(ops.abs(quotients) - 0.5 - dead_zone), 0.0)
-    rounded = ops.stop_gradient(integers * steps + centres)
+    zero, one, more = zones
+    lengths = ops.abs(quotients) - 0.5
+    sizes = ops.where(lengths <= one + 1.0, 1.0, ops.maximum(ops.ceil(lengths - more), 2.0))
+    sizes = ops.where(lengths <= zero, 0.0, sizes)
+    beyond = ops.where(sizes < 1.5, 0.5 * (zero + one), ops.where(sizes < 2.5, 0.5 * (one + more), more))
+    signs = ops.where(sizes > 0, ops.sign(quotients), 0.0)
+    rounded = ops.stop_gradient(signs * sizes * steps + centres)
     moved = rounded + moves * steps
-    return rounded, moved, moved + ops.sign(integers) * dead_zone * steps
+    return rounded, moved, moved + signs * beyond * steps
 
 
 # No density starts narrower than this part of a step.
@@ -221,14 +228,15 @@ class FactorizedBottleneck(Bottleneck):
         """Return what a file holds, before it is rounded: the latents."""
         return encoded
 
-    def trial(self, code, moves, quality, dead_zone):
+    def trial(self, code, moves, quality, dead_zone, log_scales):
         """Return ``(latents, bits, trial)`` of what ``to_code`` gave, moved; see ``try_moves``.
 
+        ``dead_zone`` ``(channels, 3)`` has the zones of each channel; ``log_scales`` say nothing here.
         ``bits`` ``(batch,)`` are those that depend on the moves of others, none here. ``trial`` has ``rounded``, the
         ``means`` that latents were rounded around, ``steps`` and ``scales``, in steps, all of the latents' shape.
         """
         steps, corrections = self.steps_at(code, quality)
-        rounded, _, shown = try_moves(code, moves, self.centres, steps, dead_zone)
+        rounded, _, shown = try_moves(code, moves, self.centres, steps, [dead_zone[:, border] for border in range(3)])
         trial = {"rounded": rounded, "means": self.centres, "steps": steps, "scales": 1.0}
         shape = ops.shape(code)
         return shown * corrections, 0.0, {name: ops.broadcast_to(one, shape) for name, one in trial.items()}

@@ -358,19 +358,24 @@ class HyperpriorBottleneck(Bottleneck):
         """Return what a file holds, before it is rounded: latents and hyper-latents."""
         return encoded, self.analysis(encoded)
 
-    def trial(self, code, moves, quality, dead_zone):
+    def trial(self, code, moves, quality, dead_zone, log_scales):
         """Return ``(latents, bits, trial)`` of what ``to_code`` gave, moved; see ``FactorizedBottleneck.trial``.
 
-        The bits of a pass depend on the moves of those before.
+        The bits of a pass depend on the moves of those before. Each row of ``dead_zone`` is for the latents whose scale
+        is nearest to its one of ``log_scales`` ``(tables,)``, rising, logarithms of steps.
         """
         targets, hyper = code
         steps, corrections = self.gains(quality)
         parts, pushes = split_passes(targets, self.passes), split_passes(moves, self.passes)
         hyper_latents, _ = self.hyper(hyper, training=False, quality=quality)
+        borders = 0.5 * (log_scales[1:] + log_scales[:-1])
         bits, trials = [], []
 
         def try_pass(place, scale, mean, width):
-            rounded, moved, shown = try_moves(parts[place], pushes[place], mean, width, dead_zone)
+            tables = ops.searchsorted(borders, ops.reshape(ops.log(scale / width), (-1,)), side="right")
+            tables = ops.reshape(tables, ops.shape(scale))
+            zones = [ops.take(dead_zone[:, border], tables) for border in range(3)]
+            rounded, moved, shown = try_moves(parts[place], pushes[place], mean, width, zones)
             bits.append(self.gaussian.bits(rounded, scale, mean, width=width))
             trial = {"shown": shown, "rounded": rounded, "means": mean, "steps": width, "scales": scale / width}
             trials.append({name: ops.broadcast_to(one, ops.shape(shown)) for name, one in trial.items()})

@@ -181,14 +181,14 @@ class LearnedCodec(Autoencoder):
             distortion = 255.0**2 * mse if self.rate_distortion == "mse" else 1.0 - ssim(targets, reconstructions)
         return distortion, mse
 
-    def trial(self, images, code, moves, quality, dead_zone, *, decoder: keras.Model | None = None):
+    def trial(self, images, code, moves, quality, dead_zone, log_scales, *, decoder: keras.Model | None = None):
         """Return what each image costs as a file has it, and what its latents were rounded to.
 
         ``error`` ``(batch,)`` is λ · distortion · pixels, ``cost`` adds the bits that depend on ``moves``: what to take
         the gradient of. The rest is that of the bottleneck's ``trial``. ``code`` is what ``bottleneck.to_code`` gave,
         ``images`` are floats in [0, 1]; ``decoder`` takes the place of the model's own, for images of another size.
         """
-        latents, bits, trial = self.bottleneck.trial(code, moves, quality, dead_zone)
+        latents, bits, trial = self.bottleneck.trial(code, moves, quality, dead_zone, log_scales)
         decoded = ops.clip(ops.cast((decoder or self.decoder)(latents), "float32"), 0.0, 1.0)
         distortion, _ = self.distortion(images, decoded)
         error = ops.exp(self._log_lambdas_at(quality)) * pixels_of(images) * distortion

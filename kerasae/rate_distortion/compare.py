@@ -7,13 +7,14 @@ need no accelerator and no Keras, and agree with what anybody can compute to the
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from kerasae.codec import Codec, pack, unpack
 from kerasae.errors import CodecError
+from kerasae.evaluation.statistics import mean_variance, t_interval
 from kerasae.metrics.registry import METRICS, Metric, psnr_of_mse, rated_metrics
 from kerasae.rate_distortion.classical import Classical, Effort, classical_codec
 from kerasae.records import BdRate, RatePoint
@@ -425,6 +426,37 @@ def bd_rates(curves: Sequence[Sequence[RatePoint]], others: Sequence[Sequence[Ra
         if curve[0].metrics.get(metric) is not None
         for counted in ("files", "payload")
     ]
+
+
+def bd_rate_over_seeds(
+    curves: Sequence[Sequence[RatePoint]],
+    against: Sequence[Sequence[RatePoint]],
+    metric: str,
+    *,
+    counted: Literal["files", "payload"] = "files",
+) -> BdRate:
+    """Return the mean ``bd_rate`` of trainings that differ by their seed, with a 95 % interval over trainings.
+
+    ``curves`` has one for each seed, ``against`` one for each of the other's, a single one for a codec that was not
+    trained. Each pair is compared; means and spread are those of the logarithms of the ratios, in which the two sides
+    add. Seeds are independent: the interval is that of Welch's t, of the trainings alone, not of other images. With one
+    seed a side there is none. Refused where any pair is.
+    """
+    pairs = [[bd_rate(one, other, metric, counted=counted) for other in against] for one in curves]
+    every = [pair for row in pairs for pair in row]
+    refused = next((pair for pair in every if pair.bd_rate_percent is None), None)
+    if refused is not None:
+        return refused
+    logs = np.array([[np.log1p(pair.bd_rate_percent / 100) for pair in row] for row in pairs])
+    mean, low, high = float(logs.mean()), None, None
+    # A side of one curve has no spread of its own.
+    sides = [mean_variance(logs.mean(axis=1 - side)) for side in (0, 1) if logs.shape[side] > 1]
+    if len(curves) > 1:
+        low, high, _ = t_interval(mean, sides, (0.0, 1), 0.95)
+    overlap = max(pair.overlap[0] for pair in every), min(pair.overlap[1] for pair in every)
+    mean, low, high = (None if one is None else float(100 * np.expm1(one)) for one in (mean, low, high))
+    first = every[0]
+    return replace(first, bd_rate_percent=mean, overlap=overlap, low=low, high=high, seeds=len(curves))
 
 
 def noisy(images: Sequence[np.ndarray], names: Sequence[str], sigma: float, seed: int) -> list[np.ndarray]:

@@ -212,6 +212,9 @@ def bd_rate_table(rows: Sequence[BdRate], *, title: str = "BD-rate", ident: str 
     if has_payloads:
         fields.insert(3, (Column("the same, no containers"), lambda pair: _percent(pairs[pair].get("payload psnr"))))
         caption += "; no containers: bits that code the picture alone"
+    seeds = max((row.seeds for row in rows), default=1)
+    if seeds > 1:
+        caption += f"; in brackets 95 % intervals over {seeds} seeds, for other trainings on the same images"
     caption += "; – where they share too little" if any(row.bd_rate_percent is None for row in rows) else ""
     return table_of(list(pairs), fields, caption, title=title, ident=ident)
 
@@ -223,6 +226,8 @@ def _percent(row: BdRate | None) -> Cell:
     overlap = "–".join(f"{end:.{1 if about.unit else 3}f}" for end in row.overlap or ())
     style = "green" if row.bd_rate_percent < 0 else "not bold"
     text = f"{signed(row.bd_rate_percent, 1)} %"
+    if row.low is not None:
+        text += f" [{signed(row.low, 1)}, {signed(row.high, 1)}]"
     return Cell(text, row.bd_rate_percent, interval=f"{overlap} {about.unit}".strip(), style=style)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from kerasae.evaluation.statistics import holm, paired_difference
 from kerasae.metrics.registry import METRICS, compared_metrics
 from kerasae.recipes import Study
-from kerasae.records import CellScore, Comparison, StudyCell, StudyRecord
+from kerasae.records import BdRate, CellScore, Comparison, StudyCell, StudyRecord
 
 _WORDS = {"psnr_change": "what noise costs in PSNR"}
 
@@ -65,28 +65,38 @@ def _column(metric: str) -> str:
     return metric.removesuffix("_change")
 
 
-def compare_levels(study: Study, cells: Sequence[CellResults]) -> list[Comparison]:
-    """Return every comparison of ``study``: along each axis of ``compare`` each level against the first.
+def pairs_compared(study: Study, cells: Sequence[StudyCell]) -> list[tuple[str, StudyCell, StudyCell]]:
+    """Return axis, cell and the cell it is compared with: along each axis of ``compare`` each level against the first.
 
-    All else is equal. Compared are PSNR (dB), SSIM and the like at each compared sigma, and ``psnr_change``, PSNR under
+    All else is equal.
+    """
+    by_levels = {tuple(cell.levels.items()): cell for cell in cells}
+    found = []
+    for axis in study.settings.compare:
+        reference, *others = study.axes[axis]
+        for cell in cells:
+            against = by_levels.get(tuple((cell.levels | {axis: reference}).items()))
+            if cell.levels[axis] in others and against is not None:
+                found.append((axis, cell, against))
+    return found
+
+
+def compare_levels(study: Study, cells: Sequence[CellResults]) -> list[Comparison]:
+    """Return every comparison of ``study``, of ``pairs_compared``.
+
+    Compared are PSNR (dB), SSIM and the like at each compared sigma, and ``psnr_change``, PSNR under
     noise less PSNR on the same clean images (dB): robustness, whatever the quality. p-values are not corrected yet, and
     there is no verdict; see ``with_verdicts``.
     """
     settings = study.settings
-    by_levels = {tuple(one.cell.levels.items()): one for one in cells}
+    results = {one.cell.label: one for one in cells}
     found = []
-    for axis in settings.compare:
-        reference, *others = study.axes[axis]
-        for one in cells:
-            level = one.cell.levels[axis]
-            against = by_levels.get(tuple((one.cell.levels | {axis: reference}).items()))
-            if level not in others or against is None:
-                continue
-            for metric in [*compared_metrics(), "psnr_change"]:
-                for sigma in settings.compared_sigmas:
-                    if metric == "psnr_change" and (sigma == 0 or 0.0 not in settings.sigmas):
-                        continue
-                    found.append(_compare(axis, one, against, metric, sigma))
+    for axis, cell, against in pairs_compared(study, [one.cell for one in cells]):
+        for metric in [*compared_metrics(), "psnr_change"]:
+            for sigma in settings.compared_sigmas:
+                if metric == "psnr_change" and (sigma == 0 or 0.0 not in settings.sigmas):
+                    continue
+                found.append(_compare(axis, results[cell.label], results[against.label], metric, sigma))
     return found
 
 
@@ -161,7 +171,7 @@ def _ending(one: Comparison, family: int) -> str:
 
 
 def answer(record: StudyRecord) -> list[str]:
-    """Return three or four sentences: the best on clean images, in noise, what differs, and what could not be seen."""
+    """Return some sentences: the best on clean images and in noise, what differs, in bits too, and what failed."""
     sentences = [_best(record, record.sigmas[0])]
     noisy = [sigma for sigma in record.sigmas if sigma]
     if noisy:
@@ -169,6 +179,9 @@ def answer(record: StudyRecord) -> list[str]:
         sentences.append(_best(record, near) + _against_nothing(record, near))
     if record.comparisons:
         sentences.append(_differences(record))
+    compared = [one for one in record.bd_rates if one.against in {cell.label for cell in record.cells}]
+    if compared:
+        sentences.append(_rates(compared))
     if record.failed:
         count = len(record.failed)
         sentences.append(f"{count} run{'s' * (count > 1)} failed and {'are' if count > 1 else 'is'} missing here.")
@@ -227,6 +240,27 @@ def _along(axis: str, comparisons: list[Comparison]) -> str:
     if sure:
         words += f", the largest {_named(max(sure, key=lambda one: abs(one.difference)))}"
     return words
+
+
+def _rates(rates: Sequence[BdRate]) -> str:
+    parts = [
+        _rate(one)
+        for one in rates
+        if (one.metric, one.counted) == ("psnr", "files") and one.bd_rate_percent is not None
+    ]
+    if not parts:
+        return "The cells' curves of quality over bits share too little for a comparison."
+    return f"In bits of whole files at equal PSNR {'; '.join(parts)}."
+
+
+def _rate(one: BdRate) -> str:
+    sign = -1 if one.bd_rate_percent < 0 else 1
+    head = f"{one.codec} takes {abs(one.bd_rate_percent):.1f} % {'fewer' if sign < 0 else 'more'} than {one.against}"
+    if one.low is None:
+        return f"{head} (one seed)"
+    low, high = sorted((sign * one.low, sign * one.high))
+    unseen = ", no difference that this study can see" if one.low <= 0 <= one.high else ""
+    return f"{head} [{_written(low, 1)}, {_written(high, 1)}]{unseen}"
 
 
 def _conditions(one: Comparison) -> str:

@@ -1,16 +1,13 @@
 """What a report shows: the folder of a run or of a study → ``ReportContent``. Loads no Keras."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kerasae.data import data_card
 from kerasae.errors import RunError, StudyError
-from kerasae.rate_distortion.compare import bd_rates
-from kerasae.records import RateContent, RatePoint, ReportContent, RunContent, Score, StudyRecord, read_json
-from kerasae.studies.plan import codecs_path, rate_path
-from kerasae.studies.results import find_study, read_study
+from kerasae.records import RateContent, ReportContent, RunContent, Score, StudyRecord, read_json
+from kerasae.studies.results import classical_curves, curves_of_cell, find_study, read_study
 from kerasae.training import Run, load_run, runs_folder
 
 
@@ -59,7 +56,7 @@ def _load_study_report(folder: Path, command: str) -> ReportContent:
         command=command,
         runs=tuple(_run_content(run, tuple(run.scores()), record) for run in runs.values()),
         study=record,
-        rates=tuple(_rates_of_study(record, folder, runs)),
+        rates=tuple(_rates_of_study(record, folder)),
         cards=_cards(record.card),
     )
 
@@ -108,22 +105,11 @@ def _rates_of_run(run: Run, runs: Path) -> list[RateContent]:
     return [rates for rates in found if run.name in rates.runs]
 
 
-def _rates_of_study(record: StudyRecord, folder: Path, runs: dict[str, Run]) -> list[RateContent]:
+def _rates_of_study(record: StudyRecord, folder: Path) -> list[RateContent]:
     """Return the curves of a study's cells, each of its first seed's run, and of the classical codecs; or nothing."""
-    curves = []
-    for cell in record.cells:
-        points = _read_points(rate_path(runs[cell.runs[0]], record.split))
-        if points:
-            curves.append([replace(point, codec=cell.label) for point in points])
+    of_cells = [curves_of_cell(cell, folder.parent, record.split)[:1] for cell in record.cells]
+    curves = [curve for first in of_cells for curve in first]
     if not curves:
         return []
-    classical: dict[str, list[RatePoint]] = {}
-    for point in _read_points(codecs_path(folder)):
-        classical.setdefault(point.codec, []).append(point)
-    points = tuple(point for curve in [*curves, *classical.values()] for point in curve)
-    rates = tuple(bd_rates(curves, list(classical.values())))
-    return [RateContent(f"{record.data}, {record.split} images, first seed", points, rates)]
-
-
-def _read_points(path: Path) -> list[RatePoint]:
-    return read_json(path, list[RatePoint], cure="delete it and run the study again") if path.is_file() else []
+    points = tuple(point for curve in [*curves, *classical_curves(folder)] for point in curve)
+    return [RateContent(f"{record.data}, {record.split} images, first seed", points, record.bd_rates)]

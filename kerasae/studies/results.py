@@ -14,10 +14,11 @@ import numpy as np
 from kerasae.errors import StudyError
 from kerasae.evaluation.statistics import seed_interval
 from kerasae.metrics.registry import psnr_of_mse, scored_metrics
+from kerasae.rate_distortion.compare import bd_rate_metrics, bd_rate_over_seeds
 from kerasae.recipes import Recipe
-from kerasae.records import CellScore, StudyCell, StudyRecord, read_json
-from kerasae.studies.conclusions import CellResults, answer, compare_levels, with_verdicts
-from kerasae.studies.plan import Job, Plan, PlannedCell, is_done
+from kerasae.records import BdRate, CellScore, RatePoint, StudyCell, StudyRecord, read_json
+from kerasae.studies.conclusions import CellResults, answer, compare_levels, pairs_compared, with_verdicts
+from kerasae.studies.plan import Job, Plan, PlannedCell, codecs_path, is_done, rate_path
 from kerasae.training import Run, list_runs, runs_folder
 from kerasae.training.run import equal_run, goes_by, image_scores_path, load_image_scores, run_name
 
@@ -94,8 +95,43 @@ def collect_results(
         noise_seed=settings.noise_seed,
         failed=dict(failed or {}),
         seconds=round(seconds, 1),
+        bd_rates=tuple(_bd_rates(plan, [one.cell for one in results])) if settings.rate else (),
     )
     return replace(record, answer=tuple(answer(record)))
+
+
+def _bd_rates(plan: Plan, cells: Sequence[StudyCell]) -> list[BdRate]:
+    """Return the rates of the cells over seeds, against those that they are compared with and the classical codecs."""
+    settings = plan.study.settings
+    curves = {cell.label: curves_of_cell(cell, plan.runs, settings.split) for cell in cells}
+    pairs = [(cell.label, curves[against.label]) for _, cell, against in pairs_compared(plan.study, cells)]
+    classical = classical_curves(Path(plan.folder))
+    pairs += [(cell.label, [curve]) for cell in cells for curve in classical]
+    return [
+        bd_rate_over_seeds(curves[label], others, metric, counted=counted)
+        for label, others in pairs
+        for metric in bd_rate_metrics()
+        for counted in ("files", "payload")
+        if curves[label] and others and curves[label][0][0].metrics.get(metric) is not None
+    ]
+
+
+def curves_of_cell(cell: StudyCell, runs: Path, split: str) -> list[list[RatePoint]]:
+    """Return what was measured of each run of a cell as a codec, under the cell's name; a list for each seed."""
+    paths = [rate_path(Run(runs / name), split) for name in cell.runs]
+    return [[replace(point, codec=cell.label) for point in _read_points(path)] for path in paths if path.is_file()]
+
+
+def classical_curves(folder: Path) -> list[list[RatePoint]]:
+    """Return what a study's ``folder`` holds of the classical codecs, a list for each."""
+    found: dict[str, list[RatePoint]] = {}
+    for point in _read_points(codecs_path(folder)):
+        found.setdefault(point.codec, []).append(point)
+    return list(found.values())
+
+
+def _read_points(path: Path) -> list[RatePoint]:
+    return read_json(path, list[RatePoint], cure="delete it and run the study again") if path.is_file() else []
 
 
 def _finished_runs(plan: Plan, cell: PlannedCell, jobs: Mapping[str, tuple[Job, Recipe]]) -> list[Run]:

@@ -1,6 +1,7 @@
 """What was frozen and written must be read for ever: models, tables and files kept as they were written then.
 
-In ``golden`` lies what version 2 of the file format wrote, in ``golden/version_3`` what ``write_golden`` wrote since.
+In ``golden`` lies what version 2 of the file format wrote, in ``golden/version_3`` what was written since; in
+``golden/dead_zones`` are models frozen since each table has dead zones of its own.
 """
 
 import json
@@ -12,26 +13,26 @@ import pytest
 from kerasae.codec import Codec, Frozen, unpack
 from kerasae.codec.freeze import freeze
 from kerasae.codec.network import Network
-from tests.codec.made_up import made_up_codec
+from tests.codec.made_up import LAMBDAS, made_up_codec
 from tests.conftest import smooth_images
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-LAMBDAS = (0.01, 0.05)
 OLD = ("conv_autoencoder", "factorized_prior", "mean_scale_hyperprior")
-NEW = ("version_3/conv_autoencoder", "version_3/factorized_prior", "version_3/context_hyperprior")
+OLDER = ("version_3/factorized_prior", "version_3/context_hyperprior")
+NEW = ("version_3/conv_autoencoder", "dead_zones/factorized_prior", "dead_zones/context_hyperprior")
 
 
-@pytest.fixture(params=[*OLD, *NEW])
+@pytest.fixture(params=[*OLD, *OLDER, *NEW])
 def place(request):
     return GOLDEN / request.param
 
 
-def write_golden(kind):
-    """Write what this version freezes and writes of a small model: python -c "…write_golden('factorized_prior')"."""
+def write_golden(folder, kind):
+    """Write what this version freezes and writes of a small model: python -c "…write_golden('dead_zones', '…')"."""
     codec = made_up_codec(kind)
     lambdas = LAMBDAS if codec.model.has_entropy_model else ()
     codec = Codec(codec.model, freeze(codec.network, smooth_images(60), lambdas=lambdas))
-    place = codec.save(GOLDEN / "version_3" / kind)
+    place = codec.save(GOLDEN / folder / kind)
     images = [*smooth_images(3, seed=5), smooth_images(1, size=44, seed=5)[0]]
     latents = codec.network.encode(np.stack(images[:3]))
     steps = sorted({0, codec.frozen.default, len(codec.frozen.levels) - 1})

@@ -1,10 +1,18 @@
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
-from kerasae.codec.latent_coder import symbol_bits
-from kerasae.codec.quantizer import LARGEST, Predictor, Quantizer, differences, fit_quantizer, rounded, undo_differences
+from kerasae.codec.latent_coder import dead_zone_at, symbol_bits
+from kerasae.codec.quantizer import (
+    LARGEST,
+    Predictor,
+    Quantizer,
+    differences,
+    fit_quantizer,
+    middles,
+    rounded,
+    undo_differences,
+    zones_of,
+)
 from kerasae.codec.tables import Tables, integer_frequencies
 from kerasae.errors import CodecError
 
@@ -40,13 +48,11 @@ def test_integers_without_a_point_stand_for_themselves_times_the_step():
     assert fitted.dequantize(np.array([[1000]], np.int32))[0, 0] == 250.0
 
 
-def learned(dead_zone=0.0, latents=None, **more):
+def learned(latents=None, **more):
     if latents is None:
         latents = np.random.default_rng(4).laplace(0.3, 2.0, (4000, 2)).astype(np.float32)
     offsets, corrections = np.array([0.3, -1.1]), np.array([1.1, 0.7])
-    return fit_quantizer(
-        latents, [0.5, 2.0], offsets=offsets, corrections=corrections, dead_zone=dead_zone, **more
-    ), latents
+    return fit_quantizer(latents, [0.5, 2.0], offsets=offsets, corrections=corrections, **more), latents
 
 
 def test_a_learned_codec_s_latents_are_rounded_around_offsets_and_corrected():
@@ -69,31 +75,57 @@ def test_points_of_a_learned_codec_are_corrected_means():
         assert quantizer.dequantize(np.zeros((1, 2), np.int32))[0, channel] == pytest.approx(point, rel=1e-5)
 
 
-@pytest.mark.parametrize("dead_zone", [0.04, 0.16, 0.5])
-def test_a_dead_zone_rounds_towards_0_and_by_one_step_at_most(dead_zone):
+ZONES = [(0.04, 0.04, 0.04), (0.5, 0.16, 0.04), (0.3, 0.0, 0.1), (0.0, 0.2, 0.0)]
+
+
+@pytest.mark.parametrize("zones", ZONES)
+def test_a_dead_zone_rounds_towards_0_and_by_one_step_at_most(zones):
     quotients = np.random.default_rng(5).normal(0, 3, 20_000).astype(np.float32)
-    plain_integers, integers = rounded(quotients), rounded(quotients, dead_zone)
+    plain_integers, integers = rounded(quotients), rounded(quotients, zones)
     assert integers.dtype == np.int32
     nearer = np.abs(plain_integers) - np.abs(integers)
     assert set(np.unique(nearer)) == {0, 1}
     assert (np.sign(integers) * np.sign(plain_integers) >= 0).all()
-    np.testing.assert_array_equal(rounded(-quotients, dead_zone), -integers)
+    np.testing.assert_array_equal(rounded(-quotients, zones), -integers)
     # What is given up lies within so much of the border between two integers.
-    distance = np.abs(quotients) - np.abs(plain_integers) + 0.5
-    np.testing.assert_array_equal(nearer == 1, (distance <= np.float32(dead_zone)) & (plain_integers != 0))
+    lengths, sizes = np.abs(quotients), np.abs(plain_integers)
+    wide = np.float32(zones)[np.clip(sizes - 1, 0, 2)]
+    np.testing.assert_array_equal(nearer == 1, (lengths - sizes + 0.5 <= wide) & (sizes > 0))
 
 
-def test_under_probabilities_that_fall_from_0_a_dead_zone_never_costs_bits():
-    quotients = np.random.default_rng(6).laplace(0, 1.5, (500, 16, 1)).astype(np.float32)
-    shares = 0.5 ** np.abs(np.arange(-40, 41))
+@pytest.mark.parametrize("zones", ZONES)
+def test_the_middle_of_a_bin_is_half_way_between_its_borders(zones):
+    lengths = np.linspace(0, 7, 70_001, dtype=np.float32)
+    integers = rounded(lengths, zones)
+    for integer in range(1, 6):
+        inside = lengths[integers == integer]
+        found = middles(np.array([integer, -integer]), zones)
+        np.testing.assert_allclose(found, np.array([1, -1]) * (inside[0] + inside[-1]) / 2, atol=2e-4)
+    assert middles(np.array([0]), zones)[0] == 0
+
+
+def test_a_dead_zone_of_one_number_is_that_of_all_borders_and_tables():
+    quotients = np.random.default_rng(5).normal(0, 3, 1000).astype(np.float32)
+    tables = np.random.default_rng(6).integers(0, 4, 1000)
+    old, new = np.float32([0.1]), np.full((4, 3), 0.1, np.float32)
+    integers = rounded(quotients, zones_of(old))
+    np.testing.assert_array_equal(integers, rounded(quotients, zones_of(new, tables)))
+    np.testing.assert_array_equal(middles(integers, zones_of(old)), middles(integers, zones_of(new, tables)))
+
+
+def test_a_dead_zone_rounds_to_what_costs_least():
+    """Against a search over all integers, of bits + price · squared error, where those are all that is paid for."""
+    shares = 0.4 ** np.abs(np.arange(-40, 41))
     tables = Tables(integer_frequencies(np.append(shares, 1e-9)[None]), np.array([-40], np.int32))
-    bits = [
-        symbol_bits(tables, rounded(quotients, dead_zone), np.zeros(1, int))[0].sum(axis=(1, 2))
-        for dead_zone in (0.0, 0.05, 0.1, 0.2)
-    ]
-    for wider, narrower in pairwise(bits[::-1]):
-        assert (wider <= narrower).all()
-        assert wider.sum() < narrower.sum()
+    quotients = np.random.default_rng(6).laplace(0, 1.5, 5000).astype(np.float32)
+    for price in (4.0, 8.7, 30.0):
+        integers = np.arange(-12, 13)
+        costs = symbol_bits(tables, integers, np.zeros(1, int))[0] + price * (quotients[:, None] - integers) ** 2
+        zone = dead_zone_at(tables, price)
+        assert zone.shape == (1, 3)
+        found = rounded(quotients, zones_of(zone, np.zeros(5000, int)))
+        np.testing.assert_array_equal(found, integers[costs.argmin(axis=1)])
+    assert not dead_zone_at(tables, np.inf).any()
 
 
 def test_what_is_no_number_is_refused_and_what_is_too_large_saturates():

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind
 
-from kerasae.rate_distortion.compare import bd_rate
+from kerasae.rate_distortion.compare import bd_rate, bd_rate_over_seeds
 from kerasae.records import RatePoint
 
 
@@ -72,3 +73,39 @@ def test_too_few_points_or_too_little_overlap_is_refused(mine, message):
     found = bd_rate(mine, curve("other", RATES, PSNR), "psnr")
     assert found.bd_rate_percent is None
     assert message in found.message
+
+
+# === Over seeds ===
+
+
+def trainings(name, factors):
+    return [curve(name, factor * RATES, PSNR) for factor in factors]
+
+
+def test_over_seeds_the_interval_is_that_of_welch_s_test_of_the_logarithms():
+    mine, other = np.array([0.70, 0.74, 0.69]), np.array([1.0, 1.05, 0.97, 1.01])
+    found = bd_rate_over_seeds(trainings("mine", mine), trainings("other", other), "psnr")
+    expected = ttest_ind(np.log(mine), np.log(other), equal_var=False).confidence_interval(0.95)
+    ratio = np.exp(np.log(mine).mean() - np.log(other).mean())
+    assert found.bd_rate_percent == pytest.approx(100 * (ratio - 1), abs=1e-6)
+    assert (found.low, found.high) == pytest.approx(tuple(100 * (np.exp(bound) - 1) for bound in expected), abs=1e-6)
+    assert (found.codec, found.against, found.seeds, found.counted) == ("mine", "other", 3, "files")
+    assert found.overlap == pytest.approx((PSNR[0], PSNR[-1]))
+
+
+def test_against_a_codec_that_is_not_trained_only_the_trained_side_spreads():
+    factors = np.array([0.8, 0.9, 0.85])
+    found = bd_rate_over_seeds(trainings("mine", factors), trainings("jpeg", [1.0]), "psnr")
+    logs = np.log(factors)
+    half = 4.302653 * logs.std(ddof=1) / 3**0.5
+    bounds = tuple(100 * (np.exp(logs.mean() + sign * half) - 1) for sign in (-1, 1))
+    assert (found.low, found.high) == pytest.approx(bounds, abs=1e-4)
+
+
+def test_one_seed_has_no_interval_and_a_refused_pair_refuses_all():
+    alone = bd_rate_over_seeds(trainings("mine", [0.8]), trainings("other", [1.0]), "psnr")
+    assert (alone.bd_rate_percent, alone.low, alone.high, alone.seeds) == (pytest.approx(-20), None, None, 1)
+    some = [*trainings("mine", [0.8]), curve("mine", RATES[:5], PSNR[:5])]
+    refused = bd_rate_over_seeds(some, trainings("other", [1.0]), "psnr")
+    assert refused.bd_rate_percent is None
+    assert "at least 6 are needed" in refused.message

@@ -75,14 +75,11 @@ class Codec:
         ``progress(done, total)`` counts levels. Raises ``DataError`` for an array that holds no images, ``CodecError``
         where there are fewer than two, or the model's images are neither gray nor colour.
         """
-        from kerasae.codec.freeze import freeze
+        from kerasae.codec.freeze import freeze, lambdas_of
         from kerasae.codec.network import Network
 
-        # λ weighs the squared error only; under another distortion the dead zone is not chosen by it.
-        by_mse = getattr(model, "rate_distortion", "mse") == "mse"
-        lambdas = getattr(model, "lambdas", ()) if by_mse else ()
         pixels = eight_bit(images, what="training images")
-        return cls(model, freeze(Network(model), pixels, lambdas=lambdas, progress=progress))
+        return cls(model, freeze(Network(model), pixels, lambdas=lambdas_of(model), progress=progress))
 
     def save(self, folder: str | Path) -> Path:
         """Write the model and its tables, ``model.keras`` and ``codec.npz``, into ``folder``; return it."""

@@ -275,13 +275,12 @@ def _frozen_of(run: Run, images: ImageSet | None, model: Autoencoder, progress) 
             f"{images.fingerprint}, then {run.record.data_fingerprint}); train again to compress with it"
         )
     train = split_indices(images, run.recipe.data)["train"]
-    return freeze(Network(model), images.images, train, lambdas=_lambdas(run), progress=progress)
+    return freeze(Network(model), images.images, train, lambdas=lambdas_of(model), progress=progress)
 
 
-def _lambdas(run: Run) -> tuple[float, ...]:
-    objective = run.recipe.objective
-    # Under another distortion λ weighs something else than the squared error, by which the dead zone is chosen.
-    return objective.lambdas if run.recipe.model.has_entropy_model and objective.distortion == "mse" else ()
+def lambdas_of(model: Autoencoder) -> tuple[float, ...]:
+    """Return the lambdas of a learned codec that was trained for the squared error, which the price of errors is of."""
+    return getattr(model, "lambdas", ()) if getattr(model, "rate_distortion", "mse") == "mse" else ()
 
 
 def _images_of(run: Run) -> ImageSet:

@@ -116,6 +116,10 @@ def test_rates_are_measured_where_they_are_asked_for(kerasae, tiny, tmp_path):
     page = (tmp_path / "page.html").read_text()
     assert "jpeg" in page
     assert "bits per pixel" in page
+    (study,) = (tmp_path / "runs").glob("study-tiny-*/study.json")
+    rates = json.loads(study.read_text())["bd_rates"]
+    assert {rate["against"] for rate in rates} >= {"jpeg", "webp"}
+    assert {rate["counted"] for rate in rates} == {"files", "payload"}
 
 
 @pytest.mark.parametrize(

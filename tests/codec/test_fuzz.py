@@ -12,7 +12,7 @@ from kerasae.errors import CodecError
 from tests.codec.made_up import KINDS, made_up_codec
 from tests.conftest import once, smooth_images
 
-FILES = 3400  # for each kind of model
+FILES = 12_500  # for each of eight kinds of model: 100,000 in all
 
 
 def with_checksum(data, codec):

@@ -71,8 +71,19 @@ def test_a_study_s_header_names_its_command_and_its_grid_is_sound(path, tmp_path
 
 
 def test_the_shipped_studies_are_these():
-    names = {"latent_size", "noise", "quick", "regularization", "regularization_strength"}
+    names = {"entropy_models", "latent_size", "noise", "quick", "regularization", "regularization_strength"}
     assert {path.stem for path in shipped_recipes("studies")} == names
+
+
+def test_the_codecs_of_the_study_of_entropy_models_differ_in_nothing_else(tmp_path):
+    cells = plan_study(load_study("entropy_models"), backend="jax", runs=tmp_path).cells
+    kinds = ["factorized_prior", "mean_scale_hyperprior", "context_hyperprior"]
+    assert [cell.recipes[0].model.kind for cell in cells] == kinds
+    plain = [cell.recipes[0].as_dict() for cell in cells]
+    own = {"kind", "hyper_width", "hyper_channels", "passes", "context_width"}
+    models = [{key: value for key, value in one.pop("model").items() if key not in own} for one in plain]
+    assert all(one | {"name": ""} == plain[0] | {"name": ""} for one in plain)
+    assert all(one == models[0] for one in models)
 
 
 def test_the_regularization_study_is_the_reference_study_s_table(tmp_path):

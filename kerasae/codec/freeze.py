@@ -129,13 +129,12 @@ def _trained_qualities(network: Network, chosen: np.ndarray, latents: np.ndarray
 
     Steps, offsets and corrections are those that were trained; the decoder is given the middles of bins. The price of
     errors is the one under which bits per pixel + λ · 255² · MSE is least, over training images; without ``lambdas``
-    latents are merely rounded. Tables are fitted to the integers of all training images.
+    latents are merely rounded.
     """
     model = network.model
     qualities = qualities_of(model.levels)
     exported = model.bottleneck.export(qualities)
     few, originals = latents[:FEW_IMAGES], chosen[:FEW_IMAGES]
-
     coder, price = CODERS[network.coder], math.inf
     if len(lambdas):
         whole = model.bottleneck.export(qualities[::PARTS])

@@ -96,8 +96,7 @@ class HyperpriorCoder(LatentCoder):
     ``steps`` and ``corrections`` are ``(channels,)`` float32, ``log_steps`` int32 multiples of 2^−12. The decoder is
     given the middles of bins, of which each table has a ``dead_zone`` of its own (see ``zones_of``); where there are
     ``shifts``, ``(tables, 2)`` float32, as earlier versions froze them, a ±1 and all beyond instead lie by so many
-    steps nearer to 0. ``synthesis``, ``context``, ``tables`` and ``shifts`` are
-    the same for all qualities.
+    steps nearer to 0. ``synthesis``, ``context``, ``tables`` and ``shifts`` are the same for all qualities.
     """
 
     side: FactorizedCoder

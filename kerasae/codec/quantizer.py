@@ -121,9 +121,8 @@ def zones_of(dead_zone: np.ndarray | None, tables: np.ndarray | slice = slice(No
 
     ``dead_zone`` is ``(tables, 3)``, or ``(1,)`` where it is one number for all, as earlier versions froze it.
     """
-    if dead_zone is None or dead_zone.ndim == 1:
-        return (0.0 if dead_zone is None else dead_zone[0],) * 3
-    return tuple(dead_zone[:, border][tables] for border in range(3))
+    kept = dead_zone_array(dead_zone)
+    return (kept[0],) * 3 if kept.ndim == 1 else tuple(kept[:, border][tables] for border in range(3))
 
 
 def dead_zone_array(dead_zone: np.ndarray | None) -> np.ndarray:

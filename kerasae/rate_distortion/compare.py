@@ -5,7 +5,7 @@ need no accelerator and no Keras, and agree with what anybody can compute to the
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -412,41 +412,42 @@ def compare(
             points.append(measure(contender, images, quality, inputs=inputs, sigma=sigma))
     curves = [[point for point in points if point.codec == contender.name] for contender in contenders]
     models = [curve for one, curve in zip(contenders, curves, strict=True) if one.is_model]
-    return RateComparison(points, bd_rates(models or curves, curves))
+    pairs = [([one], [other]) for one in models or curves for other in curves if other is not one]
+    return RateComparison(points, bd_rates(pairs))
 
 
-def bd_rates(curves: Sequence[Sequence[RatePoint]], others: Sequence[Sequence[RatePoint]]) -> list[BdRate]:
-    """Return the BD-rates of each of ``curves`` against all others, in each metric that it has, counted both ways."""
+# A codec's curves: one for each seed that it was trained with, a single one where it was not trained.
+Curves = Sequence[Sequence[RatePoint]]
+
+
+def bd_rates(pairs: Iterable[tuple[Curves, Curves]]) -> list[BdRate]:
+    """Return the BD-rates of the first of each pair against the second, in each metric that it has, counted both ways.
+
+    See ``bd_rate_over_seeds``.
+    """
     return [
-        bd_rate(curve, other, metric, counted=counted)
-        for curve in curves
-        for other in others
-        if other is not curve
+        bd_rate_over_seeds(curves, against, metric, counted=counted)
+        for curves, against in pairs
         for metric in bd_rate_metrics()
-        if curve[0].metrics.get(metric) is not None
+        if curves[0][0].metrics.get(metric) is not None
         for counted in ("files", "payload")
     ]
 
 
 def bd_rate_over_seeds(
-    curves: Sequence[Sequence[RatePoint]],
-    against: Sequence[Sequence[RatePoint]],
-    metric: str,
-    *,
-    counted: Literal["files", "payload"] = "files",
+    curves: Curves, against: Curves, metric: str, *, counted: Literal["files", "payload"] = "files"
 ) -> BdRate:
     """Return the mean ``bd_rate`` of trainings that differ by their seed, with a 95 % interval over trainings.
 
-    ``curves`` has one for each seed, ``against`` one for each of the other's, a single one for a codec that was not
-    trained. Each pair is compared; means and spread are those of the logarithms of the ratios, in which the two sides
+    Each pair of curves is compared; means and spread are those of the logarithms of the ratios, in which the two sides
     add. Seeds are independent: the interval is that of Welch's t, of the trainings alone, not of other images. With one
-    seed a side there is none. Refused where any pair is.
+    curve a side it is their ``bd_rate``, without an interval. Refused where any pair is.
     """
     pairs = [[bd_rate(one, other, metric, counted=counted) for other in against] for one in curves]
     every = [pair for row in pairs for pair in row]
     refused = next((pair for pair in every if pair.bd_rate_percent is None), None)
-    if refused is not None:
-        return refused
+    if refused is not None or len(every) == 1:
+        return refused or every[0]
     logs = np.array([[np.log1p(pair.bd_rate_percent / 100) for pair in row] for row in pairs])
     mean, low, high = float(logs.mean()), None, None
     # A side of one curve has no spread of its own.

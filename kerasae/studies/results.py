@@ -14,7 +14,7 @@ import numpy as np
 from kerasae.errors import StudyError
 from kerasae.evaluation.statistics import seed_interval
 from kerasae.metrics.registry import psnr_of_mse, scored_metrics
-from kerasae.rate_distortion.compare import bd_rate_metrics, bd_rate_over_seeds
+from kerasae.rate_distortion.compare import bd_rates
 from kerasae.recipes import Recipe
 from kerasae.records import BdRate, CellScore, RatePoint, StudyCell, StudyRecord, read_json
 from kerasae.studies.conclusions import CellResults, answer, compare_levels, pairs_compared, with_verdicts
@@ -104,16 +104,10 @@ def _bd_rates(plan: Plan, cells: Sequence[StudyCell]) -> list[BdRate]:
     """Return the rates of the cells over seeds, against those that they are compared with and the classical codecs."""
     settings = plan.study.settings
     curves = {cell.label: curves_of_cell(cell, plan.runs, settings.split) for cell in cells}
-    pairs = [(cell.label, curves[against.label]) for _, cell, against in pairs_compared(plan.study, cells)]
+    pairs = [(curves[cell.label], curves[against.label]) for _, cell, against in pairs_compared(plan.study, cells)]
     classical = classical_curves(Path(plan.folder))
-    pairs += [(cell.label, [curve]) for cell in cells for curve in classical]
-    return [
-        bd_rate_over_seeds(curves[label], others, metric, counted=counted)
-        for label, others in pairs
-        for metric in bd_rate_metrics()
-        for counted in ("files", "payload")
-        if curves[label] and others and curves[label][0][0].metrics.get(metric) is not None
-    ]
+    pairs += [(curves[cell.label], [curve]) for cell in cells for curve in classical]
+    return bd_rates((own, others) for own, others in pairs if own and others)
 
 
 def curves_of_cell(cell: StudyCell, runs: Path, split: str) -> list[list[RatePoint]]:

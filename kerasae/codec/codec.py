@@ -1,6 +1,8 @@
-"""A trained model as an image codec. Loads Keras with its model, not before."""
+"""A trained model as an image codec. Loads Keras only where gradients, or layers unknown to ONNX, ask for it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -8,18 +10,18 @@ import numpy as np
 
 from kerasae.codec.container import Packed, check_size, file_bytes, pack, unpack
 from kerasae.codec.frozen import FILE, Frozen, weights_digest
-from kerasae.data import eight_bit
+from kerasae.codec.network import Network, OnnxNetwork
 from kerasae.errors import CodecError
 from kerasae.files import replacing
 from kerasae.metrics.registry import psnr_of_mse
-from kerasae.training import Run, load_run
 
 if TYPE_CHECKING:
+    from kerasae.codec.keras_network import KerasNetwork
     from kerasae.models import Autoencoder
 
 # Padding included: 1,024 thumbnails of 128×128, or one photograph of any size.
 _PIXELS_AT_ONCE = 2**24
-# Rounds of ``Network.refined``.
+# Rounds of ``KerasNetwork.refined``.
 EFFORTS = {0: 0, 1: 60, 2: 400}
 # The model's name in a folder that ``Codec.save`` writes, as in a run's.
 _MODEL = "model.keras"
@@ -37,16 +39,9 @@ class Codec:
     """
 
     def __init__(self, model: "Autoencoder", frozen: Frozen):
-        from kerasae.codec.network import Network
-
-        if weights_digest(model.get_weights()) != frozen.weights:
-            raise CodecError(
-                f"the tables of {model.name} were frozen for other weights; freeze the run again with: "
-                "kerasae freeze RUN --force"
-            )
-        self.model = model
         self.frozen = frozen
-        self.network = Network(model)
+        self._load_model = lambda: model
+        self.network: Network = self.keras_network
 
     @classmethod
     def load(cls, run, runs: str | Path | None = None) -> "Codec":
@@ -55,17 +50,45 @@ class Codec:
         A run that was not frozen yet is frozen now, which needs its training images. Raises ``RunError`` where there
         is no such run or no trained model in it, ``CodecError`` where its tables are damaged or of other weights.
         """
-        from kerasae.codec.freeze import freeze_run
-
-        if not isinstance(run, Run):
+        if isinstance(run, str | Path):
             folder = Path(run).expanduser()
             if (folder / FILE).is_file() and not (folder / "run.json").exists():
-                from kerasae.models.build import load_model
+                return cls._of_folder(folder, Frozen.load(folder / FILE), lambda: _load_model(folder / _MODEL))
+        from kerasae.training import Run, load_run
 
-                return cls(load_model(folder / _MODEL), Frozen.load(folder / FILE))
         found = run if isinstance(run, Run) else load_run(run, runs)
-        model = found.load_model()
-        return cls(model, freeze_run(found, model=model))
+        if not (found.folder / FILE).is_file():
+            from kerasae.codec.freeze import freeze_run
+
+            model = found.load_model()
+            return cls(model, freeze_run(found, model=model))
+        return cls._of_folder(found.folder, Frozen.load(found.folder / FILE), found.load_model)
+
+    @classmethod
+    def _of_folder(cls, folder: Path, frozen: Frozen, load_model: Callable[[], "Autoencoder"]) -> "Codec":
+        network = OnnxNetwork.load(folder, frozen.weights, folder / _MODEL)
+        if network is None:
+            return cls(load_model(), frozen)
+        codec = cls.__new__(cls)
+        codec.frozen, codec.network, codec._load_model = frozen, network, load_model
+        return codec
+
+    @cached_property
+    def model(self) -> "Autoencoder":
+        """The Keras model; a codec that was loaded from files loads it when it is asked for."""
+        return self._load_model()
+
+    @cached_property
+    def keras_network(self) -> "KerasNetwork":
+        """The network in Keras, which knows of gradients; raises ``CodecError`` where the model is another."""
+        from kerasae.codec.keras_network import KerasNetwork
+
+        if weights_digest(self.model.get_weights()) != self.frozen.weights:
+            raise CodecError(
+                f"the tables of {self.model.name} were frozen for other weights; freeze the run again with: "
+                "kerasae freeze RUN --force"
+            )
+        return KerasNetwork(self.model)
 
     @classmethod
     def from_model(cls, model: "Autoencoder", images, *, progress: Callable[[int, int], None] | None = None) -> "Codec":
@@ -76,23 +99,28 @@ class Codec:
         where there are fewer than two, or the model's images are neither gray nor colour.
         """
         from kerasae.codec.freeze import freeze, lambdas_of
-        from kerasae.codec.network import Network
+        from kerasae.codec.keras_network import KerasNetwork
+        from kerasae.data import eight_bit
 
         pixels = eight_bit(images, what="training images")
-        return cls(model, freeze(Network(model), pixels, lambdas=lambdas_of(model), progress=progress))
+        return cls(model, freeze(KerasNetwork(model), pixels, lambdas=lambdas_of(model), progress=progress))
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model and its tables, ``model.keras`` and ``codec.npz``, into ``folder``; return it."""
+        """Write the model, its networks in ONNX where they can be, and its tables into ``folder``; return it."""
+        from kerasae.codec.onnx_graph import write_network
+
         folder = Path(folder).expanduser()
         with replacing(folder / _MODEL) as partial_model:
             self.model.save(partial_model)
+        with suppress(CodecError):
+            write_network(self.keras_network, folder, folder / _MODEL)
         self.frozen.save(folder / FILE)
         return folder
 
     @property
     def channels(self) -> int:
         """Colour channels of the images: 1 or 3."""
-        return self.model.channels
+        return self.network.geometry.channels
 
     # One image gives bytes; a batch, which is an array too, a list.
     @overload
@@ -161,11 +189,11 @@ class Codec:
             return latents
         if self.network.coder is None:
             raise CodecError(
-                f"effort {effort} improves the files of learned codecs; {self.model.name} was not trained for bits: "
+                f"effort {effort} improves the files of learned codecs; {self.network.name} was not trained for bits: "
                 "leave it at 0"
             )
         settings = {"quality": self.frozen.qualities[step], "rounds": EFFORTS[effort]}
-        return self.network.refined(images, latents, self.frozen.levels[step], **settings)
+        return self.keras_network.refined(images, latents, self.frozen.levels[step], **settings)
 
     def pack_latents(self, latents: np.ndarray, height: int, width: int, step: int) -> list[Packed]:
         """Return what ``pack`` does, of latents ``(images, rows, columns, channels)`` that ``network.encode`` gave."""
@@ -230,8 +258,8 @@ class Codec:
         qualities = self.frozen.qualities
         if not qualities[-1] <= quality <= qualities[0]:
             raise CodecError(
-                f"quality {quality:g} is out of range; {self.model.name} has qualities from {qualities[-1]:g} (fewest "
-                f"bits) to {qualities[0]:g}"
+                f"quality {quality:g} is out of range; {self.network.name} has qualities from {qualities[-1]:g} "
+                f"(fewest bits) to {qualities[0]:g}"
             )
         return int(np.argmin(np.abs(np.asarray(qualities) - quality)))
 
@@ -256,6 +284,12 @@ class Codec:
             )
         check_size(image.shape[0], image.shape[1], "the image")
         return image
+
+
+def _load_model(path: Path) -> "Autoencoder":
+    from kerasae.models.build import load_model
+
+    return load_model(path)
 
 
 def _is_one(images) -> bool:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from kerasae.codec.frozen import CODERS, FILE, Frozen, weights_digest
+from kerasae.codec.keras_network import KerasNetwork
 from kerasae.codec.latent_coder import FEW_IMAGES, FactorizedCoder, LatentCoder
-from kerasae.codec.network import Network
+from kerasae.codec.onnx_graph import write_network
 from kerasae.data import ImageSet, load_images, split_indices
 from kerasae.errors import CodecError, DataError, RunError
 from kerasae.metrics.registry import psnr_of_mse
@@ -20,7 +22,7 @@ from kerasae.training.run import locked
 _MOVE = 0.25
 
 
-def sensitivity(network: Network, latents: np.ndarray, height: int, width: int) -> np.ndarray:
+def sensitivity(network: KerasNetwork, latents: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return ``(channels,)``: by what factor noise on a channel comes out as noise on the image.
 
     The squared error, summed over the pixels of an image, per squared error of the latents, summed over the positions;
@@ -48,7 +50,7 @@ _MOST_LATENTS = 2**24
 _MOST_IMAGES = 8192
 
 
-def training_sample(network: Network, images: np.ndarray, indexes: np.ndarray) -> np.ndarray:
+def training_sample(network: KerasNetwork, images: np.ndarray, indexes: np.ndarray) -> np.ndarray:
     """Return uint8 training images, of many as many as are needed, shuffled: parts of them stand for the whole."""
     rows, columns = network.geometry.grid(*images.shape[1:3])
     most = max(2, min(_MOST_IMAGES, _MOST_LATENTS // (rows * columns * network.channels)))
@@ -58,13 +60,13 @@ def training_sample(network: Network, images: np.ndarray, indexes: np.ndarray) -
     return np.asarray(images[ordered])[np.argsort(np.argsort(indexes[order]))]
 
 
-def encoded(network: Network, images: np.ndarray) -> np.ndarray:
+def encoded(network: KerasNetwork, images: np.ndarray) -> np.ndarray:
     """Return what ``network.encode`` gives of many images, a part of them at a time."""
     return np.concatenate([network.encode(images[start : start + 256]) for start in range(0, len(images), 256)])
 
 
 def rate_and_errors(
-    network: Network, level: LatentCoder, latents: np.ndarray, originals: np.ndarray
+    network: KerasNetwork, level: LatentCoder, latents: np.ndarray, originals: np.ndarray
 ) -> tuple[float, np.ndarray]:
     """Return the mean bits per pixel of ``latents`` under the tables of ``level``, and ``squared_errors`` decoded."""
     quantized = level.quantize(latents)
@@ -72,7 +74,7 @@ def rate_and_errors(
     return bits, squared_errors(network, level.dequantize(quantized), originals)
 
 
-def squared_errors(network: Network, latents: np.ndarray, originals: np.ndarray) -> np.ndarray:
+def squared_errors(network: KerasNetwork, latents: np.ndarray, originals: np.ndarray) -> np.ndarray:
     """Return the mean squared error of each 8-bit reconstruction, in [0, 1] intensity, ``(images,)``."""
     errors = []
     for start in range(0, len(latents), 64):
@@ -95,7 +97,7 @@ PRICES = (8.7, 13.0, 20.0, 30.0, 45.0, math.inf)
 
 
 def freeze(
-    network: Network,
+    network: KerasNetwork,
     images: np.ndarray,
     indexes: np.ndarray | None = None,
     *,
@@ -124,7 +126,7 @@ def freeze(
     return _trained_qualities(network, chosen, latents, lambdas, progress)
 
 
-def _trained_qualities(network: Network, chosen: np.ndarray, latents: np.ndarray, lambdas, progress) -> Frozen:
+def _trained_qualities(network: KerasNetwork, chosen: np.ndarray, latents: np.ndarray, lambdas, progress) -> Frozen:
     """Return the qualities of a learned codec, the highest first.
 
     Steps, offsets and corrections are those that were trained; the decoder is given the middles of bins. The price of
@@ -169,7 +171,7 @@ def qualities_of(levels: int) -> tuple[float, ...]:
     return tuple(float(levels - part / PARTS) for part in range((levels - 1) * PARTS + 1))
 
 
-def _cost(network: Network, levels: Sequence[LatentCoder], latents, originals, lambdas: Sequence[float]) -> float:
+def _cost(network: KerasNetwork, levels: Sequence[LatentCoder], latents, originals, lambdas: Sequence[float]) -> float:
     """Return the logarithm of bits per pixel + λ · 255² · MSE, its mean over levels: a share saved counts alike."""
     costs = []
     for level, weight in zip(levels, lambdas, strict=True):
@@ -193,7 +195,7 @@ _PSNR_IMAGES = 256
 _LEAST_SENSITIVITY = 1e-4
 
 
-def _step_ladder(network: Network, chosen: np.ndarray, latents: np.ndarray, progress) -> Frozen:
+def _step_ladder(network: KerasNetwork, chosen: np.ndarray, latents: np.ndarray, progress) -> Frozen:
     """Return the ladder of steps of a model that was not trained for any, finest first.
 
     Channels get steps in inverse proportion to how much they move the picture, so that a unit of error costs the same
@@ -261,12 +263,16 @@ def freeze_run(
     with locked(run.folder, wait=True):
         if path.is_file() and not force:
             return Frozen.load(path)
-        frozen = _frozen_of(run, images, model or run.load_model(), progress)
+        network = KerasNetwork(model or run.load_model())
+        frozen = _frozen_of(run, images, network, progress)
+        # Layers unknown to ONNX stay with Keras.
+        with suppress(CodecError):
+            write_network(network, run.folder, run.folder / "model.keras")
         frozen.save(path)
     return frozen
 
 
-def _frozen_of(run: Run, images: ImageSet | None, model: Autoencoder, progress) -> Frozen:
+def _frozen_of(run: Run, images: ImageSet | None, network: KerasNetwork, progress) -> Frozen:
     images = images if images is not None else _images_of(run)
     if images.fingerprint != run.record.data_fingerprint:
         raise CodecError(
@@ -274,7 +280,7 @@ def _frozen_of(run: Run, images: ImageSet | None, model: Autoencoder, progress) 
             f"{images.fingerprint}, then {run.record.data_fingerprint}); train again to compress with it"
         )
     train = split_indices(images, run.recipe.data)["train"]
-    return freeze(Network(model), images.images, train, lambdas=lambdas_of(model), progress=progress)
+    return freeze(network, images.images, train, lambdas=lambdas_of(network.model), progress=progress)
 
 
 def lambdas_of(model: Autoencoder) -> tuple[float, ...]:

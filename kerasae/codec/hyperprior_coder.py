@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.special import log_ndtr
 
-from kerasae.codec.entropy_coder import EntropyCoder, new_decoder, new_encoder, shortest
+from kerasae.codec.entropy_coder import EntropyCoder, Tables, integer_frequencies, new_decoder, new_encoder, shortest
 from kerasae.codec.integer_network import ACTIVATION_BITS, IntegerNetwork, blocks, join_passes, split_passes, spread
 from kerasae.codec.latent_coder import (
     FEW_IMAGES,
@@ -19,7 +18,6 @@ from kerasae.codec.latent_coder import (
     symbol_bits,
 )
 from kerasae.codec.quantizer import dead_zone_array, middles, refuse_non_finite, rounded, zones_of
-from kerasae.codec.tables import Tables, integer_frequencies
 from kerasae.errors import CodecError
 
 SCALES = 64
@@ -73,6 +71,9 @@ def count_integers(integers: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def _log_cumulatives(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # Coding does without SciPy.
+    from scipy.special import log_ndtr
+
     places = values / scales()
     return log_ndtr(places), log_ndtr(-places)
 

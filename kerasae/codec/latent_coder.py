@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kerasae.codec.entropy_coder import ESCAPE_LENGTH_BITS, EntropyCoder
+from kerasae.codec.entropy_coder import ESCAPE_LENGTH_BITS, EntropyCoder, Tables, fit_tables
 from kerasae.codec.quantizer import (
     Predictor,
     Quantizer,
@@ -18,7 +18,6 @@ from kerasae.codec.quantizer import (
     undo_differences,
     zones_of,
 )
-from kerasae.codec.tables import Tables, fit_tables
 from kerasae.errors import CodecError
 
 

@@ -1,30 +1,24 @@
-"""Images of any size ↔ latents, through a model's encoder and decoder: the one module here that needs Keras."""
+"""Images of any size ↔ latents: what every form of a network shares, and that of ONNX Runtime, which needs no Keras."""
 
-from collections.abc import Iterator
-from functools import lru_cache
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
 
-import keras
 import numpy as np
 
 from kerasae.codec.frozen import Geometry
-from kerasae.codec.hyperprior_coder import BLOCK
-from kerasae.codec.integer_network import blocks, spread
-from kerasae.codec.latent_coder import LatentCoder
-from kerasae.errors import CodecError
-from kerasae.models import Autoencoder
-from kerasae.models.checks import resized
-from kerasae.models.steps import compile_gradient
-from kerasae.runtime import worth_compiling
+from kerasae.codec.integer_network import spread
 
 # What goes through the network at once: 64 thumbnails of 128×128, or one photograph.
 _PIXELS_AT_ONCE = 64 * 128 * 128
-# Batches are filled up to one of these sizes, so that few shapes need compiling.
-_BATCHES = (1, 8, 64)
-# Where a network leaves sides open, its latents are counted at about this many pixels a side.
-_PROBED_SIDE = 256
+# One half of a network: a batch to its outputs.
+Half = Callable[[np.ndarray], list[np.ndarray]]
 
 
-class Network:
+class Network(ABC):
     """Both halves of an autoencoder for images of any size.
 
     A model that takes any size gets the image padded at the right and below, by repeating its edge, to a multiple of
@@ -32,220 +26,77 @@ class Network:
     lie side by side as the tiles do. Either way latents are ``(images, rows, columns, channels)``; what a bottleneck
     exports besides on a coarser grid, such as hyper-latents, lies over blocks of positions in further channels.
 
-    ``coder`` names the latent coder that freezes what the bottleneck exports; None where it exports nothing.
-    Raises ``CodecError`` for images that are neither gray nor colour.
+    ``channels`` counts those of the latents, ``is_flat`` says that the model's own have no rows and columns; ``coder``
+    names the latent coder that freezes what the bottleneck exports, None where it exports nothing.
     """
 
-    def __init__(self, model: Autoencoder):
-        if model.channels not in (1, 3):
-            raise CodecError(
-                f"{model.name} takes images of {model.channels} channels; compressed files hold gray or colour images, "
-                "of 1 or 3"
-            )
-        self.model = model
-        # A bottleneck of a user's own need not know of coders.
-        self.coder: str | None = getattr(model.bottleneck, "coder", None)
-        self.channels = model.latent_shape[-1]
-        self.geometry = _any_size_geometry(model) if model.takes_any_size else _tile_geometry(model)
-        self._parts = lru_cache(maxsize=8)(self._make_parts)
-        self._trials = lru_cache(maxsize=8)(self._make_trial)
+    name: str
+    coder: str | None
+    channels: int
+    is_flat: bool
+    takes_any_size: bool
+    geometry: Geometry
+    # Batches are filled up to one of these sizes where shapes have to be compiled.
+    batches: tuple[int, ...] = ()
+
+    @abstractmethod
+    def encoder(self, height: int, width: int) -> Half:
+        """Return the half that takes uint8 images of one size, ``(batch, height, width, channels)``."""
+
+    @abstractmethod
+    def decoder(self, height: int, width: int) -> Half:
+        """Return the half that gives float32 images of that size."""
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return float32 latents ``(images, rows, columns, channels)`` of uint8 images."""
-        tiles, down, across = self._tiled(images)
-        parts = _run(self._parts(*tiles.shape[1:3])[0], tiles, tiles[0, ..., 0].size)
+        tiles, down, across = self.tiled(images)
+        parts = self._run(self.encoder(*tiles.shape[1:3]), tiles, tiles[0, ..., 0].size)
         parts = [part.reshape(len(tiles), *(part.shape[1:] if part.ndim == 4 else (1, 1, -1))) for part in parts]
-        first, *others = (_join(part, len(images), down, across) for part in parts)
+        first, *others = (join(part, len(images), down, across) for part in parts)
         return np.concatenate([first, *(spread(part, first.shape[1] // part.shape[1]) for part in others)], axis=-1)
 
-    def refined(
-        self, images: np.ndarray, latents: np.ndarray, level: LatentCoder, *, quality: float, rounds: int
-    ) -> np.ndarray:
-        """Return latents whose integers cost less bits and error than those of ``latents``, which ``encode`` gave.
-
-        Rate-distortion optimised quantization, as video encoders do it, of a learned codec's latents; the decoder stays
-        as it is. Yang, Bamler, Mandt 2020, "Improving inference for neural image compression", do it by descent. In
-        each round every latent is tried a step higher and lower: its own bits are known, the change of the picture
-        and of what later passes cost comes from a gradient, and from a curvature that is the same for all. A random
-        part of what seems better is done, since it was not tried together; where an image then costs more than
-        before, it is taken back.
-        """
-        tiles, down, across = self._tiled(images)
-        size, found = tiles.shape[1:3], []
-        parts = _cut(latents, *self.geometry.grid(*size))
-        for places, count in _batches(np.arange(len(tiles)), tiles[0, ..., 0].size):
-            some = tiles[places], parts[places]
-            found.append(_refined(self._trials(*size), *some, level, quality=quality, rounds=rounds)[:count])
-        return _join(np.concatenate(found), len(latents), down, across)
-
-    def _tiled(self, images: np.ndarray) -> tuple[np.ndarray, int, int]:
+    def tiled(self, images: np.ndarray) -> tuple[np.ndarray, int, int]:
         """Return padded images in tiles that the model takes, and how many lie below and beside each other."""
         (_, height, width, _), unit = images.shape, (self.geometry.unit_height, self.geometry.unit_width)
         if height % unit[0] or width % unit[1]:
             images = np.pad(images, ((0, 0), (0, -height % unit[0]), (0, -width % unit[1]), (0, 0)), mode="edge")
-        size = images.shape[1:3] if self.model.takes_any_size else unit
-        return _cut(images, *size), images.shape[1] // size[0], images.shape[2] // size[1]
+        size = images.shape[1:3] if self.takes_any_size else unit
+        return cut(images, *size), images.shape[1] // size[0], images.shape[2] // size[1]
 
     def reconstruct(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
         """Return float32 images in [0, 1], ``(images, height, width, channels)``, of latents that ``encode`` shaped."""
         geometry = self.geometry
         down, across = geometry.units(height, width)
         size, grid = (geometry.unit_height, geometry.unit_width), (geometry.rows, geometry.columns)
-        if self.model.takes_any_size:
+        if self.takes_any_size:
             size, grid, down, across = (size[0] * down, size[1] * across), latents.shape[1:3], 1, 1
-        tiles = _cut(latents, *grid)
-        if len(self.model.latent_shape) == 1:
+        tiles = cut(latents, *grid)
+        if self.is_flat:
             tiles = tiles.reshape(len(tiles), -1)
-        (images,) = _run(self._parts(*size)[1], tiles, size[0] * size[1])
-        return _join(images, len(latents), down, across)[:, :height, :width]
+        (images,) = self._run(self.decoder(*size), tiles, size[0] * size[1])
+        return join(images, len(latents), down, across)[:, :height, :width]
 
     def decode(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
         """Return what ``reconstruct`` does, as uint8 in [0, 255], rounded to nearest."""
         return np.rint(np.clip(self.reconstruct(latents, height, width), 0.0, 1.0) * 255.0).astype(np.uint8)
 
-    def _make_parts(self, height: int, width: int):
-        encoder = resized(self.model.encoder, (height, width, self.model.channels))
-        return _Part(encoder, self.model.bottleneck, self.coder), _Part(self._decoder(height, width))
+    def _run(self, half: Half, batch: np.ndarray, pixels: int) -> list[np.ndarray]:
+        """Return the outputs of ``half`` for ``batch``, a few at a time; each stands for so many ``pixels``."""
+        found = [[one[:count] for one in half(some)] for some, count in self.in_batches(batch, pixels)]
+        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
-    def _make_trial(self, height: int, width: int):
-        return compile_gradient(_Trial(self.model, self._decoder(height, width)))
-
-    def _decoder(self, height: int, width: int) -> keras.Model:
-        if not self.model.takes_any_size:
-            return self.model.decoder
-        rows, columns = self.geometry.grid(height, width)
-        return resized(self.model.decoder, (rows, columns, self.channels))
-
-
-class _Part(keras.Model):
-    """One half as a compiled function: uint8 images are scaled inside, what comes out is float32."""
-
-    def __init__(self, part, bottleneck=None, coder: str | None = None):
-        # A class name with an underscore in front makes no scope that TensorFlow takes.
-        super().__init__(name="decode" if bottleneck is None else "encode")
-        self.part = part
-        self.bottleneck = bottleneck
-        self.coder = coder
-        self.built = True
-        self.compile(jit_compile=worth_compiling())
-
-    def call(self, batch):
-        if self.bottleneck is None:
-            return keras.ops.cast(self.part(batch), "float32")
-        encoded = self.part(keras.ops.cast(batch, "float32") / 255.0)
-        # What has a coder is rounded by that, not by the bottleneck.
-        latents = self.bottleneck.to_code(encoded) if self.coder else self.bottleneck(encoded)[0]
-        return keras.tree.map_structure(lambda one: keras.ops.cast(one, "float32"), latents)
+    def in_batches(self, batch: np.ndarray, pixels: int) -> Iterator[tuple[np.ndarray, int]]:
+        """Yield parts of ``batch``, each perhaps filled up with its first image, and how many of it count."""
+        most = max(1, _PIXELS_AT_ONCE // pixels)
+        most = max((size for size in self.batches if size <= most), default=most)
+        for start in range(0, len(batch), most):
+            part = batch[start : start + most]
+            size = min((size for size in self.batches if size >= len(part)), default=len(part))
+            filled = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)]) if len(part) < size else part
+            yield filled, len(part)
 
 
-# Errors count so much more than λ says: along the codec's own curve another bit takes away less of them than λ was
-# trained for. Over PSNR this saved 4.3 % of the bits, λ itself 3.5 % (16 faces, 60 rounds).
-_WEIGHT = 1.12
-
-
-class _Trial(keras.Model):
-    """What integers cost, and what others would, as one function of arrays."""
-
-    def __init__(self, model: Autoencoder, decoder: keras.Model):
-        super().__init__(name="trial")
-        self.model = model
-        self.decoder = decoder
-        self.built = True
-
-    def call(self, inputs):
-        code = (inputs["targets"], inputs["hyper"]) if "hyper" in inputs else inputs["targets"]
-        others = (inputs[name] for name in ("moves", "quality", "dead_zone", "log_scales"))
-        trial = self.model.trial(inputs["images"], code, *others, decoder=self.decoder)
-        more = (_WEIGHT - 1) * trial["error"]
-        return trial | {"error": trial["error"] + more, "cost": trial["cost"] + more}
-
-
-# The second derivative of an image's cost, in bits, by a latent in steps. A step s is best where λ·s²/12 of error and
-# −log₂ s bits balance, which is where λ·s² = 6 / ln 2: so it is 12 / ln 2 = 17.3 (measured on faces: 9 to 30), and a
-# little more did better, since latents move together.
-_CURVATURE = 22.0
-# Less is not worth the risk, in bits.
-_LEAST_GAIN = 0.1
-# The share of what is worth it that moves at once in an image: at first, and by how much more after a round that made
-# it cheaper, or less after one that did not and is taken back.
-_SHARE, _MORE, _LESS = 0.3, 1.05, 0.9
-
-
-def _refined(trial, images, latents, level: LatentCoder, *, quality: float, rounds: int) -> np.ndarray:
-    random, channels = np.random.default_rng(0), level.channels
-    targets, hyper = latents[..., :channels], latents[..., channels:]
-    inputs = {
-        "images": images.astype(np.float32) / 255,
-        "moves": np.zeros_like(targets),
-        "quality": np.full(len(images), quality, np.float32),
-    } | dict(zip(("dead_zone", "log_scales"), level.dead_zones(), strict=True))
-    if hyper.size:
-        inputs["hyper"] = blocks(hyper, BLOCK)
-    least, share = np.full((len(images), 1, 1, 1), np.inf), np.full((len(images), 1, 1, 1), _SHARE)
-    # Of each image's cheapest latents: these, what they would be with the moves that pay, and what these gain.
-    best = moved = gains = targets
-    for turn in range(rounds + 1):
-        slope, outputs = trial(inputs | {"targets": targets})
-        slope, error, rounded, means, steps, scales = map(
-            keras.ops.convert_to_numpy,
-            (slope, *(outputs[name] for name in ("error", "rounded", "means", "steps", "scales"))),
-        )
-        integers = np.rint((rounded - means) / steps).astype(np.int32)
-        numbers = level.table_numbers(scales)
-        bits = level.symbol_bits(integers, numbers)
-        cost = error.reshape(least.shape) + bits.sum(axis=(1, 2, 3), keepdims=True)
-        better = cost < least
-        best, least = np.where(better, targets, best), np.where(better, cost, least)
-        if turn == rounds:
-            break
-        best_gain, way_of_best = np.zeros_like(slope), np.zeros_like(slope)
-        for way in (-1, 1):
-            # Where the middle of the bin goes, which is farther on either side of 0.
-            change = level.middles(integers + way, numbers) - level.middles(integers, numbers)
-            gain = bits - level.symbol_bits(integers + way, numbers) - slope * change - _CURVATURE / 2 * change**2
-            best_gain, way_of_best = np.maximum(best_gain, gain), np.where(gain > best_gain, way, way_of_best)
-        moved, gains = np.where(better, rounded + way_of_best * steps, moved), np.where(better, best_gain, gains)
-        share = np.minimum(share * np.where(better, _MORE, _LESS), 1.0)
-        targets = np.where((gains > _LEAST_GAIN) & (random.random(slope.shape) < share), moved, best)
-    return np.concatenate([best, hyper], axis=-1)
-
-
-def _tile_geometry(model: Autoencoder) -> Geometry:
-    height, width, _ = model.image_shape
-    rows, columns = model.latent_shape[:2] if len(model.latent_shape) == 3 else (1, 1)
-    return Geometry(height, width, rows, columns, model.channels)
-
-
-def _any_size_geometry(model: Autoencoder) -> Geometry:
-    unit, (height, width, _), (rows, columns) = model.stride, model.image_shape, model.latent_shape[:2]
-    if None in (height, width, rows, columns):
-        height = width = -(-_PROBED_SIDE // unit) * unit
-        shape = (height, width, model.channels)
-        encoded = keras.tree.flatten(resized(model.encoder, shape)(keras.Input(shape)))[0]
-        rows, columns = encoded.shape[1:3]
-    return Geometry(unit, unit, rows * unit // height, columns * unit // width, model.channels)
-
-
-def _run(part: keras.Model, batch: np.ndarray, pixels: int) -> list[np.ndarray]:
-    """Return the outputs of ``part`` for ``batch``, a few at a time; each stands for so many ``pixels``."""
-    found = [
-        [np.asarray(one)[:count] for one in keras.tree.flatten(part.predict_on_batch(some))]
-        for some, count in _batches(batch, pixels)
-    ]
-    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
-
-
-def _batches(batch: np.ndarray, pixels: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield parts of ``batch``, each filled up with its first image to a usual size, and how many of it count."""
-    most = max(size for size in _BATCHES if size == 1 or size * pixels <= _PIXELS_AT_ONCE)
-    for start in range(0, len(batch), most):
-        part = batch[start : start + most]
-        size = next(size for size in _BATCHES if size >= len(part))
-        filled = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)]) if len(part) < size else part
-        yield filled, len(part)
-
-
-def _cut(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
+def cut(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Return tiles ``(images · tiles, rows, columns, channels)`` of ``(images, height, width, channels)``."""
     count, height, width, channels = images.shape
     if (rows, columns) == (height, width):
@@ -254,8 +105,65 @@ def _cut(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return parts.transpose(0, 1, 3, 2, 4, 5).reshape(-1, rows, columns, channels)
 
 
-def _join(tiles: np.ndarray, count: int, down: int, across: int) -> np.ndarray:
-    """Undo ``_cut``: tiles ``(images · down · across, rows, columns, channels)``."""
+def join(tiles: np.ndarray, count: int, down: int, across: int) -> np.ndarray:
+    """Undo ``cut``: tiles ``(images · down · across, rows, columns, channels)``."""
     _, rows, columns, channels = tiles.shape
     parts = tiles.reshape(count, down, across, rows, columns, channels).transpose(0, 1, 3, 2, 4, 5)
     return parts.reshape(count, down * rows, across * columns, channels)
+
+
+ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
+
+
+class OnnxNetwork(Network):
+    """Both halves as ONNX graphs, run by ONNX Runtime on the CPU: ready in a few hundredths of a second.
+
+    ``encoder`` and ``decoder`` are what ``onnx_graph`` wrote.
+    """
+
+    def __init__(self, encoder: bytes, decoder: bytes):
+        self._files = encoder, decoder
+        about = self.about = json.loads(self._decoder.get_modelmeta().custom_metadata_map["kerasae"])
+        self.name, self.coder, self.channels = about["name"], about["coder"], about["channels"]
+        self.is_flat, self.takes_any_size = about["is_flat"], about["takes_any_size"]
+        self.geometry = Geometry.from_tuple(about["geometry"])
+
+    @classmethod
+    def load(cls, folder: Path, weights: str, model: Path) -> "OnnxNetwork | None":
+        """Return the network of a folder; None where there is none of these ``weights`` and this file of the model."""
+        paths = folder / ENCODER, folder / DECODER
+        if not all(path.is_file() for path in paths):
+            return None
+        network = cls(*(path.read_bytes() for path in paths))
+        is_same = network.about["weights"] == weights and network.about["model"] == digest_of(model)
+        return network if is_same else None
+
+    @cached_property
+    def _encoder(self):
+        return _session(self._files[0])
+
+    @cached_property
+    def _decoder(self):
+        return _session(self._files[1])
+
+    def encoder(self, height: int, width: int) -> Half:
+        """Return the encoder, which takes every size."""
+        return lambda images: self._encoder.run(None, {"images": images})
+
+    def decoder(self, height: int, width: int) -> Half:
+        """Return the decoder, which takes every size."""
+        return lambda latents: self._decoder.run(None, {"latents": np.ascontiguousarray(latents, np.float32)})
+
+
+def digest_of(path: Path) -> str | None:
+    """Return SHA-256 of a file, in hexadecimal digits; None where there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _session(file: bytes):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Sizes differ from call to call: a plan made for the last is of no use.
+    options.enable_mem_pattern = False
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])

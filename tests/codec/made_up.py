@@ -8,7 +8,7 @@ from keras import ops
 
 from kerasae.codec import Codec
 from kerasae.codec.freeze import freeze
-from kerasae.codec.network import Network
+from kerasae.codec.keras_network import KerasNetwork
 from kerasae.models import initialize
 from kerasae.recipes import recipe_from
 from kerasae.training import build_trainer
@@ -54,7 +54,7 @@ def made_up_codec(kind, channels=1, seed=3):
     if kind in LEARNED:
         _leave_the_start(model, np.random.default_rng(seed), smooth_images(20, channels=channels))
     lambdas = LAMBDAS if kind in LEARNED else ()
-    return Codec(model, freeze(Network(model), smooth_images(60, channels=channels), lambdas=lambdas))
+    return Codec(model, freeze(KerasNetwork(model), smooth_images(60, channels=channels), lambdas=lambdas))
 
 
 def _leave_the_start(model, random, images):
@@ -97,5 +97,5 @@ def briefly_trained(kind="factorized_prior"):
     trainer = build_trainer(recipe_of(kind, lambdas=LAMBDAS), steps_per_epoch=25)
     trainer.fit(images, batch_size=8, epochs=6, verbose=0)
     trainer.autoencoder.finalize()
-    codec = Codec(trainer.autoencoder, freeze(Network(trainer.autoencoder), images, lambdas=LAMBDAS))
+    codec = Codec(trainer.autoencoder, freeze(KerasNetwork(trainer.autoencoder), images, lambdas=LAMBDAS))
     return codec, trainer, images

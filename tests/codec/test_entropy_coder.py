@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasae.codec.entropy_coder import EntropyCoder
-from kerasae.codec.tables import TOTAL, Tables, fit_tables, integer_frequencies
+from kerasae.codec.entropy_coder import TOTAL, EntropyCoder, Tables, fit_tables, integer_frequencies
 from kerasae.errors import CodecError
 from tests.codec import reference_decoder
 

@@ -11,7 +11,7 @@ from keras import ops
 from kerasae.codec import Codec, Frozen
 from kerasae.codec.codec import pack_to_psnr
 from kerasae.codec.freeze import freeze, freeze_run, qualities_of, squared_errors
-from kerasae.codec.network import Network
+from kerasae.codec.keras_network import KerasNetwork
 from kerasae.errors import CodecError
 from kerasae.models import build_model
 from kerasae.training.run import load_run
@@ -103,7 +103,7 @@ def test_tables_of_an_older_format_are_refused(tmp_path):
 def test_one_level_is_one_step(kind):
     recipe = recipe_of(kind, lambdas=[0.01])
     model = build_model(recipe)
-    codec = Codec(model, freeze(Network(model), smooth_images(20), lambdas=(0.01,)))
+    codec = Codec(model, freeze(KerasNetwork(model), smooth_images(20), lambdas=(0.01,)))
     assert codec.frozen.qualities == (1.0,)
     assert codec.encode(MIXED[0], quality=1) == codec.encode(MIXED[0], step=0)
     assert pack_to_psnr(codec, MIXED[:1], 0)[0].step == 0

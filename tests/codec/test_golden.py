@@ -12,7 +12,7 @@ import pytest
 
 from kerasae.codec import Codec, Frozen, unpack
 from kerasae.codec.freeze import freeze
-from kerasae.codec.network import Network
+from kerasae.codec.keras_network import KerasNetwork
 from tests.codec.made_up import LAMBDAS, made_up_codec
 from tests.conftest import smooth_images
 
@@ -76,7 +76,7 @@ def test_a_model_written_then_decodes_its_files_to_the_same_pixels(place, tmp_pa
 def test_frozen_anew_a_model_has_the_same_tables_but_for_rounding(kind):
     codec = Codec.load(GOLDEN / kind)
     lambdas = LAMBDAS if codec.model.has_entropy_model else ()
-    anew = freeze(Network(codec.model), smooth_images(60), lambdas=lambdas)
+    anew = freeze(KerasNetwork(codec.model), smooth_images(60), lambdas=lambdas)
     assert (anew.default, anew.weights, anew.qualities) == (
         codec.frozen.default,
         codec.frozen.weights,

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from kerasae.codec.entropy_coder import TOTAL
 from kerasae.codec.hyperprior_coder import BLOCK, SCALES, count_integers, scale_number, scale_tables, scales
 from kerasae.codec.integer_network import blocks, join_passes, split_passes
 from kerasae.codec.latent_coder import dead_zone_at, symbol_bits
 from kerasae.codec.quantizer import zones_of
-from kerasae.codec.tables import TOTAL
 from kerasae.models import hyperprior
 from tests.codec.made_up import HYPERPRIORS, made_up_codec
 from tests.conftest import smooth_images

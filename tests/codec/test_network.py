@@ -7,7 +7,7 @@ from keras import layers
 
 from kerasae.codec import Codec
 from kerasae.codec.frozen import Geometry
-from kerasae.codec.network import Network
+from kerasae.codec.keras_network import KerasNetwork
 from kerasae.errors import CodecError, DataError
 from kerasae.models import Autoencoder
 from tests.codec.made_up import KINDS, made_up_codec
@@ -121,7 +121,7 @@ def test_networks_of_ones_own_code_images_of_any_size(case, tmp_path):
 
 def test_a_network_for_other_sizes_shares_its_weights_and_can_be_saved_after():
     model = made_up_codec("conv_autoencoder").model
-    network = Network(model)
+    network = KerasNetwork(model)
     before = model.encoder.get_config()
     network.reconstruct(network.encode(smooth_images(1, size=48)), 48, 48)
     encoder, decoder = network._parts(48, 48)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from kerasae.codec.entropy_coder import Tables, integer_frequencies
 from kerasae.codec.latent_coder import dead_zone_at, symbol_bits
 from kerasae.codec.quantizer import (
     LARGEST,
@@ -13,7 +14,6 @@ from kerasae.codec.quantizer import (
     undo_differences,
     zones_of,
 )
-from kerasae.codec.tables import Tables, integer_frequencies
 from kerasae.errors import CodecError
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from kerasae.codec.tables import fit_tables
+from kerasae.codec.entropy_coder import fit_tables
 
 
 def bits_under(tables, integers):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerasae.codec.network import Network
+from kerasae.codec.keras_network import KerasNetwork
 from kerasae.models import build_model, initialize
 from kerasae.models.transforms import gdn_analysis, gdn_synthesis, residual_analysis, residual_synthesis
 from kerasae.recipes import recipe_from
@@ -83,7 +83,7 @@ def test_the_model_of_the_docstring_has_these_sizes():
 @PER_TRANSFORM
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_of_any_size_go_through_the_codec_s_network(transform, channels):
-    network = Network(small(transform, channels=channels))
+    network = KerasNetwork(small(transform, channels=channels))
     for height, width in ((32, 32), (5, 41), (1, 1), (64, 40)):
         image = smooth_images(1, size=64, channels=channels)[:, :height, :width]
         latents = network.encode(image)
@@ -96,7 +96,7 @@ def test_what_the_network_gives_is_the_encoder_s(transform):
     model = small(transform)
     images = smooth_images(3)
     encoded = ops.convert_to_numpy(model.encoder(scaled(images)))
-    np.testing.assert_allclose(Network(model).encode(images), encoded, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(KerasNetwork(model).encode(images), encoded, rtol=1e-4, atol=1e-5)
     decoded = np.clip(ops.convert_to_numpy(model.decoder(encoded)), 0, 1)
     np.testing.assert_allclose(ops.convert_to_numpy(model.decode(encoded)), decoded, atol=1e-6)
 

@@ -2,10 +2,9 @@
 
 from kerasae.reports.blocks import Section
 from kerasae.reports.sections.comparisons import comparisons
-from kerasae.reports.sections.images import examples
 from kerasae.reports.sections.method import limits, measured
+from kerasae.reports.sections.runs import cost, examples, latents, training
 from kerasae.reports.sections.scores import noise, rates, scores, spread
-from kerasae.reports.sections.training import cost, latents, training
 
 SECTIONS: dict[str, Section] = {
     "scores": Section("Scores", scores),

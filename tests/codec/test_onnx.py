@@ -1,0 +1,155 @@
+"""The networks in ONNX Runtime: the same symbols and pictures as in Keras, without Keras."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from kerasae.codec import Codec, unpack
+from kerasae.codec.keras_network import KerasNetwork
+from kerasae.codec.network import DECODER, ENCODER, OnnxNetwork
+from kerasae.codec.onnx_graph import decoder_graph, encoder_graph, write_network
+from kerasae.errors import CodecError
+from kerasae.models import Autoencoder
+from tests.codec.made_up import KINDS, made_up_codec
+from tests.conftest import smooth_images
+
+SIZES = ((32, 32), (47, 70), (1, 1))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Return kind → a codec, and the same loaded again from the folder that it was saved in."""
+    found = {}
+
+    def of(kind):
+        if kind not in found:
+            codec = made_up_codec(kind)
+            found[kind] = codec, Codec.load(codec.save(tmp_path_factory.mktemp(kind)))
+        return found[kind]
+
+    return of
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_of_either_form_decode_to_equal_symbols_and_nearly_equal_pixels(kind, saved):
+    ours, loaded = saved(kind)
+    assert isinstance(ours.network, KerasNetwork)
+    assert isinstance(loaded.network, OnnxNetwork)
+    for height, width in SIZES:
+        image = smooth_images(1, size=96)[0, :height, :width]
+        latents = ours.network.encode(image[None])
+        scale = np.abs(latents).max()
+        np.testing.assert_allclose(loaded.network.encode(image[None]), latents, rtol=1e-4, atol=1e-5 * scale)
+        for data in (ours.encode(image), loaded.encode(image)):
+            np.testing.assert_array_equal(ours.integers(unpack(data)), loaded.integers(unpack(data)))
+            difference = ours.decode(data).astype(int) - loaded.decode(data)
+            assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["conv_autoencoder", "context_hyperprior"])
+def test_colour_and_halved_weights(kind):
+    codec = made_up_codec(kind, channels=3)
+    images = smooth_images(2, channels=3)
+    whole, halved = (
+        OnnxNetwork(*(graph(codec.model, _about(codec), half=half) for graph in (encoder_graph, decoder_graph)))
+        for half in (False, True)
+    )
+    latents = codec.network.encode(images)
+    np.testing.assert_allclose(whole.encode(images), latents, rtol=1e-4, atol=1e-5 * np.abs(latents).max())
+    # float16 has 11 bits: 2^-11 of each product, and sums of many are better than that.
+    np.testing.assert_allclose(halved.encode(images), latents, rtol=0, atol=2**-9 * np.abs(latents).max())
+    assert len(halved._files[1]) < 0.6 * len(whole._files[1]) or len(whole._files[1]) < 20_000
+
+
+def _about(codec):
+    network = codec.network
+    names = ("name", "coder", "channels", "is_flat", "takes_any_size")
+    return {name: getattr(network, name) for name in names} | {"geometry": network.geometry.as_tuple()}
+
+
+def test_a_saved_codec_still_has_its_model_and_effort(saved):
+    ours, loaded = saved("context_hyperprior")
+    image = smooth_images(1)[0]
+    loaded.encode(image)
+    assert "model" not in vars(loaded)
+    assert loaded.encode(image, effort=1) == ours.encode(image, effort=1)
+    assert isinstance(loaded.model, keras.Model)
+
+
+def with_layer(layer):
+    images, latents = keras.Input((16, 16, 1)), keras.Input((8, 8, 2))
+    encoder = keras.Model(images, layer(keras.layers.Conv2D(2, 3, strides=2, padding="same")(images)))
+    decoder = keras.Model(latents, keras.layers.Conv2DTranspose(1, 3, strides=2, padding="same")(latents))
+    return Autoencoder(encoder, decoder, name="own")
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (keras.layers.LayerNormalization(name="norm"), "no counterpart is known of its layer norm, a LayerNormalizat"),
+        (
+            keras.layers.Conv2D(2, 3, padding="same", dilation_rate=2, name="far"),
+            "far cannot be written as ONNX: its p",
+        ),
+        (keras.layers.Activation("selu"), "the activation selu cannot be written as ONNX; linear, relu, sigmoid"),
+    ],
+)
+def test_what_onnx_does_not_know_stays_with_keras(layer, message, tmp_path):
+    codec = Codec.from_model(with_layer(layer), smooth_images(20, size=16))
+    with pytest.raises(CodecError, match=message):
+        write_network(codec.network, tmp_path, tmp_path / "model.keras")
+    loaded = Codec.load(codec.save(tmp_path / "saved"))
+    assert isinstance(loaded.network, KerasNetwork)
+    assert not (tmp_path / "saved" / ENCODER).exists()
+    image = smooth_images(1, size=16)[0]
+    assert loaded.encode(image) == codec.encode(image)
+
+
+def test_networks_of_another_model_are_not_used(tmp_path):
+    codec = made_up_codec("conv_autoencoder")
+    codec.save(tmp_path)
+    (tmp_path / DECODER).unlink()
+    assert isinstance(Codec.load(tmp_path).network, KerasNetwork)
+    codec.save(tmp_path)
+    codec.model.set_weights([weight + 1 for weight in codec.model.get_weights()])
+    codec.model.save(tmp_path / "model.keras")
+    with pytest.raises(CodecError, match="the tables of conv_autoencoder were frozen for other weights"):
+        Codec.load(tmp_path)
+
+
+# What a decoder in another place needs; lazy_loader is what `import kerasae` itself asks for.
+FEW = ("numpy", "constriction", "onnxruntime", "lazy_loader")
+
+
+def test_a_file_is_decoded_with_next_to_nothing_installed(saved, tmp_path):
+    ours, _ = saved("context_hyperprior")
+    image = smooth_images(1)[0]
+    (tmp_path / "image.kae").write_bytes(ours.encode(image))
+    ours.save(tmp_path / "codec")
+    script = f"""
+import importlib.machinery, sys
+
+class Refusing:
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        installed = spec is not None and "site-packages" in str(spec.origin)
+        if installed and top not in {FEW!r}:
+            raise ImportError(top + " is not installed")
+        return None
+
+sys.meta_path.insert(0, Refusing())
+import numpy as np
+from kerasae.codec import Codec
+codec = Codec.load({str(tmp_path / "codec")!r})
+data = open({str(tmp_path / "image.kae")!r}, "rb").read()
+np.save({str(tmp_path / "decoded.npy")!r}, codec.decode(data))
+assert codec.encode(codec.decode(data))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    decoded = np.load(tmp_path / "decoded.npy").astype(int)
+    assert np.abs(decoded - ours.decode(ours.encode(image))).max() <= 1

@@ -35,6 +35,7 @@ _COMMANDS = {
     "decompress": (files.decompress, "decompress small -o back"),
     "inspect": (files.inspect, "inspect small/portrait.kae"),
     "freeze": (files.freeze, "freeze latest"),
+    "export": (files.export, "export latest -o exported"),
     "rate-distortion": (rate_distortion.rate_distortion, "rate-distortion latest --codecs jpeg,webp -o curves"),
     "bench": (bench.bench, "bench --backends jax,torch --rounds 5"),
     "doctor": (lists.doctor, "doctor"),

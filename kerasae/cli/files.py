@@ -1,4 +1,4 @@
-"""``kerasae compress``, ``decompress``, ``inspect`` and ``freeze``."""
+"""``kerasae compress``, ``decompress``, ``inspect``, ``freeze`` and ``export``."""
 
 import json as json_module
 import time
@@ -237,3 +237,28 @@ def freeze(
         f"without quantisation {frozen.unquantized_psnr:.2f} dB · fingerprint {frozen.fingerprint.hex()}",
         highlight=False,
     )
+
+
+def export(
+    run: Run,
+    out: Annotated[str, typer.Option("-o", "--out", help="A folder for encoder, decoder, tables and a README.")],
+    format: Annotated[
+        str, typer.Option(help="onnx, which takes images of every size; or saved_model, litert, openvino, by Keras.")
+    ] = "onnx",
+    runs: Runs = None,
+) -> None:
+    """Write a run's networks and tables for other programs; onnx needs no Keras to compress and decompress."""
+    from kerasae.runtime import choose_backend
+    from kerasae.training import load_run
+
+    found = load_run(run, runs)
+    choose_backend()
+
+    from kerasae.codec import Codec
+    from kerasae.codec.onnx_graph import export as write
+    from kerasae.console import out as console
+    from kerasae.console import waiting
+
+    with waiting("exporting"):
+        folder = write(Codec.load(found), out, format)
+    console.print(f"{found.name} → {printable(str(folder))}", highlight=False, soft_wrap=True, markup=False)

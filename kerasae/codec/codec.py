@@ -24,7 +24,7 @@ _PIXELS_AT_ONCE = 2**24
 # Rounds of ``KerasNetwork.refined``.
 EFFORTS = {0: 0, 1: 60, 2: 400}
 # The model's name in a folder that ``Codec.save`` writes, as in a run's.
-_MODEL = "model.keras"
+MODEL = "model.keras"
 
 
 class Codec:
@@ -53,7 +53,7 @@ class Codec:
         if isinstance(run, str | Path):
             folder = Path(run).expanduser()
             if (folder / FILE).is_file() and not (folder / "run.json").exists():
-                return cls._of_folder(folder, Frozen.load(folder / FILE), lambda: _load_model(folder / _MODEL))
+                return cls._of_folder(folder, Frozen.load(folder / FILE), lambda: _load_model(folder / MODEL))
         from kerasae.training import Run, load_run
 
         found = run if isinstance(run, Run) else load_run(run, runs)
@@ -66,7 +66,7 @@ class Codec:
 
     @classmethod
     def _of_folder(cls, folder: Path, frozen: Frozen, load_model: Callable[[], "Autoencoder"]) -> "Codec":
-        network = OnnxNetwork.load(folder, frozen.weights, folder / _MODEL)
+        network = OnnxNetwork.load(folder, frozen.weights, folder / MODEL)
         if network is None:
             return cls(load_model(), frozen)
         codec = cls.__new__(cls)
@@ -110,10 +110,10 @@ class Codec:
         from kerasae.codec.onnx_graph import write_network
 
         folder = Path(folder).expanduser()
-        with replacing(folder / _MODEL) as partial_model:
+        with replacing(folder / MODEL) as partial_model:
             self.model.save(partial_model)
         with suppress(CodecError):
-            write_network(self.keras_network, folder, folder / _MODEL)
+            write_network(self.keras_network, folder, folder / MODEL)
         self.frozen.save(folder / FILE)
         return folder
 
@@ -287,6 +287,8 @@ class Codec:
 
 
 def _load_model(path: Path) -> "Autoencoder":
+    if not path.is_file():
+        raise CodecError(f"{path} is not there: an exported codec compresses and decompresses, the model is the run's")
     from kerasae.models.build import load_model
 
     return load_model(path)

@@ -12,7 +12,8 @@ import keras
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from kerasae.codec.frozen import weights_digest
+from kerasae.codec.codec import MODEL, Codec
+from kerasae.codec.frozen import FILE, weights_digest
 from kerasae.codec.keras_network import KerasNetwork
 from kerasae.codec.network import DECODER, ENCODER, digest_of
 from kerasae.errors import CodecError
@@ -36,10 +37,10 @@ def encoder_graph(model: Autoencoder, about: dict, *, half: bool = False) -> byt
     graph = _Graph(half)
     scaled = graph.add("Div", graph.add("Cast", IMAGES, to=TensorProto.FLOAT), graph.constant(np.float32(255)))
     first, *_ = encoded = graph.network(model.encoder, graph.add("Transpose", scaled, perm=(0, 3, 1, 2)))
-    bottleneck, outputs = model.bottleneck, {LATENTS: first}
+    bottleneck, outputs = model.bottleneck, {LATENTS: (first, model.latent_shape[-1])}
     kind = type(bottleneck).__name__
     if kind == "HyperpriorBottleneck":
-        outputs[HYPER_LATENTS] = graph.hyper_analysis(bottleneck.analysis, first)
+        outputs[HYPER_LATENTS] = graph.hyper_analysis(bottleneck.analysis, first), bottleneck.analysis.hyper_channels
     elif kind not in ("IdentityBottleneck", "FactorizedBottleneck") and not (
         kind == "GaussianBottleneck" and len(encoded) == 2
     ):
@@ -58,7 +59,7 @@ def decoder_graph(model: Autoencoder, about: dict, *, half: bool = False) -> byt
     sides = () if flat else ("rows", "columns")
     shape = ("batch", *sides, model.latent_shape[-1])
     latents = helper.make_tensor_value_info(LATENTS, TensorProto.FLOAT, shape)
-    return graph.file(latents, {IMAGES: images}, about, flat=False)
+    return graph.file(latents, {IMAGES: (images, model.channels)}, about, flat=False)
 
 
 def write_network(network: KerasNetwork, folder: Path, model: Path, *, half: bool = False) -> None:
@@ -79,6 +80,90 @@ def write_network(network: KerasNetwork, folder: Path, model: Path, *, half: boo
     for name, graph in ((ENCODER, encoder_graph), (DECODER, decoder_graph)):
         with replacing(folder / name) as partial:
             partial.write_bytes(graph(network.model, about, half=half))
+
+
+FORMATS = {"onnx": "", "saved_model": "tf_saved_model", "litert": "litert", "openvino": "openvino"}
+
+
+def export(codec: Codec, folder: str | Path, format: str = "onnx") -> Path:
+    """Write encoder and decoder for programs other than this one, with tables and a README, into ``folder``; return it.
+
+    ``onnx`` takes images of every size and is what ``Codec.load(folder)`` reads, with NumPy, constriction and ONNX
+    Runtime alone. The other formats are written by Keras, for images of the model's own size; which it can depends
+    on the backend and on what is installed. Raises ``CodecError`` where the format is none or cannot be written.
+    """
+    if format not in FORMATS:
+        raise CodecError(f"format {format!r} is not one; there are {', '.join(FORMATS)}")
+    folder, network = Path(folder).expanduser(), codec.keras_network
+    folder.mkdir(parents=True, exist_ok=True)
+    if format == "onnx":
+        write_network(network, folder, folder / MODEL)
+    else:
+        _export_by_keras(network, folder, format)
+    codec.frozen.save(folder / FILE)
+    with replacing(folder / "README.md") as partial:
+        partial.write_text(_read_me(codec, format), encoding="utf-8")
+    return folder
+
+
+def _export_by_keras(network: KerasNetwork, folder: Path, format: str) -> None:
+    model = network.model
+    if None in model.image_shape:
+        raise CodecError(f"{network.name} leaves the size of images open, which {format} cannot; onnx can")
+    images = keras.Input(model.image_shape, name=IMAGES)
+    latents = keras.Input(model.latent_shape, name=LATENTS)
+    code = model.encode(images) if network.coder is None else model.bottleneck.to_code(model.encoder(images))
+    suffix = {"saved_model": "", "litert": ".tflite", "openvino": ".xml"}[format]
+    parts = {"encoder": keras.Model(images, code), "decoder": keras.Model(latents, model.decoder(latents))}
+    for name, part in parts.items():
+        try:
+            part.export(folder / f"{name}{suffix}", format=FORMATS[format], verbose=False)
+        except Exception as error:  # Keras, its backends and converters raise all kinds
+            why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise CodecError(
+                f"the {name} of {network.name} cannot be written as {format} on {keras.backend.backend()}: {why}; "
+                "onnx needs nothing else, and KERAS_BACKEND=tensorflow writes most of the others"
+            ) from None
+
+
+def _read_me(codec: Codec, format: str) -> str:
+    network, frozen = codec.keras_network, codec.frozen
+    model, colours = network.model, codec.channels
+    onnx = format == "onnx"
+    sides = "height, width" if onnx and network.takes_any_size else ", ".join(map(str, model.image_shape[:2]))
+    grid = "rows, columns" if onnx and network.takes_any_size else ", ".join(map(str, model.latent_shape[:-1]))
+    latents = f"(batch, {grid}, {network.channels})" if grid else f"(batch, {network.channels})"
+    hyper = network.coder == "hyperprior"
+    lines = [
+        f"# {network.name}, exported by kerasae as {format}",
+        "",
+        "| | name | type | shape | |",
+        "|---|---|---|---|---|",
+        f"| encoder takes | `{IMAGES}` | {'uint8' if onnx else 'float32'} | (batch, {sides}, {colours}) | "
+        f"{'0 to 255' if onnx else '0 to 1'} |",
+        f"| encoder gives | `{LATENTS}` | float32 | {latents} | not quantized |",
+        *([f"| | `{HYPER_LATENTS}` | float32 | a quarter of the rows and columns | not quantized |"] if hyper else []),
+        f"| decoder takes | `{LATENTS}` | float32 | {latents} | |",
+        f"| decoder gives | `{IMAGES}` | float32 | (batch, {sides}, {colours}) | clip to 0 to 1, times 255, round |",
+        "",
+        f"Sides of images are multiples of {model.stride}: repeat the last row and column."
+        if network.takes_any_size
+        else "Images of another size are coded in tiles of this one.",
+        "",
+        f"`{FILE}` holds what lies between the two: quantizer steps, probability tables"
+        f"{', the networks that tell means and scales, in integers' if hyper else ''}, {len(frozen.levels)} qualities, "
+        f"fingerprint {frozen.fingerprint.hex()}. The format of the files is in kerasae's docs, files.md.",
+    ]
+    if onnx:
+        lines += ["", "```python", "from kerasae.codec import Codec", "", 'codec = Codec.load("this folder")']
+        lines += [
+            "data = codec.encode(image)  # uint8 (height, width, channels)",
+            "image = codec.decode(data)",
+            "```",
+            "",
+        ]
+        lines += ["That needs NumPy, constriction and ONNX Runtime beside kerasae; no Keras."]
+    return "\n".join(lines) + "\n"
 
 
 class _Graph:
@@ -152,14 +237,14 @@ class _Graph:
             x = self.add("SpaceToDepth", gelu(self.convolution(layer, x)), blocksize=2)
         return self.convolution(third, x)
 
-    def file(self, start, outputs: dict[str, str], about: dict, *, flat: bool) -> bytes:
+    def file(self, start, outputs: dict[str, tuple[str, int]], about: dict, *, flat: bool) -> bytes:
+        """Return the file; each output has a name of its own, the name it has here, and its channels."""
         found = []
-        for name, last in outputs.items():
-            if flat:
-                self.nodes.append(helper.make_node("Identity", [last], [name]))
-            else:
-                self.nodes.append(helper.make_node("Transpose", [last], [name], perm=(0, 2, 3, 1)))
-            found.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+        for name, (last, channels) in outputs.items():
+            kind, order = ("Identity", {}) if flat else ("Transpose", {"perm": (0, 2, 3, 1)})
+            self.nodes.append(helper.make_node(kind, [last], [name], **order))
+            sides = () if flat else (f"{name}_rows", f"{name}_columns")
+            found.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ("batch", *sides, channels)))
         graph = helper.make_graph(self.nodes, "kerasae", [start], found, self.constants)
         file = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION, producer_name="kerasae"

@@ -10,7 +10,7 @@ import pytest
 from kerasae.codec import Codec, unpack
 from kerasae.codec.keras_network import KerasNetwork
 from kerasae.codec.network import DECODER, ENCODER, OnnxNetwork
-from kerasae.codec.onnx_graph import decoder_graph, encoder_graph, write_network
+from kerasae.codec.onnx_graph import decoder_graph, encoder_graph, export, write_network
 from kerasae.errors import CodecError
 from kerasae.models import Autoencoder
 from tests.codec.made_up import KINDS, made_up_codec
@@ -89,10 +89,10 @@ def with_layer(layer):
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (keras.layers.LayerNormalization(name="norm"), "no counterpart is known of its layer norm, a LayerNormalizat"),
+        (keras.layers.LayerNormalization(name="norm"), "no counterpart is known of its layer norm, a Layer"),
         (
             keras.layers.Conv2D(2, 3, padding="same", dilation_rate=2, name="far"),
-            "far cannot be written as ONNX: its p",
+            "far cannot be written as ONNX: its",
         ),
         (keras.layers.Activation("selu"), "the activation selu cannot be written as ONNX; linear, relu, sigmoid"),
     ],
@@ -128,7 +128,7 @@ def test_a_file_is_decoded_with_next_to_nothing_installed(saved, tmp_path):
     ours, _ = saved("context_hyperprior")
     image = smooth_images(1)[0]
     (tmp_path / "image.kae").write_bytes(ours.encode(image))
-    ours.save(tmp_path / "codec")
+    export(ours, tmp_path / "codec")
     script = f"""
 import importlib.machinery, sys
 
@@ -153,3 +153,42 @@ assert codec.encode(codec.decode(data))
     assert done.returncode == 0, done.stderr
     decoded = np.load(tmp_path / "decoded.npy").astype(int)
     assert np.abs(decoded - ours.decode(ours.encode(image))).max() <= 1
+
+
+def test_what_is_exported_says_what_goes_in_and_out(saved, tmp_path):
+    ours, _ = saved("context_hyperprior")
+    folder = export(ours, tmp_path / "exported")
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "codec.npz", "decoder.onnx", "encoder.onnx"]
+    said = (folder / "README.md").read_text(encoding="utf-8")
+    assert "| encoder takes | `images` | uint8 | (batch, height, width, 1) | 0 to 255 |" in said
+    assert "| decoder takes | `latents` | float32 | (batch, rows, columns, 7) | |" in said
+    assert f"Sides of images are multiples of {ours.model.stride}" in said
+    import onnx
+
+    encoder = onnx.load(folder / "encoder.onnx")
+    onnx.checker.check_model(encoder)
+    assert [output.name for output in encoder.graph.output] == ["latents", "hyper_latents"]
+    loaded = Codec.load(folder)
+    image = smooth_images(1)[0]
+    assert np.abs(loaded.decode(ours.encode(image)).astype(int) - ours.decode(ours.encode(image))).max() <= 1
+    with pytest.raises(CodecError, match="is not there: an exported codec compresses and decompresses"):
+        loaded.encode(image, effort=1)
+    with pytest.raises(CodecError, match="format 'png' is not one; there are onnx, saved_model, litert, openvino"):
+        export(ours, tmp_path / "other", "png")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="Keras writes SavedModels on TensorFlow")
+@pytest.mark.parametrize("kind", ["mlp_vae", "context_hyperprior"])
+def test_a_saved_model_of_each_half(kind, saved, tmp_path):
+    import tensorflow as tf
+
+    ours, _ = saved(kind)
+    folder = export(ours, tmp_path / "exported", "saved_model")
+    images = smooth_images(2)
+    encoder, decoder = (tf.saved_model.load(str(folder / name)) for name in ("encoder", "decoder"))
+    encoded = encoder.serve(images.astype("float32") / 255)
+    first = np.asarray(keras.tree.flatten(encoded)[0])
+    latents = ours.network.encode(images)[..., : ours.network.channels].reshape(first.shape)
+    np.testing.assert_allclose(first, latents, rtol=1e-3, atol=1e-3)
+    decoded = np.asarray(decoder.serve(latents))
+    assert decoded.shape == images.shape

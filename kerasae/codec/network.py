@@ -4,6 +4,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from kerasae.codec.integer_network import spread
 
 # What goes through the network at once: 64 thumbnails of 128×128, or one photograph.
 _PIXELS_AT_ONCE = 64 * 128 * 128
+# A larger image goes through in squares of about this many pixels a side, where it is known how far they must overlap.
+_SIDE_OF_A_SQUARE = 2048
 # One half of a network: a batch to its outputs.
 Half = Callable[[np.ndarray], list[np.ndarray]]
 
@@ -38,6 +41,8 @@ class Network(ABC):
     geometry: Geometry
     # Batches are filled up to one of these sizes where shapes have to be compiled.
     batches: tuple[int, ...] = ()
+    # How far encoder and decoder see from where they are, in pixels and in positions of latents; None: not known.
+    reach: tuple[int, int] | None = None
 
     @abstractmethod
     def encoder(self, height: int, width: int) -> Half:
@@ -50,7 +55,7 @@ class Network(ABC):
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return float32 latents ``(images, rows, columns, channels)`` of uint8 images."""
         tiles, down, across = self.tiled(images)
-        parts = self._run(self.encoder(*tiles.shape[1:3]), tiles, tiles[0, ..., 0].size)
+        parts = self._run(self.encoder(*tiles.shape[1:3]), tiles, 1, self.reach and self.reach[0])
         parts = [part.reshape(len(tiles), *(part.shape[1:] if part.ndim == 4 else (1, 1, -1))) for part in parts]
         first, *others = (join(part, len(images), down, across) for part in parts)
         return np.concatenate([first, *(spread(part, first.shape[1] // part.shape[1]) for part in others)], axis=-1)
@@ -73,16 +78,26 @@ class Network(ABC):
         tiles = cut(latents, *grid)
         if self.is_flat:
             tiles = tiles.reshape(len(tiles), -1)
-        (images,) = self._run(self.decoder(*size), tiles, size[0] * size[1])
+        stride = geometry.unit_height // geometry.rows
+        (images,) = self._run(self.decoder(*size), tiles, stride, self.reach and self.reach[1])
         return join(images, len(latents), down, across)[:, :height, :width]
 
     def decode(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
         """Return what ``reconstruct`` does, as uint8 in [0, 255], rounded to nearest."""
         return np.rint(np.clip(self.reconstruct(latents, height, width), 0.0, 1.0) * 255.0).astype(np.uint8)
 
-    def _run(self, half: Half, batch: np.ndarray, pixels: int) -> list[np.ndarray]:
-        """Return the outputs of ``half`` for ``batch``, a few at a time; each stands for so many ``pixels``."""
-        found = [[one[:count] for one in half(some)] for some, count in self.in_batches(batch, pixels)]
+    def _run(self, half: Half, batch: np.ndarray, stride: int, reach: int | None) -> list[np.ndarray]:
+        """Return the outputs of ``half`` for ``batch``, a few at a time, or a large one in parts.
+
+        Each row of it stands for ``stride`` rows of pixels; ``reach`` is how far it sees.
+        """
+        pixels = batch[0, ..., 0].size * stride**2
+        if reach is not None and pixels > _SIDE_OF_A_SQUARE**2:
+            unit = max(1, self.geometry.unit_height // stride)
+            side, halo = (-(-length // unit) * unit for length in (_SIDE_OF_A_SQUARE // stride, reach))
+            found = [_in_parts(half, batch[place : place + 1], side, halo) for place in range(len(batch))]
+        else:
+            found = [[one[:count] for one in half(some)] for some, count in self.in_batches(batch, pixels)]
         return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
     def in_batches(self, batch: np.ndarray, pixels: int) -> Iterator[tuple[np.ndarray, int]]:
@@ -94,6 +109,35 @@ class Network(ABC):
             size = min((size for size in self.batches if size >= len(part)), default=len(part))
             filled = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)]) if len(part) < size else part
             yield filled, len(part)
+
+
+def _in_parts(half: Half, whole: np.ndarray, side: int, halo: int) -> list[np.ndarray]:
+    """Return what ``half`` gives of ``whole``, ``(1, rows, columns, channels)``, computed square by square.
+
+    Each square is seen with ``halo`` rows and columns around it, which must be as far as anything in it depends on; at
+    the borders of the whole it has none, so that they are what they are in one piece.
+    """
+    _, height, width, _ = whole.shape
+    outputs: list[np.ndarray] = []
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            y, x = max(top - halo, 0), max(left - halo, 0)
+            part = whole[:, y : top + side + halo, x : left + side + halo]
+            found = half(part)
+            outputs = outputs or [_for_whole(one, part, whole) for one in found]
+            for one, output in zip(found, outputs, strict=True):
+                size = Fraction(one.shape[1], part.shape[1])
+                low, high, first, last = (int(at * size) for at in (top, top + side, left, left + side))
+                place = output[:, low:high, first:last]
+                down, across = int((top - y) * size), int((left - x) * size)
+                place[...] = one[:, down : down + place.shape[1], across : across + place.shape[2]]
+    return outputs
+
+
+def _for_whole(output: np.ndarray, part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return room for what ``whole`` gives, where ``part`` gives ``output``."""
+    rows, columns = (output.shape[axis] * whole.shape[axis] // part.shape[axis] for axis in (1, 2))
+    return np.empty((1, rows, columns, output.shape[3]), output.dtype)
 
 
 def cut(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -127,6 +171,7 @@ class OnnxNetwork(Network):
         self.name, self.coder, self.channels = about["name"], about["coder"], about["channels"]
         self.is_flat, self.takes_any_size = about["is_flat"], about["takes_any_size"]
         self.geometry = Geometry.from_tuple(about["geometry"])
+        self.reach = tuple(about["reach"]) if about["reach"] else None
 
     @classmethod
     def load(cls, folder: Path, weights: str, model: Path) -> "OnnxNetwork | None":

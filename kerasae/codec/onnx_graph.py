@@ -5,7 +5,9 @@ models here are few, so that each is written down once, for all backends.
 """
 
 import json
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import keras
@@ -74,12 +76,46 @@ def write_network(network: KerasNetwork, folder: Path, model: Path, *, half: boo
         "is_flat": network.is_flat,
         "takes_any_size": network.takes_any_size,
         "geometry": network.geometry.as_tuple(),
+        "reach": _reach(network) if network.takes_any_size else None,
         "weights": weights_digest(network.model.get_weights()),
         "model": digest_of(model),
     }
     for name, graph in ((ENCODER, encoder_graph), (DECODER, decoder_graph)):
         with replacing(folder / name) as partial:
             partial.write_bytes(graph(network.model, about, half=half))
+
+
+def _reach(network: KerasNetwork) -> tuple[int, int]:
+    """Return how far an output of the encoder depends on pixels, and one of the decoder on positions of latents."""
+    bottleneck, stride = network.model.bottleneck, network.geometry.unit_height // network.geometry.rows
+    encoder = _reach_of(network.model.encoder.layers, Fraction(1))
+    if network.coder == "hyperprior":
+        # Two convolutions of 3×3, a halving between them.
+        first, second, _ = bottleneck.analysis.convolutions
+        encoder += _reach_of([first], Fraction(stride)) + _reach_of([second], Fraction(2 * stride))
+    return math.ceil(encoder), math.ceil(_reach_of(network.model.decoder.layers, Fraction(1)))
+
+
+def _reach_of(layers, step: Fraction) -> Fraction:
+    """Return how far ``layers`` see together, in positions of the first; ``step`` is how far its outputs lie apart.
+
+    As if all lay one behind the other: branches see no farther.
+    """
+    reach = Fraction(0)
+    for layer in layers:
+        kind, size = type(layer).__name__, max(getattr(layer, "kernel_size", (1,)))
+        # Of the finer of the two grids, and as far as a kernel that lies to one side.
+        if "Transpose" in kind:
+            step /= layer.strides[0]
+        if size > 1:
+            reach += (size // 2 if layer.strides[0] == 1 else size) * step
+        if kind in ("Conv2D", "StridedConv2D"):
+            step *= layer.strides[0]
+        elif kind == "SpaceToDepth":
+            step *= layer.block
+        elif kind == "DepthToSpace":
+            step /= layer.block
+    return reach
 
 
 FORMATS = {"onnx": "", "saved_model": "tf_saved_model", "litert": "litert", "openvino": "openvino"}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kerasae.codec import Codec, unpack
+from kerasae.codec import network as network_module
 from kerasae.codec.keras_network import KerasNetwork
 from kerasae.codec.network import DECODER, ENCODER, OnnxNetwork
 from kerasae.codec.onnx_graph import decoder_graph, encoder_graph, export, write_network
@@ -68,6 +69,31 @@ def _about(codec):
     network = codec.network
     names = ("name", "coder", "channels", "is_flat", "takes_any_size")
     return {name: getattr(network, name) for name in names} | {"geometry": network.geometry.as_tuple()}
+
+
+@pytest.mark.parametrize("kind", ["conv_autoencoder", "factorized_prior", "context_hyperprior"])
+def test_a_large_image_in_parts_is_what_it_is_in_one_piece(kind, saved, monkeypatch):
+    _, loaded = saved(kind)
+    network = loaded.network
+    image = np.random.default_rng(0).integers(0, 256, (1, 330, 260, 1), np.uint8)
+    latents = network.encode(image)
+    own = latents[..., : network.channels]
+    whole = network.reconstruct(own, 330, 260)
+    seen = []
+    encoder = type(network).encoder
+    monkeypatch.setattr(network_module, "_SIDE_OF_A_SQUARE", 64)
+    monkeypatch.setattr(
+        type(network),
+        "encoder",
+        lambda self, *size: lambda images: seen.append(images.shape[1:3]) or encoder(self, *size)(images),
+    )
+    np.testing.assert_allclose(network.encode(image), latents, rtol=0, atol=1e-5 * np.abs(latents).max())
+    assert len(seen) >= 20
+    assert max(max(sides) for sides in seen) < 260
+    np.testing.assert_allclose(network.reconstruct(own, 330, 260), whole, rtol=0, atol=1e-5 * np.abs(whole).max())
+    # No farther than it must be: with less around a square, something changes.
+    monkeypatch.setattr(network, "reach", (0, 0))
+    assert np.abs(network.encode(image) - latents).max() > 1e-3 * np.abs(latents).max()
 
 
 def test_a_saved_codec_still_has_its_model_and_effort(saved):

@@ -32,6 +32,12 @@ def compress(
         int, typer.Option(help="0 to 2: a learned codec looks longer for fewer bytes. Decoding stays as it is.")
     ] = 0,
     gray: Annotated[bool, typer.Option("--gray", help="Let a gray model take the luma of colour images.")] = False,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            help="A PNG to draw: the first three pictures beside JPEG, WebP and AVIF of as many bytes.", metavar="PNG"
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
     runs: Runs = None,
     json: Json = False,
@@ -84,6 +90,8 @@ def compress(
         )
     for remark in done.remarks:
         err.print(f"note: {remark}", highlight=False, soft_wrap=True, markup=False)
+    if compare is not None:
+        _draw_comparison(compare, codec, found.record.recipe_name, images, done.outputs)
     if json:
         print(json_module.dumps(facts, indent=1))
         return
@@ -97,6 +105,20 @@ def compress(
         soft_wrap=True,
         markup=False,
     )
+
+
+def _draw_comparison(path, codec, name: str, images: list[str], outputs) -> None:
+    from pathlib import Path
+
+    from kerasae.codec.files import image_paths, read_packed
+    from kerasae.data import read_image
+    from kerasae.rate_distortion.experiment import draw_beside_classical
+
+    sources = list(image_paths(images).items())[:3]
+    # An archive knows its images by name; of files there is one for each image, in the same order.
+    packed = [one for output in outputs[:3] for one in read_packed([output]).values()][:3]
+    shown = {label: read_image(source, channels=codec.channels) for label, source in sources}
+    draw_beside_classical(Path(path), codec, name, shown, packed)
 
 
 def _taken(frozen, steps: tuple[int, int]) -> str:

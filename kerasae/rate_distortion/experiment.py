@@ -4,27 +4,33 @@ import csv
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasae.codec import Codec
+from kerasae.codec.container import Packed, file_bytes
 from kerasae.codec.files import image_paths
 from kerasae.data import load_images, read_image, split_indices
 from kerasae.errors import CodecError, DataError
 from kerasae.files import readable, replacing, write_json
-from kerasae.rate_distortion.classical import Effort
+from kerasae.metrics.registry import psnr_of_mse
+from kerasae.rate_distortion.classical import Effort, installed_codecs
 from kerasae.rate_distortion.compare import (
     ClassicalContender,
     Contender,
+    Matched,
     ModelContender,
     RateComparison,
+    classical_contenders,
     compare,
     matched,
     model_contenders,
+    squared_error,
 )
 from kerasae.recipes import load_recipe
 from kerasae.training import Run
@@ -266,11 +272,34 @@ class Experiment:
         files = first.encode(self.images, first.default)
         bits = [len(file) / math.prod(image.shape[:2]) for file, image in zip(files, self.images, strict=True)]
         order = np.argsort(bits, kind="stable")
-        rows = []
-        for index in dict.fromkeys(order[[len(order) // 10, len(order) // 2, -1 - len(order) // 10]].tolist()):
-            image = self.images[index]
-            row = [(f"original\n{image.size:,} bytes raw", image)]
-            for one in matched(self.contenders, image, len(files[index])):
-                row.append((f"{one.codec}\n{one.bytes:,} bytes, {one.psnr:.1f} dB", one.image))
-            rows.append(row)
+        chosen = dict.fromkeys(order[[len(order) // 10, len(order) // 2, -1 - len(order) // 10]].tolist())
+        rows = [
+            _row(self.images[index], matched(self.contenders, self.images[index], len(files[index])))
+            for index in chosen
+        ]
         crop_sheet(path, rows, f"{self.label}: at most the bytes of {first.name}, or the fewest there are")
+
+
+def draw_beside_classical(path: Path, codec: Codec, name: str, images: Mapping[str, np.ndarray], files: list[Packed]):
+    """Draw each image, what ``codec`` made of it in its file, and JPEG, WebP and AVIF of at most as many bytes."""
+    from kerasae.reports import crop_sheet
+
+    codecs = [one for one in BESIDE if one in installed_codecs()]
+    contenders = classical_contenders(codecs, (), "best")
+    rows = []
+    for image, packed, decoded in zip(images.values(), files, codec.unpack(files), strict=True):
+        # As a file of its own, where it came out of an archive.
+        size = file_bytes(replace(packed, is_usual=image.shape[:2] == codec.frozen.usual))
+        ours = Matched(name, decoded, size, float(psnr_of_mse(squared_error(image, decoded))))
+        rows.append(_row(image, [ours, *matched(contenders, image, ours.bytes)]))
+    crop_sheet(path, rows, f"{', '.join(images)}: at most the bytes of {name}, or the fewest there are")
+
+
+# What a compressed picture is shown beside.
+BESIDE = ("jpeg", "webp", "avif")
+
+
+def _row(image: np.ndarray, others: Sequence[Matched]) -> list[tuple[str, np.ndarray]]:
+    return [(f"original\n{image.size:,} bytes raw", image)] + [
+        (f"{one.codec}\n{one.bytes:,} bytes, {one.psnr:.1f} dB", one.image) for one in others
+    ]

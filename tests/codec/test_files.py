@@ -201,6 +201,28 @@ def _out(arguments, tmp_path):
     return ("-o", tmp_path / "out") if arguments[0] in ("compress", "decompress") else ()
 
 
+@pytest.mark.parametrize("out", ["each", "all.kae"])
+def test_pictures_beside_other_codecs_of_as_many_bytes(run_command, trained, tmp_path, out, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("kerasae.reports.crop_sheet", lambda path, rows, title: drawn.append((path, rows, title)))
+    code, _, err = run_command(
+        "compress", "latest", trained[1], "-o", tmp_path / out, "--compare", tmp_path / "sheet.png"
+    )
+    assert code == 0, err
+    [(path, rows, title)] = drawn
+    assert path == tmp_path / "sheet.png"
+    assert len(rows) == 3
+    assert title.endswith("at most the bytes of ae_baseline, or the fewest there are")
+    codec, sources = Codec.load("latest"), sorted(trained[1].iterdir())
+    for row, source in zip(rows, sources, strict=False):
+        (first, original), (second, ours), *others = row
+        np.testing.assert_array_equal(original[..., 0], pixels(source))
+        np.testing.assert_array_equal(ours, codec.decode(codec.encode(original)))
+        assert first.startswith("original\n")
+        assert second.startswith(f"ae_baseline\n{len(codec.encode(original)):,} bytes, ")
+        assert [caption.split("\n")[0] for caption, _ in others][:2] == ["jpeg", "webp"]
+
+
 def test_rate_distortion_of_a_run_beside_jpeg(run_command, trained, tmp_path):
     code, out, err = run_command(
         "rate-distortion", "latest", "--codecs", "jpeg", "--qualities", "10,50,90", "--json", "-o", tmp_path / "rd"

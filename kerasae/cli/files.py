@@ -263,7 +263,9 @@ def freeze(
 
 def export(
     run: Run,
-    out: Annotated[str, typer.Option("-o", "--out", help="A folder for encoder, decoder, tables and a README.")],
+    out: Annotated[
+        str, typer.Option("-o", "--out", help="A folder for encoder, decoder, tables and a README.")
+    ] = "exported",
     format: Annotated[
         str, typer.Option(help="onnx, which takes images of every size; or saved_model, litert, openvino, by Keras.")
     ] = "onnx",

@@ -227,7 +227,7 @@ class _Graph:
         if not isinstance(network, keras.Model) or not getattr(network, "inputs", None) or not network.outputs:
             raise CodecError(f"{network.name} cannot be written as ONNX: it is no functional model")
         names = {id(network.inputs[0]): start}
-        for layer in network.operations:
+        for layer in getattr(network, "operations", network.layers):
             if isinstance(layer, keras.layers.InputLayer):
                 continue
             known = [names.get(id(one)) for one in keras.tree.flatten(layer.input)]

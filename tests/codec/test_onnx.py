@@ -68,7 +68,10 @@ def test_colour_and_halved_weights(kind):
 def _about(codec):
     network = codec.network
     names = ("name", "coder", "channels", "is_flat", "takes_any_size")
-    return {name: getattr(network, name) for name in names} | {"geometry": network.geometry.as_tuple()}
+    return {name: getattr(network, name) for name in names} | {
+        "geometry": network.geometry.as_tuple(),
+        "reach": None,
+    }
 
 
 @pytest.mark.parametrize("kind", ["conv_autoencoder", "factorized_prior", "context_hyperprior"])
@@ -110,6 +113,20 @@ def with_layer(layer):
     encoder = keras.Model(images, layer(keras.layers.Conv2D(2, 3, strides=2, padding="same")(images)))
     decoder = keras.Model(latents, keras.layers.Conv2DTranspose(1, 3, strides=2, padding="same")(latents))
     return Autoencoder(encoder, decoder, name="own")
+
+
+def test_sequential_networks_of_ones_own(tmp_path):
+    layers = keras.layers
+    encoder = keras.Sequential([keras.Input((16, 16, 1)), layers.Conv2D(4, 3, 2, "same", activation="gelu")])
+    decoder = keras.Sequential([keras.Input((8, 8, 4)), layers.Conv2DTranspose(1, 3, 2, "same")])
+    codec = Codec.from_model(Autoencoder(encoder, decoder, name="own"), smooth_images(20, size=16))
+    loaded = Codec.load(codec.save(tmp_path))
+    assert isinstance(loaded.network, OnnxNetwork)
+    images = smooth_images(3, size=16)
+    latents = codec.network.encode(images)
+    np.testing.assert_allclose(loaded.network.encode(images), latents, rtol=1e-4, atol=1e-5)
+    found, expected = (one.network.reconstruct(latents, 16, 16) for one in (loaded, codec))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ HOMES = {
     "jinja2": {"reports/html.py"},
     "markdown_it": {"reports/sections/method.py"},
     "constriction": {"codec/entropy_coder.py"},
+    "onnxruntime": {"codec/network.py"},
+    "onnx": {"codec/onnx_graph.py"},
     "bjontegaard": {"rate_distortion/compare.py"},
     "matplotlib": {"reports"},
     "ray": {"studies/engines/ray.py"},

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -51,6 +53,19 @@ def test_an_archive_holds_the_same_images_in_few_more_bytes_than_their_names(run
         assert run_command("decompress", tmp_path / name, "-o", tmp_path / f"from {name}")[0] == 0
     for path in (tmp_path / "from each").glob("*.png"):
         np.testing.assert_array_equal(pixels(path), pixels(tmp_path / "from all.kae" / path.name))
+
+
+def test_a_frozen_run_writes_and_reads_files_without_keras(run_command, trained, tmp_path):
+    Codec.load("latest")  # frozen, if no test did so before
+    names = ("keras", "jax", "torch", "tensorflow", "scipy", "matplotlib", "skimage")
+    script = f"import atexit, sys\natexit.register(lambda: print('LOADED', [n for n in {names} if n in sys.modules]))\n"
+    script += "from kerasae.cli.app import main; sys.argv = ['kerasae', *sys.argv[1:]]; main()"
+    image = next(trained[1].iterdir())
+    for command in (("compress", "latest", image, "-o", tmp_path), ("decompress", tmp_path, "-o", tmp_path / "back")):
+        done = subprocess.run([sys.executable, "-c", script, *map(str, command)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == "LOADED []"
+    assert (tmp_path / "back" / f"{image.stem}.png").is_file()
 
 
 def odd_images(folder):

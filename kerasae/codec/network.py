@@ -12,6 +12,7 @@ import numpy as np
 
 from kerasae.codec.frozen import Geometry
 from kerasae.codec.integer_network import spread
+from kerasae.errors import CodecError
 
 # What goes through the network at once: 64 thumbnails of 128×128, or one photograph.
 _PIXELS_AT_ONCE = 64 * 128 * 128
@@ -211,4 +212,11 @@ def _session(file: bytes):
     options = onnxruntime.SessionOptions()
     # Sizes differ from call to call: a plan made for the last is of no use.
     options.enable_mem_pattern = False
-    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    # ONNX Runtime lets nearly every kind of exception out of a damaged file.
+    except Exception as error:
+        raise CodecError(
+            f"{ENCODER} or {DECODER} cannot be read ({str(error).splitlines()[0]}); freeze the run again with: "
+            "kerasae freeze RUN --force"
+        ) from None

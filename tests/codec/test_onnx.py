@@ -163,6 +163,14 @@ def test_networks_of_another_model_are_not_used(tmp_path):
         Codec.load(tmp_path)
 
 
+@pytest.mark.parametrize("name", [ENCODER, DECODER])
+def test_a_damaged_network_is_a_sentence(name, tmp_path):
+    made_up_codec("mlp_vae").save(tmp_path)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-100])
+    with pytest.raises(CodecError, match=r"encoder.onnx or decoder.onnx cannot be read \(.*kerasae freeze RUN --force"):
+        Codec.load(tmp_path).encode(smooth_images(1)[0])
+
+
 # What a decoder in another place needs; lazy_loader is what `import kerasae` itself asks for.
 FEW = ("numpy", "constriction", "onnxruntime", "lazy_loader")
 

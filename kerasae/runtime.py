@@ -51,9 +51,10 @@ def wanted_backend() -> str:
     return wanted
 
 
-def choose_backend() -> str:
+def choose_backend(*, load: bool = True) -> str:
     """Settle the backend for this process and return its name; must run before Keras is imported.
 
+    Without ``load`` it is only named: whoever then needs Keras calls ``load_tensorflow_quietly`` before.
     Raises ``BackendError`` as ``wanted_backend`` does, and where Keras is already loaded with another backend.
     """
     wanted = wanted_backend()
@@ -65,10 +66,9 @@ def choose_backend() -> str:
     os.environ["KERAS_BACKEND"] = wanted
     _keep_freed_memory()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if wanted == "torch":
-        # Importing PyTorch after TensorFlow can crash where both bring their own OpenMP.
+    if load and wanted == "torch":
         import torch  # noqa: F401
-    if wanted == "tensorflow":
+    if load and wanted == "tensorflow":
         load_tensorflow_quietly()
     if wanted == "jax":
         _keep_compiled_programs()
@@ -82,6 +82,9 @@ def load_tensorflow_quietly() -> None:
     the terminal. Call this right before such work; it takes the seconds that Keras would take.
     """
     if "tensorflow" not in sys.modules:
+        if os.environ.get("KERAS_BACKEND") == "torch":
+            # Importing PyTorch after TensorFlow can crash where both bring their own OpenMP.
+            import torch  # noqa: F401
         with contextlib.suppress(ImportError), _silent_stderr():
             importlib.import_module("tensorflow")
 

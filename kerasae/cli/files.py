@@ -55,7 +55,7 @@ def compress(
     if target_bytes is not None and target_bytes < 1:
         raise CodecError(f"--target-bytes {target_bytes} holds no file; it is at least 1")
     found = load_run(run, runs)
-    choose_backend()
+    choose_backend(load=False)
 
     from kerasae.codec import Codec, compress_files
     from kerasae.console import counting, err, waiting
@@ -154,7 +154,7 @@ def decompress(
     from kerasae.training import load_run
 
     named = load_run(run, runs) if run else None
-    choose_backend()
+    choose_backend(load=False)
 
     from kerasae.codec import Codec, decompress_files
     from kerasae.codec.files import find_run, read_packed

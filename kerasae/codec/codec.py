@@ -14,6 +14,7 @@ from kerasae.codec.network import Network, OnnxNetwork
 from kerasae.errors import CodecError
 from kerasae.files import replacing
 from kerasae.metrics.registry import psnr_of_mse
+from kerasae.runtime import load_tensorflow_quietly
 
 if TYPE_CHECKING:
     from kerasae.codec.keras_network import KerasNetwork
@@ -58,9 +59,9 @@ class Codec:
 
         found = run if isinstance(run, Run) else load_run(run, runs)
         if not (found.folder / FILE).is_file():
+            model = found.load_model()
             from kerasae.codec.freeze import freeze_run
 
-            model = found.load_model()
             return cls(model, freeze_run(found, model=model))
         return cls._of_folder(found.folder, Frozen.load(found.folder / FILE), found.load_model)
 
@@ -289,6 +290,7 @@ class Codec:
 def _load_model(path: Path) -> "Autoencoder":
     if not path.is_file():
         raise CodecError(f"{path} is not there: an exported codec compresses and decompresses, the model is the run's")
+    load_tensorflow_quietly()
     from kerasae.models.build import load_model
 
     return load_model(path)

@@ -222,8 +222,6 @@ class Run:
 
     def load_model(self) -> "Autoencoder":
         """Return the model of the best epoch; raises ``RunError`` if there is none yet or it is another's."""
-        from kerasae.models.build import load_model
-
         path = self.folder / "model.keras"
         if not path.is_file():
             raise RunError(
@@ -231,6 +229,8 @@ class Run:
                 f"kerasae train --resume {self.folder}"
             )
         load_tensorflow_quietly()
+        from kerasae.models.build import load_model
+
         model = load_model(path, code=self.record.extra.get("code", ()))
         if model.count_params() != self.record.parameters:
             raise RunError(

@@ -24,6 +24,7 @@ from kerasae.models import Autoencoder
 
 # Gelu came with 20; ONNX Runtime has had it since 1.17.
 _OPSET, _IR_VERSION = 20, 9
+_CHANNELS_LAST = (0, 2, 3, 1)
 # Names of what goes in and comes out.
 IMAGES, LATENTS, HYPER_LATENTS = "images", "latents", "hyper_latents"
 
@@ -38,7 +39,7 @@ def encoder_graph(model: Autoencoder, about: dict, *, half: bool = False) -> byt
     """
     graph = _Graph(half)
     scaled = graph.add("Div", graph.add("Cast", IMAGES, to=TensorProto.FLOAT), graph.constant(np.float32(255)))
-    first, *_ = encoded = graph.network(model.encoder, graph.add("Transpose", scaled, perm=(0, 3, 1, 2)))
+    first, *_ = encoded = graph.network(model.encoder, graph.channels_first(scaled))
     bottleneck, outputs = model.bottleneck, {LATENTS: (first, model.latent_shape[-1])}
     kind = type(bottleneck).__name__
     if kind == "HyperpriorBottleneck":
@@ -56,7 +57,7 @@ def decoder_graph(model: Autoencoder, about: dict, *, half: bool = False) -> byt
     """Return the ONNX file of latents → images, float32 in [0, 1] but for what overshoots; see ``encoder_graph``."""
     graph = _Graph(half)
     flat = len(model.latent_shape) == 1
-    start = LATENTS if flat else graph.add("Transpose", LATENTS, perm=(0, 3, 1, 2))
+    start = LATENTS if flat else graph.channels_first(LATENTS)
     (images,) = graph.network(model.decoder, start)
     sides = () if flat else ("rows", "columns")
     shape = ("batch", *sides, model.latent_shape[-1])
@@ -118,7 +119,9 @@ def _reach_of(layers, step: Fraction) -> Fraction:
     return reach
 
 
-FORMATS = {"onnx": "", "saved_model": "tf_saved_model", "litert": "litert", "openvino": "openvino"}
+# Those that Keras writes: its own name of each, and how names of files end.
+_BY_KERAS = {"saved_model": ("tf_saved_model", ""), "litert": ("litert", ".tflite"), "openvino": ("openvino", ".xml")}
+FORMATS = ("onnx", *_BY_KERAS)
 
 
 def export(codec: Codec, folder: str | Path, format: str = "onnx") -> Path:
@@ -149,11 +152,11 @@ def _export_by_keras(network: KerasNetwork, folder: Path, format: str) -> None:
     images = keras.Input(model.image_shape, name=IMAGES)
     latents = keras.Input(model.latent_shape, name=LATENTS)
     code = model.encode(images) if network.coder is None else model.bottleneck.to_code(model.encoder(images))
-    suffix = {"saved_model": "", "litert": ".tflite", "openvino": ".xml"}[format]
+    keras_name, suffix = _BY_KERAS[format]
     parts = {"encoder": keras.Model(images, code), "decoder": keras.Model(latents, model.decoder(latents))}
     for name, part in parts.items():
         try:
-            part.export(folder / f"{name}{suffix}", format=FORMATS[format], verbose=False)
+            part.export(folder / f"{name}{suffix}", format=keras_name, verbose=False)
         except Exception as error:  # Keras, its backends and converters raise all kinds
             why = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise CodecError(
@@ -246,10 +249,21 @@ class _Graph:
                 f"{layer.name} cannot be written as ONNX: its padding is {layer.padding}, its data format "
                 f"{layer.data_format}, its dilation {layer.dilation_rate}; same, channels_last and 1 can be"
             )
-        kernel = self.constant(_array(layer.kernel).transpose(3, 2, 0, 1), kernel=True)
-        inputs = [x, kernel, *([self.constant(_array(layer.bias))] if layer.use_bias else [])]
-        x = self.add("Conv", *inputs, strides=layer.strides, auto_pad="SAME_UPPER", group=layer.groups)
+        x = self.add("Conv", x, *self.weights(layer), strides=layer.strides, auto_pad="SAME_UPPER", group=layer.groups)
         return self.activation(layer.activation, x)
+
+    def weights(self, layer) -> list[str]:
+        """Add kernel and bias of a convolution or its transpose."""
+        kernel = self.constant(_array(layer.kernel).transpose(3, 2, 0, 1), kernel=True)
+        return [kernel, *([self.constant(_array(layer.bias))] if layer.use_bias else [])]
+
+    def channels_first(self, x: str) -> str:
+        """Add the way from Keras' order of axes to that within the graph."""
+        return self.add("Transpose", x, perm=(0, 3, 1, 2))
+
+    def channels_last(self, x: str, axes: int = 4) -> str:
+        """Add the way back; what has no rows and columns stays as it is."""
+        return self.add("Transpose", x, perm=_CHANNELS_LAST) if axes == 4 else x
 
     def matrix(self, kernel: np.ndarray, x: str, bias: np.ndarray | None = None) -> str:
         """Add a matrix ``(inputs, outputs)`` that each position's channels are multiplied by."""
@@ -277,7 +291,7 @@ class _Graph:
         """Return the file; each output has a name of its own, the name it has here, and its channels."""
         found = []
         for name, (last, channels) in outputs.items():
-            kind, order = ("Identity", {}) if flat else ("Transpose", {"perm": (0, 2, 3, 1)})
+            kind, order = ("Identity", {}) if flat else ("Transpose", {"perm": _CHANNELS_LAST})
             self.nodes.append(helper.make_node(kind, [last], [name], **order))
             sides = () if flat else (f"{name}_rows", f"{name}_columns")
             found.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ("batch", *sides, channels)))
@@ -304,13 +318,11 @@ def _rescaling(graph: _Graph, layer, x: str) -> str:
 def _transposed(graph: _Graph, layer, x: str) -> str:
     if layer.padding != "same" or layer.data_format != "channels_last" or layer.output_padding is not None:
         raise CodecError(f"{layer.name} cannot be written as ONNX: its padding or data format is an unusual one")
-    kernel = graph.constant(_array(layer.kernel).transpose(3, 2, 0, 1), kernel=True)
-    inputs = [x, kernel, *([graph.constant(_array(layer.bias))] if layer.use_bias else [])]
     # What the forward convolution pads, an even side of stride 2 taken: the smaller half before.
     over = [max(size - stride, 0) for size, stride in zip(layer.kernel_size, layer.strides, strict=True)]
     short = [max(stride - size, 0) for size, stride in zip(layer.kernel_size, layer.strides, strict=True)]
     pads = [side // 2 for side in over] + [side - side // 2 for side in over]
-    x = graph.add("ConvTranspose", *inputs, strides=layer.strides, pads=pads, output_padding=short)
+    x = graph.add("ConvTranspose", x, *graph.weights(layer), strides=layer.strides, pads=pads, output_padding=short)
     return graph.activation(layer.activation, x)
 
 
@@ -322,17 +334,14 @@ def _dense(graph: _Graph, layer, x: str) -> str:
 
 
 def _flatten(graph: _Graph, layer, x: str) -> str:
-    if len(layer.input.shape) == 4:
-        x = graph.add("Transpose", x, perm=(0, 2, 3, 1))
-    return graph.add("Flatten", x)
+    return graph.add("Flatten", graph.channels_last(x, len(layer.input.shape)))
 
 
 def _reshape(graph: _Graph, layer, x: str) -> str:
-    if len(layer.input.shape) == 4:
-        x = graph.add("Transpose", x, perm=(0, 2, 3, 1))
+    x = graph.channels_last(x, len(layer.input.shape))
     shape = layer.output.shape[1:]
     x = graph.add("Reshape", x, graph.constant(np.array([-1, *shape], np.int64)))
-    return graph.add("Transpose", x, perm=(0, 3, 1, 2)) if len(shape) == 3 else x
+    return graph.channels_first(x) if len(shape) == 3 else x
 
 
 def _gdn(graph: _Graph, layer, x: str) -> str:

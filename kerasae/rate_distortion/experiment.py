@@ -280,12 +280,16 @@ class Experiment:
         crop_sheet(path, rows, f"{self.label}: at most the bytes of {first.name}, or the fewest there are")
 
 
+# What a compressed picture is shown beside.
+BESIDE = ("jpeg", "webp", "avif")
+
+
 def draw_beside_classical(path: Path, codec: Codec, name: str, images: Mapping[str, np.ndarray], files: list[Packed]):
     """Draw each image, what ``codec`` made of it in its file, and JPEG, WebP and AVIF of at most as many bytes."""
     from kerasae.reports import crop_sheet
 
-    codecs = [one for one in BESIDE if one in installed_codecs()]
-    contenders = classical_contenders(codecs, (), "best")
+    installed = installed_codecs()
+    contenders = classical_contenders([one for one in BESIDE if one in installed], (), "best")
     rows = []
     for image, packed, decoded in zip(images.values(), files, codec.unpack(files), strict=True):
         # As a file of its own, where it came out of an archive.
@@ -293,10 +297,6 @@ def draw_beside_classical(path: Path, codec: Codec, name: str, images: Mapping[s
         ours = Matched(name, decoded, size, float(psnr_of_mse(squared_error(image, decoded))))
         rows.append(_row(image, [ours, *matched(contenders, image, ours.bytes)]))
     crop_sheet(path, rows, f"{', '.join(images)}: at most the bytes of {name}, or the fewest there are")
-
-
-# What a compressed picture is shown beside.
-BESIDE = ("jpeg", "webp", "avif")
 
 
 def _row(image: np.ndarray, others: Sequence[Matched]) -> list[tuple[str, np.ndarray]]:

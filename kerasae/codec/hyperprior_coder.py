@@ -7,7 +7,17 @@ from functools import cached_property
 import numpy as np
 
 from kerasae.codec.entropy_coder import EntropyCoder, Tables, integer_frequencies, new_decoder, new_encoder, shortest
-from kerasae.codec.integer_network import ACTIVATION_BITS, IntegerNetwork, blocks, join_passes, split_passes, spread
+from kerasae.codec.integer_network import (
+    ACTIVATION_BITS,
+    LARGEST_ACTIVATION,
+    SIDE_AT_ONCE,
+    IntegerNetwork,
+    blocks,
+    in_parts,
+    join_passes,
+    split_passes,
+    spread,
+)
 from kerasae.codec.latent_coder import (
     FEW_IMAGES,
     ROUNDS,
@@ -32,8 +42,8 @@ _PRIOR = 200.0
 
 
 def scale_number(log_scales: np.ndarray) -> np.ndarray:
-    """Return which of the scales is nearest in ratio, int64, for integers that are multiples of 2^−12 of ln scale."""
-    return np.clip(np.floor((log_scales - _LOWEST + _RATIO // 2) / _RATIO), 0, SCALES - 1).astype(np.int64)
+    """Return which of the scales is nearest in ratio, uint8, for integers that are multiples of 2^−12 of ln scale."""
+    return np.clip(np.floor((log_scales - _LOWEST + _RATIO // 2) / _RATIO), 0, SCALES - 1).astype(np.uint8)
 
 
 def scales() -> np.ndarray:
@@ -66,7 +76,7 @@ def scale_tables(counts: np.ndarray | None = None) -> Tables:
 def count_integers(integers: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Return how often each integer occurs under each scale, ``(64, 2·1023 + 1)``; those beyond count as the last."""
     places = np.clip(integers, -_MOST_REACH, _MOST_REACH) + _MOST_REACH
-    flat = numbers.reshape(-1) * (2 * _MOST_REACH + 1) + places.reshape(-1)
+    flat = numbers.reshape(-1).astype(np.int64) * (2 * _MOST_REACH + 1) + places.reshape(-1)
     return np.bincount(flat, minlength=SCALES * (2 * _MOST_REACH + 1)).reshape(SCALES, -1).astype(np.float64)
 
 
@@ -141,28 +151,37 @@ class HyperpriorCoder(LatentCoder):
         ``side`` is ``(images, rows/4, columns/4, hyper_channels)``. ``code(place, numbers, means)`` gives the integers
         of a pass, given those of its scales and its means, all of one shape.
         """
-        quantizer, channels = self.side.quantizer, self.channels
+        quantizer = self.side.quantizer
         offset = np.rint(quantizer.offsets.astype(np.float64) * quantizer.corrections * _UNIT)
-        found = self.synthesis(_times(side, quantizer.steps.astype(np.float64) * quantizer.corrections) + offset)
-        log_scales = split_passes(found[..., :channels] - self.log_steps, self.passes)
-        has_means = found.shape[-1] > channels
-        means = split_passes(found[..., channels:], self.passes) if has_means else [np.zeros((1, 1, 1, channels))]
-        steps = self._steps_of(log_scales[0]).astype(np.float64)
+        told = _times(side, quantizer.steps.astype(np.float64) * quantizer.corrections) + offset
+        guesses = self.synthesis.then(self._guesses, told)
         known, coded = [], []
-        for place, (log_scale, mean) in enumerate(zip(log_scales, means, strict=True)):
+        for place in range(self.passes):
+            # Of a large image nothing is kept that is not needed any more.
+            log_scale, mean = guesses.pop(0), guesses.pop(0)
             if place:
-                changes = self.context[place - 1](np.concatenate([*known, log_scale, mean], axis=-1))
-                scale_change, mean_change = np.split(changes, 2, axis=-1)
-                log_scale, mean = log_scale + scale_change, mean + mean_change
-            numbers, mean = scale_number(log_scale), (mean / _UNIT).astype(np.float32)
+                numbers, mean = self.context[place - 1].then(_corrected, *known, log_scale, mean)
+            else:
+                numbers, mean = scale_number(log_scale), mean / np.float32(_UNIT)
             integers = code(place, numbers, mean)
-            known.append(_times(integers, steps) if place < self.passes - 1 else None)
+            if place < self.passes - 1:
+                steps = np.tile(self.steps, numbers.shape[-1] // self.channels).astype(np.float64)
+                # Networks clip what they are given to this.
+                within = np.clip(_times(integers, steps), -LARGEST_ACTIVATION, LARGEST_ACTIVATION)
+                known.append(within.astype(np.float32))
             coded.append((numbers, mean, integers))
         return tuple(join_passes(list(parts), self.passes) for parts in zip(*coded, strict=True))
 
-    def _steps_of(self, part: np.ndarray) -> np.ndarray:
-        """Return the steps of what a pass codes, which may have each channel several times."""
-        return np.tile(self.steps, part.shape[-1] // self.channels)
+    def _guesses(self, found: np.ndarray, _) -> list[np.ndarray]:
+        """Return the log-scales of the first pass, in steps, and its means, then those of the next and so on.
+
+        They are integers of at most 23 bits, which float32 holds.
+        """
+        log_scales, means = found[..., : self.channels], found[..., self.channels :]
+        means = means if means.size else np.zeros_like(log_scales)
+        log_scales = log_scales - self.log_steps.astype(np.float32)
+        pairs = zip(*(split_passes(one, self.passes) for one in (log_scales, means)), strict=True)
+        return [part for pair in pairs for part in pair]
 
     def known(self, integers: np.ndarray) -> Quantized:
         """Return integers with what hyper-latents and earlier passes say of each."""
@@ -177,7 +196,7 @@ class HyperpriorCoder(LatentCoder):
         latents = np.asarray(latents, np.float32)
         side = self.side.quantize(blocks(latents[..., self.channels :], BLOCK)).integers
         parts = split_passes(latents[..., : self.channels], self.passes)
-        steps = self._steps_of(parts[0])
+        steps = np.tile(self.steps, parts[0].shape[-1] // self.channels)
 
         def code(place, numbers, means):
             return rounded((parts[place] - means) / steps, zones_of(self.dead_zone, numbers))
@@ -191,7 +210,10 @@ class HyperpriorCoder(LatentCoder):
     def dequantize(self, quantized: Quantized) -> np.ndarray:
         """Return the float32 latents ``(images, rows, columns, channels)`` that the decoder is given."""
         main = quantized.integers[..., : self.channels]
-        return (self.middles(main, quantized.numbers) * self.steps + quantized.means) * self.corrections
+        return in_parts(self._latents, main, quantized.numbers, quantized.means, side=SIDE_AT_ONCE)[0]
+
+    def _latents(self, integers: np.ndarray, numbers: np.ndarray, means: np.ndarray) -> list[np.ndarray]:
+        return [(self.middles(integers, numbers) * self.steps + means) * self.corrections]
 
     def encode(self, quantized: Quantized) -> list[tuple[bytes, int]]:
         """Return the payload of each image and how many of its symbols were escapes."""
@@ -305,6 +327,12 @@ class HyperpriorCoder(LatentCoder):
             arrays["hyper_dead_zone"],
             shared.get("shifts"),
         )
+
+
+def _corrected(changes: np.ndarray, *inputs: np.ndarray) -> list[np.ndarray]:
+    """Return numbers of scales, and means, of what a context network read and what it changes."""
+    (*_, log_scale, mean), (scale_change, mean_change) = inputs, np.split(changes, 2, axis=-1)
+    return [scale_number(log_scale + scale_change), (mean + mean_change) / np.float32(_UNIT)]
 
 
 def _times(integers: np.ndarray, steps: np.ndarray) -> np.ndarray:

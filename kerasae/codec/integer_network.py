@@ -3,8 +3,10 @@
 Float results differ between machines in their last bits, and one such bit is enough to lose a file.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -57,13 +59,41 @@ def _pass_order(channels: int) -> np.ndarray:
     return np.concatenate([(place ^ quarter) * channels + np.arange(channels) for place in (0, 3, 1, 2)])
 
 
+def in_parts(compute: Callable, *grids: np.ndarray, side: int, halo: int = 0) -> list[np.ndarray]:
+    """Return what ``compute`` gives of ``grids``, ``(images, rows, columns, channels)`` each, square by square.
+
+    A square of ``side`` rows and columns is seen with ``halo`` more around it, which must be as far as anything in it
+    depends on; at the borders of the whole it has none, so that they are what they are in one piece. ``compute``
+    returns a list of arrays, whose rows and columns may be some multiple of what it is given, or some part.
+    """
+    images, height, width, _ = grids[0].shape
+    outputs: list[np.ndarray] = []
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            y, x = max(top - halo, 0), max(left - halo, 0)
+            parts = [grid[:, y : top + side + halo, x : left + side + halo] for grid in grids]
+            found = compute(*parts)
+            sizes = [Fraction(one.shape[1], parts[0].shape[1]) for one in found]
+            outputs = outputs or [
+                np.empty((images, int(height * size), int(width * size), one.shape[3]), one.dtype)
+                for one, size in zip(found, sizes, strict=True)
+            ]
+            for one, output, size in zip(found, outputs, sizes, strict=True):
+                low, high, first, last = (int(at * size) for at in (top, top + side, left, left + side))
+                place = output[:, low:high, first:last]
+                down, across = int((top - y) * size), int((left - x) * size)
+                place[...] = one[:, down : down + place.shape[1], across : across + place.shape[2]]
+    return outputs
+
+
 # Activations are multiples of 2^−12, kernels of 2^−14.
 ACTIVATION_BITS = 12
 KERNEL_BITS = 14
 # Activations saturate at ±2^21, which stands for ±512.
 LARGEST_ACTIVATION = 2.0**21
 _EXACT = 2.0**53
-_POSITIONS_AT_ONCE = 2**15
+# A larger grid goes through in squares of so many positions a side.
+SIDE_AT_ONCE = 32
 
 
 _OPERATIONS = ("convolution", "relu", "depth_to_space")
@@ -103,19 +133,41 @@ class IntegerNetwork:
             tuple(bias.astype("i8") for bias in biases),
         )
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Return ``(images, rows, columns, outputs)`` of hyper-latents on their own, coarser grid.
+    def __call__(self, *parts: np.ndarray) -> np.ndarray:
+        """Return ``(images, rows, columns, outputs)`` of ``parts``, whose channels lie one after the other.
 
-        Both are integers in float64, multiples of 2^−12 of what they stand for.
+        Hyper-latents lie on their own, coarser grid. All are integers in floats, multiples of 2^−12 of what they stand
+        for; the result, at most ±2^21, is exact in its float32.
         """
-        x = np.clip(x.astype(np.float64), -LARGEST_ACTIVATION, LARGEST_ACTIVATION)
+        return self.then(lambda found, *_: [found], *parts)[0]
+
+    def then(self, finish: Callable[..., list[np.ndarray]], *parts: np.ndarray) -> list[np.ndarray]:
+        """Return what ``finish(result, *parts)`` does, square by square, without the whole result in memory."""
+        return in_parts(
+            lambda *some: finish(self._whole(some), *some), *parts, side=SIDE_AT_ONCE, halo=math.ceil(self._reach)
+        )
+
+    def _whole(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        x = np.concatenate([part.astype(np.float64) for part in parts], axis=-1)
+        np.clip(x, -LARGEST_ACTIVATION, LARGEST_ACTIVATION, out=x)
         weights = iter(self._in_float64)
         for layer in self.layers:
             if layer == "convolution":
                 x = _convolved(x, *next(weights))
             else:
-                x = np.maximum(x, 0.0) if layer == "relu" else spread(x, 2)
-        return x
+                x = np.maximum(x, 0.0, out=x) if layer == "relu" else spread(x, 2)
+        return x.astype(np.float32)
+
+    @property
+    def _reach(self) -> float:
+        """How far it sees, in positions of its input."""
+        reach, step, kernels = 0.0, 1.0, iter(self.kernels)
+        for layer in self.layers:
+            if layer == "convolution":
+                reach += next(kernels).shape[0] // 2 * step
+            elif layer == "depth_to_space":
+                step /= 2
+        return reach
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return layers and weights by name, of fixed types."""
@@ -148,15 +200,14 @@ def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarra
     images, rows, columns, _ = x.shape
     if size > 1:
         x = np.pad(x, ((0, 0), (size // 2,) * 2, (size // 2,) * 2, (0, 0)))
-    taps = [(row, column) for row in range(size) for column in range(size)]
-    parts = [x[:, row : row + rows, column : column + columns] for row, column in taps]
     if size == 1:
-        sums = x.reshape(-1, inputs) @ kernel[0, 0] + bias
-    elif images * rows * columns <= _POSITIONS_AT_ONCE:
-        sums = np.concatenate(parts, -1).reshape(-1, size * size * inputs) @ kernel.reshape(-1, outputs) + bias
+        sums = x.reshape(-1, inputs) @ kernel[0, 0]
     else:
-        # The same integers in another order, without nine copies of a large image in memory.
-        sums = bias + sum(part.reshape(-1, inputs) @ kernel[tap] for part, tap in zip(parts, taps, strict=True))
+        parts = [x[:, row : row + rows, column : column + columns] for row in range(size) for column in range(size)]
+        sums = np.concatenate(parts, -1).reshape(-1, size * size * inputs) @ kernel.reshape(-1, outputs)
     # A division by a power of two and floor are exact; half a unit makes it rounding to nearest.
-    shifted = np.floor((sums + 2.0 ** (KERNEL_BITS - 1)) * 2.0**-KERNEL_BITS)
-    return np.clip(shifted, -LARGEST_ACTIVATION, LARGEST_ACTIVATION).reshape(images, rows, columns, outputs)
+    sums += bias + 2.0 ** (KERNEL_BITS - 1)
+    sums *= 2.0**-KERNEL_BITS
+    np.floor(sums, out=sums)
+    np.clip(sums, -LARGEST_ACTIVATION, LARGEST_ACTIVATION, out=sums)
+    return sums.reshape(images, rows, columns, outputs)

@@ -4,14 +4,13 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from kerasae.codec.frozen import Geometry
-from kerasae.codec.integer_network import spread
+from kerasae.codec.integer_network import in_parts, spread
 from kerasae.errors import CodecError
 
 # What goes through the network at once: 64 thumbnails of 128×128, or one photograph.
@@ -71,6 +70,13 @@ class Network(ABC):
 
     def reconstruct(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
         """Return float32 images in [0, 1], ``(images, height, width, channels)``, of latents that ``encode`` shaped."""
+        return self._decoded(latents, height, width, lambda images: images)
+
+    def decode(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Return what ``reconstruct`` does, as uint8 in [0, 255], rounded to nearest."""
+        return self._decoded(latents, height, width, _as_bytes)
+
+    def _decoded(self, latents: np.ndarray, height: int, width: int, finish: Callable) -> np.ndarray:
         geometry = self.geometry
         down, across = geometry.units(height, width)
         size, grid = (geometry.unit_height, geometry.unit_width), (geometry.rows, geometry.columns)
@@ -80,12 +86,12 @@ class Network(ABC):
         if self.is_flat:
             tiles = tiles.reshape(len(tiles), -1)
         stride = geometry.unit_height // geometry.rows
-        (images,) = self._run(self.decoder(*size), tiles, stride, self.reach and self.reach[1])
+        decoder = self.decoder(*size)
+        # Finished part by part: a large image is not held in floats.
+        (images,) = self._run(
+            lambda part: [finish(one) for one in decoder(part)], tiles, stride, self.reach and self.reach[1]
+        )
         return join(images, len(latents), down, across)[:, :height, :width]
-
-    def decode(self, latents: np.ndarray, height: int, width: int) -> np.ndarray:
-        """Return what ``reconstruct`` does, as uint8 in [0, 255], rounded to nearest."""
-        return np.rint(np.clip(self.reconstruct(latents, height, width), 0.0, 1.0) * 255.0).astype(np.uint8)
 
     def _run(self, half: Half, batch: np.ndarray, stride: int, reach: int | None) -> list[np.ndarray]:
         """Return the outputs of ``half`` for ``batch``, a few at a time, or a large one in parts.
@@ -96,7 +102,7 @@ class Network(ABC):
         if reach is not None and pixels > _SIDE_OF_A_SQUARE**2:
             unit = max(1, self.geometry.unit_height // stride)
             side, halo = (-(-length // unit) * unit for length in (_SIDE_OF_A_SQUARE // stride, reach))
-            found = [_in_parts(half, batch[place : place + 1], side, halo) for place in range(len(batch))]
+            found = [in_parts(half, one[None], side=side, halo=halo) for one in batch]
         else:
             found = [[one[:count] for one in half(some)] for some, count in self.in_batches(batch, pixels)]
         return [np.concatenate(parts) for parts in zip(*found, strict=True)]
@@ -112,33 +118,8 @@ class Network(ABC):
             yield filled, len(part)
 
 
-def _in_parts(half: Half, whole: np.ndarray, side: int, halo: int) -> list[np.ndarray]:
-    """Return what ``half`` gives of ``whole``, ``(1, rows, columns, channels)``, computed square by square.
-
-    Each square is seen with ``halo`` rows and columns around it, which must be as far as anything in it depends on; at
-    the borders of the whole it has none, so that they are what they are in one piece.
-    """
-    _, height, width, _ = whole.shape
-    outputs: list[np.ndarray] = []
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            y, x = max(top - halo, 0), max(left - halo, 0)
-            part = whole[:, y : top + side + halo, x : left + side + halo]
-            found = half(part)
-            outputs = outputs or [_for_whole(one, part, whole) for one in found]
-            for one, output in zip(found, outputs, strict=True):
-                size = Fraction(one.shape[1], part.shape[1])
-                low, high, first, last = (int(at * size) for at in (top, top + side, left, left + side))
-                place = output[:, low:high, first:last]
-                down, across = int((top - y) * size), int((left - x) * size)
-                place[...] = one[:, down : down + place.shape[1], across : across + place.shape[2]]
-    return outputs
-
-
-def _for_whole(output: np.ndarray, part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Return room for what ``whole`` gives, where ``part`` gives ``output``."""
-    rows, columns = (output.shape[axis] * whole.shape[axis] // part.shape[axis] for axis in (1, 2))
-    return np.empty((1, rows, columns, output.shape[3]), output.dtype)
+def _as_bytes(images: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
 def cut(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -212,6 +193,7 @@ def _session(file: bytes):
     options = onnxruntime.SessionOptions()
     # Sizes differ from call to call: a plan made for the last is of no use.
     options.enable_mem_pattern = False
+    options.enable_cpu_mem_arena = False
     try:
         return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     # ONNX Runtime lets nearly every kind of exception out of a damaged file.

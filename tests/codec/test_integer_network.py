@@ -115,9 +115,9 @@ def test_activations_beyond_the_range_saturate_and_stay_integers():
 
 def test_a_large_image_gives_the_same_integers_as_its_parts_would(monkeypatch):
     integers = IntegerNetwork.of(synthesis().export())
-    start = RANDOM.integers(-40_000, 40_000, (2, 3, 5, 3))
+    start = RANDOM.integers(-40_000, 40_000, (2, 9, 13, 3))
     at_once = integers(start)
-    monkeypatch.setattr(integer_network, "_POSITIONS_AT_ONCE", 0)
+    monkeypatch.setattr(integer_network, "SIDE_AT_ONCE", 4)
     np.testing.assert_array_equal(integers(start), at_once)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from kerasae.data.splits import pixel_digest
 from kerasae.errors import DataError
@@ -178,24 +179,35 @@ def _remove(path: Path) -> None:
 class Patches:
     """Square patches of images of any size, as an array ``(count, size, size, channels)`` uint8 that is never made.
 
-    Indexed as an array it gives every patch where it stands by itself; ``drawn`` moves it to anywhere in its image.
+    Indexed as an array it gives every patch where it stands by itself; ``drawn`` moves it to anywhere in its image, and
+    takes it from a square up to ``reduce`` times as wide.
 
     Args:
         pixels: uint8, flat, one image after another; perhaps a memory map.
         shapes: (height, width, channels) of each image, no side shorter than ``size``.
         places: image, top and left of each patch, ``(count, 3)``, in pixels.
         size: side of the patches in pixels.
+        reduce: by how much, at most, a patch is reduced when it is drawn; 1 or more.
     """
 
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, pixels: np.ndarray, shapes: Sequence[tuple[int, int, int]], places: np.ndarray, size: int):
+    def __init__(
+        self,
+        pixels: np.ndarray,
+        shapes: Sequence[tuple[int, int, int]],
+        places: np.ndarray,
+        size: int,
+        *,
+        reduce: float = 1.0,
+    ):
         # A view without the class: every slice of a memory map pays for being one.
         self.pixels = np.asarray(pixels)
         self.shapes = [tuple(shape) for shape in shapes]
         self.places = np.asarray(places, np.int64).reshape(-1, 3)
         self.shape = (len(self.places), size, size, self.shapes[0][2])
+        self.reduce = reduce
         self._ends = np.cumsum([math.prod(shape) for shape in self.shapes])
         self._drawn: tuple[tuple[int, int], np.ndarray] | None = None
 
@@ -214,8 +226,12 @@ class Patches:
         if self._drawn is None or self._drawn[0] != (seed, epoch):
             random = np.random.Generator(np.random.PCG64([seed, epoch, 0xC409]))
             sides = np.array([shape[:2] for shape in self.shapes])[self.places[:, 0]]
-            places = np.column_stack([self.places[:, 0], random.integers(0, sides - self.shape[1] + 1)])
-            self._drawn = (seed, epoch), places
+            size = np.full(len(sides), self.shape[1])
+            if self.reduce > 1:
+                factors = self.reduce ** random.random(len(sides))
+                size = np.minimum(np.rint(size * factors).astype(int), sides.min(axis=1))
+            places = random.integers(0, sides - size[:, None] + 1)
+            self._drawn = (seed, epoch), np.column_stack([self.places[:, 0], places, size])
         return self._cut(self._drawn[1][indexes])
 
     def digest(self, pixels: str) -> str:
@@ -227,11 +243,19 @@ class Patches:
     def _cut(self, places: np.ndarray) -> np.ndarray:
         size = self.shape[1]
         patches = np.empty((len(places), *self.shape[1:]), np.uint8)
-        for patch, (image, top, left) in zip(patches, places.tolist(), strict=True):
+        for patch, (image, top, left, *side) in zip(patches, places.tolist(), strict=True):
             shape, end = self.shapes[image], self._ends[image]
             whole = self.pixels[end - math.prod(shape) : end].reshape(shape)
-            patch[:] = whole[top : top + size, left : left + size]
+            (side,) = side or (size,)
+            square = whole[top : top + side, left : left + side]
+            patch[:] = square if side == size else _reduced(square, size)
         return patches
+
+
+def _reduced(square: np.ndarray, size: int) -> np.ndarray:
+    """Return a square ``(side, side, channels)`` at ``size``, by Lanczos' filter as wide as the reduction asks for."""
+    image = Image.fromarray(square if square.shape[2] == 3 else square[..., 0])
+    return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS)).reshape(size, size, -1)
 
 
 def patch_grid(

@@ -150,7 +150,7 @@ def image_set(loaded: CachedImages, data: Any, groups: Sequence[str] | None, *, 
             "enlarge them by data.fit = 'crop', or remove them or leave them out with --set data.on_error=skip"
         )
     places = patch_grid(loaded.shapes, size, most=data.patches_per_image or _PATCHES_PER_IMAGE, without=left_out)
-    patches = Patches(loaded.images, loaded.shapes, places, size)
+    patches = Patches(loaded.images, loaded.shapes, places, size, reduce=data.reduce or 1.0)
     names, of_image = [], []
     for image, top, left in places.tolist():
         name = loaded.names[image]

@@ -26,13 +26,14 @@ Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
 FolderPath = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
 
 
-def _of_patches(count: int | None, info: ValidationInfo) -> int | None:
-    if count is not None and info.data.get("fit") != "patches":
+def _of_patches(value: float | None, info: ValidationInfo) -> float | None:
+    if value is not None and info.data.get("fit") != "patches":
         raise ValueError("is for data.fit = 'patches'; add that, or remove the key")
-    return count
+    return value
 
 
 PatchesPerImage = Annotated[int | None, Field(ge=1, le=65536), AfterValidator(_of_patches)]
+Reduction = Annotated[float | None, Field(gt=1, le=16), AfterValidator(_of_patches)]
 
 
 class ImageSource(Section):
@@ -44,9 +45,11 @@ class ImageSource(Section):
     of any size, for training anywhere and anew in every epoch, for validation and test always the same, side by side
     from the middle; all patches of one image are in one split. There are as many of an image as fit side by side,
     ``patches_per_image`` (None: 16) at most, so that small images are not repeated, nor large ones all there is, and a
-    few photographs still make an epoch. ``split`` holds the fractions of training, validation and test; ``split_seed``
-    alone decides who falls where, so that runs with different training seeds share their test images. ``limit`` keeps
-    that many images only (whole groups first, chosen by ``split_seed``), for a first look.
+    few photographs still make an epoch. With ``reduce`` of 2 patches for training come from squares up to twice as
+    wide, evenly in the logarithm, reduced to ``image_size``: they show more of an image, and its colour in full, which
+    JPEG and WebP files store at half the resolution. ``split`` holds the fractions of training, validation and test;
+    ``split_seed`` alone decides who falls where, so that runs with different training seeds share their test images.
+    ``limit`` keeps that many images only (whole groups first, chosen by ``split_seed``), for a first look.
 
     A new source is a subclass, with a ``source`` of its own, in ``SOURCES``: ``loader`` names the function
     ``(data, *, progress) → ImageSet``, which is imported when images are loaded; ``asked_for`` and ``about`` say in
@@ -106,6 +109,7 @@ class FolderData(ImageSource):
     labels: str = "labels.csv"
     on_error: Literal["stop", "skip"] = "stop"
     patches_per_image: PatchesPerImage = None
+    reduce: Reduction = None
 
     loader = "kerasae.data.sources:load_folder"
     asked_for = "--data folder:PATH"
@@ -120,6 +124,7 @@ class FfhqData(ImageSource):
     path: FolderPath
     on_error: Literal["stop", "skip"] = "stop"
     patches_per_image: PatchesPerImage = None
+    reduce: Reduction = None
 
     loader = "kerasae.data.sources:load_ffhq"
     asked_for = "--data ffhq:PATH"
@@ -136,6 +141,7 @@ class TfdsData(ImageSource):
     feature: str = "image"
     download: bool = False
     patches_per_image: PatchesPerImage = None
+    reduce: Reduction = None
 
     loader = "kerasae.data.tfds:load_tfds"
     asked_for = "--data tfds:NAME"

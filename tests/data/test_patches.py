@@ -64,6 +64,25 @@ def test_draws_reach_every_place(pictures):
     assert len(seen) == (40 - 16 + 1) * (23 - 16 + 1)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_reduced_patches_show_up_to_so_many_times_as_much_of_the_image(tmp_path, channels):
+    # A ramp of one level a pixel: the slope of a patch says by how much it was reduced.
+    ramp = np.broadcast_to(np.arange(250, dtype=np.uint8)[:, None], (60, 250, channels))
+    write_image(tmp_path / "ramp.png", ramp)
+    settings = {"channels": channels, "patches_per_image": 40}
+    images = load_images(data(tmp_path, reduce=3.0, **settings)).images
+    native = load_images(data(tmp_path, **settings)).images
+    np.testing.assert_array_equal(images[:], native[:])
+    drawn = np.concatenate([images.drawn(np.arange(len(images)), seed=0, epoch=epoch) for epoch in range(20)])
+    inside = drawn[:, :, 3:-3, 0].astype(int)
+    slopes = np.diff(inside, axis=2).mean(axis=(1, 2))
+    assert 1 <= slopes.min() < 1.1
+    assert 2.8 < slopes.max() < 3.1
+    # Evenly in the logarithm: the median is the root of the largest.
+    assert abs(np.median(slopes) - 3**0.5) < 0.15
+    np.testing.assert_array_equal(images.drawn([3], seed=0, epoch=19), drawn[-len(images) :][[3]])
+
+
 def test_an_image_gives_what_fits_side_by_side_at_most_so_many_and_a_small_one_itself(pictures):
     def places(**settings):
         found = {}
@@ -126,7 +145,9 @@ def test_the_number_of_patches_is_refused_without_patches():
         RecipeError, match=r"data\.patches_per_image = 4 is for data\.fit = 'patches'; add that, or remove"
     ):
         load_recipe("ae_baseline", data="folder:x", set=["data.patches_per_image=4"])
-    assert load_recipe("ae_l2", data="folder:x", set=["data.patches_per_image=4", "data.fit=patches"])
+    with pytest.raises(RecipeError, match=r"data\.reduce = 2\.0 is for data\.fit = 'patches'"):
+        load_recipe("ae_baseline", data="folder:x", set=["data.reduce=2.0"])
+    assert load_recipe("ae_l2", data="folder:x", set=["data.patches_per_image=4", "data.reduce=2", "data.fit=patches"])
 
 
 def test_patches_of_the_photos_are_their_crops_and_for_training_move_in_their_region():

@@ -124,7 +124,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def shipped_folder(name: str) -> Path:
-    """Return the folder of shipped files called ``name`` (``recipes`` or ``data_cards``).
+    """Return the folder of shipped files called ``name``: ``recipes``, ``data_cards`` or ``codecs``.
 
     A wheel carries them in ``kerasae/_shipped``; a checkout has them at its top level.
     """

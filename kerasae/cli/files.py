@@ -11,8 +11,14 @@ from kerasae.errors import printable
 
 
 def compress(
-    run: Run,
-    images: Annotated[list[str], typer.Argument(help="Image files, and folders of them.", metavar="IMAGE...")],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            help="Image files, and folders of them; before them a run, if not the codec for photographs that ships.",
+            metavar="[RUN] IMAGE...",
+            autocompletion=completing(run_names),
+        ),
+    ],
     out: Annotated[
         str, typer.Option("-o", "--out", help="A folder; or a .kae file: of one image, or an archive of several.")
     ] = ".",
@@ -42,7 +48,7 @@ def compress(
     runs: Runs = None,
     json: Json = False,
 ) -> None:
-    """Compress images with a trained model to real files.
+    """Compress images to real files, with the codec for photographs that ships or a run of your own.
 
     Transparent pixels are laid over white; 16-bit gray becomes 8-bit; animations are refused. Every file is decoded
     again and compared before it is written.
@@ -54,6 +60,7 @@ def compress(
     _refuse_two({"--quality": quality, "--target-bytes": target_bytes, "--target-psnr": target_psnr})
     if target_bytes is not None and target_bytes < 1:
         raise CodecError(f"--target-bytes {target_bytes} holds no file; it is at least 1")
+    run, images = _run_and_images(images)
     found = load_run(run, runs)
     choose_backend(load=False)
 
@@ -105,6 +112,21 @@ def compress(
         soft_wrap=True,
         markup=False,
     )
+
+
+def _run_and_images(words: list[str]) -> tuple[str, list[str]]:
+    """Return the run that is meant, which may be named first, and the images.
+
+    A file, or a folder that is no run, is an image or a folder of them.
+    """
+    from pathlib import Path
+
+    from kerasae.codec.files import shipped_for
+
+    first = Path(words[0]).expanduser()
+    if len(words) > 1 and (not first.exists() or (first / "run.json").exists()):
+        return words[0], words[1:]
+    return shipped_for(words), words
 
 
 def _draw_comparison(path, codec, name: str, images: list[str], outputs) -> None:
@@ -267,11 +289,15 @@ def export(
         str, typer.Option("-o", "--out", help="A folder for encoder, decoder, tables and a README.")
     ] = "exported",
     format: Annotated[
-        str, typer.Option(help="onnx, which takes images of every size; or saved_model, litert, openvino, by Keras.")
+        str,
+        typer.Option(
+            help="onnx, which takes images of every size; saved_model, litert or openvino, by Keras; or run, a small "
+            "run to hand on: its weights as float16, its tables, nothing else."
+        ),
     ] = "onnx",
     runs: Runs = None,
 ) -> None:
-    """Write a run's networks and tables for other programs; onnx needs no Keras to compress and decompress."""
+    """Write a run's networks and tables for others; what onnx and run write needs no Keras to compress with."""
     from kerasae.runtime import choose_backend
     from kerasae.training import load_run
 
@@ -279,10 +305,11 @@ def export(
     choose_backend()
 
     from kerasae.codec import Codec
+    from kerasae.codec.freeze import export_run
     from kerasae.codec.onnx_graph import export as write
     from kerasae.console import out as console
     from kerasae.console import waiting
 
     with waiting("exporting"):
-        folder = write(Codec.load(found), out, format)
+        folder = export_run(found, out) if format == "run" else write(Codec.load(found), out, format)
     console.print(f"{found.name} → {printable(str(folder))}", highlight=False, soft_wrap=True, markup=False)

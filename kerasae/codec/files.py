@@ -14,11 +14,11 @@ import numpy as np
 from kerasae.codec.codec import Codec, pack_to_bytes, pack_to_psnr
 from kerasae.codec.container import ARCHIVE, Packed, file_bytes, kind_of, pack, pack_archive, unpack, unpack_archive
 from kerasae.codec.frozen import FILE, Frozen
-from kerasae.data import read_image, write_image
+from kerasae.data import is_gray, read_image, write_image
 from kerasae.data.images import Remarks
 from kerasae.errors import CodecError
 from kerasae.files import files_in, read_bytes, replacing
-from kerasae.training import Run, list_runs, runs_folder
+from kerasae.training import Run, list_runs, runs_folder, shipped_runs
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".jp2", ".heic", ".heif")
 
@@ -57,6 +57,15 @@ def _in_folder(root: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     return found
 
 
+# The shipped codecs, for colour and for gray.
+SHIPPED = ("photos", "photos-gray")
+
+
+def shipped_for(inputs: Sequence[str | Path]) -> str:
+    """Return the name of the shipped codec for these images: that for gray where all of them are."""
+    return SHIPPED[all(is_gray(path) for path in image_paths(inputs).values())]
+
+
 def read_packed(inputs: Sequence[str | Path]) -> dict[str, Packed]:
     """Return the images of ``.kae`` files, archives and folders of them, by name, not decoded yet.
 
@@ -80,9 +89,9 @@ def read_packed(inputs: Sequence[str | Path]) -> dict[str, Packed]:
 def find_run(fingerprint: bytes, runs: str | Path | None = None) -> Run:
     """Return the run whose frozen tables have this fingerprint, or one that begins like it.
 
-    Raises ``CodecError`` where there is none in the folder of runs.
+    Raises ``CodecError`` where there is none among those that are shipped or in the folder of runs.
     """
-    for run in reversed(list_runs(runs)):
+    for run in [*shipped_runs(), *reversed(list_runs(runs))]:
         if (fingerprint_of(run) or b"").startswith(fingerprint):
             return run
     raise CodecError(

@@ -132,7 +132,7 @@ def export(codec: Codec, folder: str | Path, format: str = "onnx") -> Path:
     on the backend and on what is installed. Raises ``CodecError`` where the format is none or cannot be written.
     """
     if format not in FORMATS:
-        raise CodecError(f"format {format!r} is not one; there are {', '.join(FORMATS)}")
+        raise CodecError(f"format {format!r} is not one; there are {', '.join((*FORMATS, 'run'))}")
     folder, network = Path(folder).expanduser(), codec.keras_network
     folder.mkdir(parents=True, exist_ok=True)
     if format == "onnx":

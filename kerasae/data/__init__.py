@@ -2,6 +2,7 @@
 
 from kerasae.data.images import image_from_bytes as image_from_bytes
 from kerasae.data.images import image_from_pixels as image_from_pixels
+from kerasae.data.images import is_gray as is_gray
 from kerasae.data.images import read_image as read_image
 from kerasae.data.images import write_image as write_image
 from kerasae.data.sources import data_card as data_card

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from kerasae.data.images import shrink
 from kerasae.data.splits import pixel_digest
 from kerasae.errors import DataError
 from kerasae.files import partial_file, read_bytes, refuse_irregular, write_text
@@ -248,14 +248,8 @@ class Patches:
             whole = self.pixels[end - math.prod(shape) : end].reshape(shape)
             (side,) = side or (size,)
             square = whole[top : top + side, left : left + side]
-            patch[:] = square if side == size else _reduced(square, size)
+            patch[:] = shrink(square, height=size, width=size)
         return patches
-
-
-def _reduced(square: np.ndarray, size: int) -> np.ndarray:
-    """Return a square ``(side, side, channels)`` at ``size``, by Lanczos' filter as wide as the reduction asks for."""
-    image = Image.fromarray(square if square.shape[2] == 3 else square[..., 0])
-    return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS)).reshape(size, size, -1)
 
 
 def patch_grid(

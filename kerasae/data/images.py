@@ -141,6 +141,16 @@ def read_image(
     return image_from_bytes(content, name=str(path), **settings)
 
 
+def is_gray(path: str | Path) -> bool:
+    """Return whether a file says that its image is gray, without decoding it; False for what is no image."""
+    try:
+        with Image.open(path) as image:
+            return image.mode in _GRAY
+    # What is wrong with a file is said when it is read.
+    except Exception:
+        return False
+
+
 def image_from_bytes(
     content: bytes,
     *,

@@ -150,9 +150,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def to_toml(recipe: Recipe) -> str:
-    """Return the recipe as TOML that ``load_recipe`` reads back to an equal recipe."""
-    plain = recipe.as_dict()
+def to_toml(recipe: Recipe | dict[str, Any]) -> str:
+    """Return the recipe, or what its ``as_dict`` gave, as TOML that ``load_recipe`` reads back to an equal recipe."""
+    plain = dict(recipe) if isinstance(recipe, dict) else recipe.as_dict()
     lines = [f"name = {_toml(plain.pop('name'))}"]
     for section, values in plain.items():
         lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]

@@ -8,6 +8,7 @@ from kerasae.training.run import Run as Run
 from kerasae.training.run import list_runs as list_runs
 from kerasae.training.run import load_run as load_run
 from kerasae.training.run import runs_folder as runs_folder
+from kerasae.training.run import shipped_runs as shipped_runs
 
 _LAZY = {"train": "train_run", "Trainer": "trainer", "build_trainer": "trainer", "Reporter": "callbacks"}
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasae.errors import RunError
-from kerasae.files import readable, replacing, write_json, writing
+from kerasae.files import readable, replacing, shipped_folder, write_json, writing
 from kerasae.recipes import Recipe, fingerprint, read_toml, recipe_from
 from kerasae.recipes.section import nearest
 from kerasae.records import Example, ImageScores, LatentRecord, RunRecord, Score, read_json
@@ -320,14 +320,22 @@ def list_runs(runs: str | Path | None = None) -> list[Run]:
     return [Run(path) for path in sorted(found, key=lambda path: (path / "run.json").stat().st_mtime)]
 
 
+def shipped_runs() -> list[Run]:
+    """Return the runs that come with kerasae: codecs that work before anything is trained."""
+    return [Run(path.parent) for path in sorted(shipped_folder("codecs").glob("*/run.json"))]
+
+
 def load_run(run: str | Path, runs: str | Path | None = None) -> Run:
-    """Return the run meant by ``run``: a folder, a name under the folder of runs, its recipe's, the beginning of
-    either, or ``latest``.
+    """Return the run meant by ``run``: a folder, the name of a shipped one, a name under the folder of runs, its
+    recipe's, the beginning of either, or ``latest``.
 
     Raises ``RunError`` where there is none or more than one, with the names there are.
     """
     if (Path(run).expanduser() / "run.json").is_file():
         return Run(Path(run).expanduser())
+    shipped = {one.name: one for one in shipped_runs()}
+    if str(run) in shipped:
+        return shipped[str(run)]
     known = list_runs(runs)
     folder = runs_folder(runs)
     if not known:
@@ -336,7 +344,7 @@ def load_run(run: str | Path, runs: str | Path | None = None) -> Run:
         )
     if str(run) == "latest":
         return known[-1]
-    names = [one.name for one in known]
+    names = [*(one.name for one in known), *shipped]
     # What is spelled out wins over what is only begun: "ae_l2" is no beginning of ae_l2_noise where there is an ae_l2.
     matches = [one for one in known if one.name == str(run)] or [one for one in known if goes_by(one, str(run))]
     matches = matches or [one for one in known if one.name.startswith(str(run))]

@@ -12,7 +12,8 @@ from PIL import Image, ImageOps
 
 from kerasae.codec import Codec, pack_archive, unpack
 from kerasae.rate_distortion.compare import bd_rate_metrics
-from kerasae.training import load_run
+from kerasae.recipes import load_recipe
+from kerasae.training import load_run, train
 from tests.conftest import smooth_images, write_images
 
 
@@ -481,3 +482,46 @@ def test_names_in_an_archive_do_not_reach_the_terminal_as_they_are(run_command, 
     assert code == 2
     assert "\\x1b]0;owned\\x07" in err
     assert "\x1b" not in err
+
+
+def test_a_run_to_hand_on_is_small_and_its_files_are_those_of_its_own_float16_weights(coded, learned, tmp_path):
+    small = tmp_path / "small"
+    code, _, err = coded("export", "latest", "-o", small, "--format", "run")
+    assert code == 0, err
+    handed, run = load_run(small), load_run("latest")
+    for name in ("model.keras", "encoder.onnx", "decoder.onnx"):
+        assert (small / name).stat().st_size < 0.75 * (run.folder / name).stat().st_size, name
+    # Where the images lie is nobody else's business.
+    for path in small.iterdir():
+        assert str(learned).encode() not in path.read_bytes(), path.name
+    weights = handed.load_model().get_weights()
+    for weight, before in zip(weights, run.load_model().get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, before.astype(np.float16).astype(before.dtype))
+    codec = Codec.load(small)
+    by_keras = Codec(codec.model, codec.frozen)
+    images = list(smooth_images(4, seed=9))
+    files = codec.encode(images)
+    assert files == by_keras.encode(images)
+    for one, other in zip(codec.decode(files), by_keras.decode(files), strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1
+    started = train(load_recipe(run.folder / "recipe.toml", epochs=1, set=[f"training.start_from={small}"]), runs=small)
+    assert started.is_finished
+
+
+def test_without_a_run_the_shipped_codecs_are_taken_gray_where_all_is_gray(coded, learned, tmp_path, monkeypatch):
+    monkeypatch.setattr("kerasae.training.run.shipped_folder", lambda name: tmp_path / name)
+    assert coded("export", "latest", "-o", tmp_path / "codecs" / "photos-gray", "--format", "run")[0] == 0
+    image = next((learned / "images").iterdir())
+    code, out, err = coded("compress", image, image.parent, "-o", tmp_path / "out", "--json", "--runs", tmp_path / "no")
+    assert code == 2
+    assert f"would both be called {image.stem!r}" in err
+    code, out, err = coded("compress", image, "-o", tmp_path / "out", "--json", "--runs", tmp_path / "no")
+    assert code == 0, err
+    assert json.loads(out)["run"] == "photos-gray"
+    code, _, err = coded("decompress", tmp_path / "out", "-o", tmp_path / "back", "--runs", tmp_path / "no")
+    assert code == 0, err
+    assert (tmp_path / "back" / f"{image.stem}.png").is_file()
+    Image.open(image).convert("RGB").save(tmp_path / "colour.png")
+    code, _, err = coded("compress", tmp_path / "colour.png", image, "-o", tmp_path / "out", "--runs", tmp_path / "no")
+    assert code == 2
+    assert "there is no run 'photos'" in err

@@ -14,7 +14,7 @@ def compress(
     images: Annotated[
         list[str],
         typer.Argument(
-            help="Image files, and folders of them; before them a run, if not the codec for photographs that ships.",
+            help="A run, then image files and folders of them. Without a run, a codec that comes with kerasae.",
             metavar="[RUN] IMAGE...",
             autocompletion=completing(run_names),
         ),
@@ -48,7 +48,7 @@ def compress(
     runs: Runs = None,
     json: Json = False,
 ) -> None:
-    """Compress images to real files, with the codec for photographs that ships or a run of your own.
+    """Compress images with a trained model to real files.
 
     Transparent pixels are laid over white; 16-bit gray becomes 8-bit; animations are refused. Every file is decoded
     again and compared before it is written.

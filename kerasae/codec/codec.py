@@ -114,7 +114,7 @@ class Codec:
         with replacing(folder / MODEL) as partial_model:
             self.model.save(partial_model)
         with suppress(CodecError):
-            write_network(self.keras_network, folder, folder / MODEL)
+            write_network(self.keras_network, folder, folder / MODEL, self.frozen.weights)
         self.frozen.save(folder / FILE)
         return folder
 

@@ -62,8 +62,17 @@ SHIPPED = ("photos", "photos-gray")
 
 
 def shipped_for(inputs: Sequence[str | Path]) -> str:
-    """Return the name of the shipped codec for these images: that for gray where all of them are."""
-    return SHIPPED[all(is_gray(path) for path in image_paths(inputs).values())]
+    """Return the name of the shipped codec for these images: that for gray where all of them are.
+
+    Raises ``CodecError`` where that does not ship.
+    """
+    name = SHIPPED[all(is_gray(path) for path in image_paths(inputs).values())]
+    if name not in [run.name for run in shipped_runs()]:
+        raise CodecError(
+            f"no run is named, and no codec {name} comes with this kerasae; name a run before the images: "
+            "kerasae compress latest IMAGE..."
+        )
+    return name
 
 
 def read_packed(inputs: Sequence[str | Path]) -> dict[str, Packed]:

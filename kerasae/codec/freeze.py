@@ -276,7 +276,7 @@ def freeze_run(
         frozen = _frozen_of(run, images, network, progress)
         # Layers unknown to ONNX stay with Keras.
         with suppress(CodecError):
-            write_network(network, run.folder, run.folder / "model.keras")
+            write_network(network, run.folder, run.folder / "model.keras", frozen.weights)
         frozen.save(path)
     return frozen
 
@@ -323,7 +323,7 @@ def export_run(run: Run, folder: str | Path, *, progress: Callable[[int, int], N
         model.save(partial)
     with replacing(file) as partial:
         _store_as_float16(file, partial)
-    write_network(network, folder, file, half=True)
+    write_network(network, folder, file, frozen.weights, half=True)
     frozen.save(folder / FILE)
     plain = run.recipe.as_dict()
     if "path" in plain["data"]:

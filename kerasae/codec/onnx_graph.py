@@ -15,7 +15,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from kerasae.codec.codec import MODEL, Codec
-from kerasae.codec.frozen import FILE, weights_digest
+from kerasae.codec.frozen import FILE
 from kerasae.codec.keras_network import KerasNetwork
 from kerasae.codec.network import DECODER, ENCODER, digest_of
 from kerasae.errors import CodecError
@@ -65,8 +65,8 @@ def decoder_graph(model: Autoencoder, about: dict, *, half: bool = False) -> byt
     return graph.file(latents, {IMAGES: (images, model.channels)}, about, flat=False)
 
 
-def write_network(network: KerasNetwork, folder: Path, model: Path, *, half: bool = False) -> None:
-    """Write both halves into ``folder``, for ``OnnxNetwork``; ``model`` is the file of the model.
+def write_network(network: KerasNetwork, folder: Path, model: Path, weights: str, *, half: bool = False) -> None:
+    """Write both halves into ``folder``, for ``OnnxNetwork``: ``model`` is the model's file, ``weights`` their hash.
 
     Raises ``CodecError`` where a layer has no counterpart in ONNX.
     """
@@ -78,7 +78,7 @@ def write_network(network: KerasNetwork, folder: Path, model: Path, *, half: boo
         "takes_any_size": network.takes_any_size,
         "geometry": network.geometry.as_tuple(),
         "reach": _reach(network) if network.takes_any_size else None,
-        "weights": weights_digest(network.model.get_weights()),
+        "weights": weights,
         "model": digest_of(model),
     }
     for name, graph in ((ENCODER, encoder_graph), (DECODER, decoder_graph)):
@@ -136,7 +136,7 @@ def export(codec: Codec, folder: str | Path, format: str = "onnx") -> Path:
     folder, network = Path(folder).expanduser(), codec.keras_network
     folder.mkdir(parents=True, exist_ok=True)
     if format == "onnx":
-        write_network(network, folder, folder / MODEL)
+        write_network(network, folder, folder / MODEL, codec.frozen.weights)
     else:
         _export_by_keras(network, folder, format)
     codec.frozen.save(folder / FILE)

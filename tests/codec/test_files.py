@@ -524,4 +524,4 @@ def test_without_a_run_the_shipped_codecs_are_taken_gray_where_all_is_gray(coded
     Image.open(image).convert("RGB").save(tmp_path / "colour.png")
     code, _, err = coded("compress", tmp_path / "colour.png", image, "-o", tmp_path / "out", "--runs", tmp_path / "no")
     assert code == 2
-    assert "there is no run 'photos'" in err
+    assert "no run is named, and no codec photos comes with this kerasae; name a run before the images" in err

@@ -56,7 +56,7 @@ def test_colour_and_halved_weights(kind, tmp_path):
     images = smooth_images(2, channels=3)
     for half in (False, True):
         (tmp_path / f"{half}").mkdir()
-        write_network(codec.network, tmp_path / f"{half}", tmp_path / "model.keras", half=half)
+        write_network(codec.network, tmp_path / f"{half}", tmp_path / "model.keras", codec.frozen.weights, half=half)
     whole, halved = (
         OnnxNetwork.load(tmp_path / f"{half}", codec.frozen.weights, tmp_path / "none") for half in (False, True)
     )
@@ -136,7 +136,7 @@ def test_sequential_networks_of_ones_own(tmp_path):
 def test_what_onnx_does_not_know_stays_with_keras(layer, message, tmp_path):
     codec = Codec.from_model(with_layer(layer), smooth_images(20, size=16))
     with pytest.raises(CodecError, match=message):
-        write_network(codec.network, tmp_path, tmp_path / "model.keras")
+        write_network(codec.network, tmp_path, tmp_path / "model.keras", codec.frozen.weights)
     loaded = Codec.load(codec.save(tmp_path / "saved"))
     assert isinstance(loaded.network, KerasNetwork)
     assert not (tmp_path / "saved" / ENCODER).exists()

@@ -41,7 +41,8 @@ def compress(
     compare: Annotated[
         str | None,
         typer.Option(
-            help="A PNG to draw: the first three pictures beside JPEG, WebP and AVIF of as many bytes.", metavar="PNG"
+            help="A PNG to draw: the middles of the first three pictures beside JPEG, WebP and AVIF of as many bytes.",
+            metavar="PNG",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
@@ -55,13 +56,13 @@ def compress(
     """
     from kerasae.errors import CodecError
     from kerasae.runtime import choose_backend
-    from kerasae.training import load_run
 
     _refuse_two({"--quality": quality, "--target-bytes": target_bytes, "--target-psnr": target_psnr})
     if target_bytes is not None and target_bytes < 1:
         raise CodecError(f"--target-bytes {target_bytes} holds no file; it is at least 1")
     run, images = _run_and_images(images)
-    found = load_run(run, runs)
+    if compare is not None:
+        _refuse_sheet(compare, force)
     choose_backend(load=False)
 
     from kerasae.codec import Codec, compress_files
@@ -69,7 +70,7 @@ def compress(
     from kerasae.console import out as console
 
     with waiting("loading the model"):
-        codec = Codec.load(found)
+        codec, (name, recipe) = Codec.load(run, runs), _names_of(run, runs)
     step = None if quality is None else codec.step_of(quality)
     began = time.perf_counter()
     with counting(err, "compressing") as progress:
@@ -86,10 +87,10 @@ def compress(
             progress=progress,
         )
     seconds = time.perf_counter() - began
-    facts = {"run": found.name} | done.as_dict(codec.frozen.qualities, seconds)
+    facts = {"run": name} | done.as_dict(codec.frozen.qualities, seconds)
     if codec.frozen.is_empty:
         err.print(
-            f"note: every latent of {found.name} rounds to one value, so its files hold no picture; look at its scores "
+            f"note: every latent of {name} rounds to one value, so its files hold no picture; look at its scores "
             "(kerasae evaluate) and train longer",
             highlight=False,
             soft_wrap=True,
@@ -98,7 +99,7 @@ def compress(
     for remark in done.remarks:
         err.print(f"note: {remark}", highlight=False, soft_wrap=True, markup=False)
     if compare is not None:
-        _draw_comparison(compare, codec, found.record.recipe_name, images, done.outputs)
+        _draw_comparison(compare, codec, recipe, images, done.outputs)
     if json:
         print(json_module.dumps(facts, indent=1))
         return
@@ -107,26 +108,64 @@ def compress(
         f"{done.images:,} image{'s' * (done.images != 1)} → {where}: {done.bytes_written:,} bytes, "
         f"{facts['bits_per_pixel']:.3f} bits per pixel, 1:{facts['compression_ratio']:.1f} of 8-bit pixels "
         f"({_taken(codec.frozen, done.steps)}, {done.escapes:,} symbols outside the tables, "
-        f"{facts['images_per_second']:,.0f} images/s)",
+        f"{_shown(facts['images_per_second'])} images/s)",
         highlight=False,
         soft_wrap=True,
         markup=False,
     )
+    if compare is not None:
+        console.print(f"sheet: {printable(compare)}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _shown(speed: float) -> str:
+    return f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
 
 
 def _run_and_images(words: list[str]) -> tuple[str, list[str]]:
     """Return the run that is meant, which may be named first, and the images.
 
-    A file, or a folder that is no run, is an image or a folder of them.
+    What is called as an image is, or is a folder and no run, is an image or a folder of them.
     """
     from pathlib import Path
 
-    from kerasae.codec.files import shipped_for
+    from kerasae.codec.files import SUFFIXES, shipped_for
+    from kerasae.codec.frozen import FILE
+    from kerasae.errors import CodecError
 
     first = Path(words[0]).expanduser()
-    if len(words) > 1 and (not first.exists() or (first / "run.json").exists()):
-        return words[0], words[1:]
-    return shipped_for(words), words
+    is_run = (first / "run.json").exists() or (first / FILE).exists()
+    if not is_run and (first.exists() or first.suffix.lower() in SUFFIXES):
+        return shipped_for(words), words
+    if len(words) == 1:
+        raise CodecError(f"there is nothing to do: name images after {words[0]}, files or folders of them")
+    return words[0], words[1:]
+
+
+def _names_of(run: str, runs: str | None) -> tuple[str, str]:
+    """Return the name of a run and that of its recipe; of an exported codec that of its folder, twice."""
+    from pathlib import Path
+
+    from kerasae.codec.frozen import FILE
+    from kerasae.training import load_run
+
+    folder = Path(run).expanduser()
+    exported = (folder / FILE).is_file() and not (folder / "run.json").exists()
+    if exported:
+        return folder.resolve().name, folder.resolve().name
+    found = load_run(run, runs)
+    return found.name, found.record.recipe_name
+
+
+def _refuse_sheet(path: str, force: bool) -> None:
+    from pathlib import Path
+
+    from kerasae.codec.files import refuse_existing
+    from kerasae.errors import CodecError
+
+    if Path(path).suffix.lower() != ".png":
+        raise CodecError(f"--compare {path} is not the name of a PNG; it ends in .png")
+    if not force:
+        refuse_existing([Path(path)])
 
 
 def _draw_comparison(path, codec, name: str, images: list[str], outputs) -> None:
@@ -173,9 +212,7 @@ def decompress(
     from functools import lru_cache
 
     from kerasae.runtime import choose_backend
-    from kerasae.training import load_run
 
-    named = load_run(run, runs) if run else None
     choose_backend(load=False)
 
     from kerasae.codec import Codec, decompress_files
@@ -187,7 +224,7 @@ def decompress(
 
     @lru_cache(maxsize=2)
     def codec_of(fingerprint: bytes) -> Codec:
-        return Codec.load(named or find_run(fingerprint, runs))
+        return Codec.load(run, runs) if run else Codec.load(find_run(fingerprint, runs))
 
     with waiting("loading the model"):
         for fingerprint in sorted({one.fingerprint for one in packed.values()})[:2]:
@@ -286,22 +323,27 @@ def freeze(
 def export(
     run: Run,
     out: Annotated[
-        str, typer.Option("-o", "--out", help="A folder for encoder, decoder, tables and a README.")
+        str, typer.Option("-o", "--out", help="A folder of its own for encoder, decoder and tables.")
     ] = "exported",
     format: Annotated[
         str,
         typer.Option(
-            help="onnx, which takes images of every size; saved_model, litert or openvino, by Keras; or run, a small "
-            "run to hand on: its weights as float16, its tables, nothing else."
+            help="onnx, which takes images of every size; run, a small run to hand on, its weights as float16; or "
+            "saved_model, litert, openvino, by Keras."
         ),
     ] = "onnx",
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds something.")] = False,
     runs: Runs = None,
 ) -> None:
-    """Write a run's networks and tables for others; what onnx and run write needs no Keras to compress with."""
+    """Write a run's networks and tables for other machines and programs.
+
+    ``kerasae compress FOLDER IMAGE...`` takes what onnx and run write, without Keras.
+    """
     from kerasae.runtime import choose_backend
     from kerasae.training import load_run
 
     found = load_run(run, runs)
+    _refuse_full_folder(out, found.folder, force)
     choose_backend()
 
     from kerasae.codec import Codec
@@ -313,3 +355,19 @@ def export(
     with waiting("exporting"):
         folder = export_run(found, out) if format == "run" else write(Codec.load(found), out, format)
     console.print(f"{found.name} → {printable(str(folder))}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _refuse_full_folder(out: str, run, force: bool) -> None:
+    from pathlib import Path
+
+    from kerasae.errors import CodecError
+
+    folder = Path(out).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise CodecError(f"{out} is a file; -o names a folder")
+    if folder.exists() and folder.samefile(run):
+        raise CodecError(f"{out} is the run itself; name another folder with -o")
+    if not force and folder.exists() and any(folder.iterdir()):
+        raise CodecError(
+            f"{out} is not empty, and what is in it may be overwritten; pass --force, or name another folder"
+        )

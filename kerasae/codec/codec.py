@@ -334,7 +334,7 @@ def _search(
     codec: Codec,
     images: Sequence[np.ndarray],
     fits: Callable[..., bool],
-    explain: Callable[[int], str],
+    explain: Callable[[int, Packed], str],
     *,
     finest: bool,
     effort: int,
@@ -360,9 +360,9 @@ def _bisect(codec: Codec, packed_at, places, fits, explain, *, finest: bool) -> 
     # ``sure`` fits, or is the end where everything must; ``limit`` is the far end of what may be better still.
     sure, limit = np.full(count, last if finest else 0), np.full(count, 0 if finest else last)
     best = packed_at(np.arange(count), sure)
-    for place, good in zip(places, _judge(codec, best, fits, places, finest=finest), strict=True):
+    for place, one, good in zip(places, best, _judge(codec, best, fits, places, finest=finest), strict=True):
         if not good:
-            raise CodecError(explain(place))
+            raise CodecError(explain(place, one))
     while (unsettled := np.flatnonzero(sure != limit)).size:
         towards = np.sign(limit - sure)
         # Rounded towards what is not known yet, so that every round settles something.
@@ -393,15 +393,15 @@ def _judge(codec: Codec, packed: list[Packed], fits, places: Sequence[int], *, f
     return [bool(fits(one, place)) for one, place in zip(shown, places, strict=True)]
 
 
-def _too_large(most: int, names: Sequence[str]) -> Callable[[int], str]:
-    return lambda place: (
-        f"{_called(place, names)} takes more than {most:,} bytes even at the lowest quality; allow it more, or make it "
-        "smaller"
+def _too_large(most: int, names: Sequence[str]) -> Callable[[int, Packed], str]:
+    return lambda place, least: (
+        f"{_called(place, names)} takes more than {most:,} bytes even at the lowest quality, {file_bytes(least):,}; "
+        "allow it more, or make it smaller"
     )
 
 
-def _too_coarse(least: float, names: Sequence[str]) -> Callable[[int], str]:
-    return lambda place: (
+def _too_coarse(least: float, names: Sequence[str]) -> Callable[[int, Packed], str]:
+    return lambda place, _: (
         f"{_called(place, names)} stays below {least:g} dB even at the highest quality; ask for less, or train a model "
         "for a higher one"
     )

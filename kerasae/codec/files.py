@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 
 from kerasae.codec.codec import Codec, pack_to_bytes, pack_to_psnr
-from kerasae.codec.container import ARCHIVE, Packed, file_bytes, kind_of, pack, pack_archive, unpack, unpack_archive
+from kerasae.codec.container import (
+    ARCHIVE,
+    Packed,
+    check_size,
+    file_bytes,
+    kind_of,
+    pack,
+    pack_archive,
+    unpack,
+    unpack_archive,
+)
 from kerasae.codec.frozen import FILE, Frozen
 from kerasae.data import is_gray, read_image, write_image
 from kerasae.data.images import Remarks
@@ -32,7 +42,7 @@ def image_paths(inputs: Sequence[str | Path], *, suffixes: Sequence[str] = SUFFI
     found: dict[str, Path] = {}
     for given in map(Path, inputs):
         if not given.exists():
-            raise CodecError(f"{given} does not exist; name image files or folders of them")
+            raise CodecError(f"{given} does not exist; name files ending in {', '.join(suffixes)}, or folders of them")
         inside = _in_folder(given, suffixes) if given.is_dir() else {given.stem: given}
         if not inside:
             raise CodecError(f"{given} holds no files ending in {', '.join(suffixes)}")
@@ -130,7 +140,7 @@ def inspect_packed(name: str, packed: Packed, frozen: Frozen | None) -> dict[str
     model.
     """
     size = file_bytes(packed)
-    packed = packed if frozen is None else frozen.complete(packed)
+    packed = packed if frozen is None else _completed(frozen, packed, name)
     row: dict[str, Any] = {
         "name": name,
         "height": packed.height or None,
@@ -305,8 +315,11 @@ def _batches(
 
 def _read(path: Path, channels: int, gray: bool, remarks: Remarks) -> np.ndarray:
     if channels == 3:
-        return read_image(path, channels=3, remarks=remarks)
+        image = read_image(path, channels=3, remarks=remarks)
+        check_size(*image.shape[:2], str(path))
+        return image
     image = read_image(path, channels=None, remarks=remarks)
+    check_size(*image.shape[:2], str(path))
     if image.shape[-1] == 1:
         return image
     # Gray stored as RGB loses nothing.
@@ -349,9 +362,9 @@ def decompress_files(
     done = 0
     with ThreadPoolExecutor() as pool:
         writing: list = []
-        packed = {name: codec_of(one.fingerprint).frozen.complete(one) for name, one in packed.items()}
+        packed = {name: _completed(codec_of(one.fingerprint).frozen, one, name) for name, one in packed.items()}
         for fingerprint, names in _packed_batches(packed):
-            images = codec_of(fingerprint).unpack([packed[name] for name in names])
+            images = _unpacked(codec_of(fingerprint), packed, names)
             _make_folders({targets[name].parent for name in names})
             # The last batch is on the disk before the next but one is decoded: no more than two wait in memory.
             for future in writing:
@@ -365,6 +378,26 @@ def decompress_files(
         for future in writing:
             future.result()
     return tuple(targets.values())
+
+
+def _completed(frozen: Frozen, packed: Packed, name: str) -> Packed:
+    try:
+        return frozen.complete(packed)
+    except CodecError as error:
+        raise CodecError(f"{name}: {error}") from None
+
+
+def _unpacked(codec: Codec, packed: dict[str, Packed], names: list[str]) -> list[np.ndarray]:
+    try:
+        return codec.unpack([packed[name] for name in names])
+    except CodecError:
+        # Which of them it was shows when each is decoded by itself.
+        for name in names:
+            try:
+                codec.unpack([packed[name]])
+            except CodecError as error:
+                raise CodecError(f"{name}: {error}") from None
+        raise
 
 
 def _make_folders(folders: set[Path]) -> None:

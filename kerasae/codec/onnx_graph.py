@@ -156,7 +156,7 @@ def _export_by_keras(network: KerasNetwork, folder: Path, format: str) -> None:
     parts = {"encoder": keras.Model(images, code), "decoder": keras.Model(latents, model.decoder(latents))}
     for name, part in parts.items():
         try:
-            part.export(folder / f"{name}{suffix}", format=keras_name, verbose=False)
+            part.export(str(folder / f"{name}{suffix}"), format=keras_name, verbose=False)
         except Exception as error:  # Keras, its backends and converters raise all kinds
             why = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise CodecError(

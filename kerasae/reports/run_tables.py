@@ -138,7 +138,7 @@ def inspection_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
         fields.append(
             (Column("bits per channel", False, wrap=True), lambda row: Cell(_channels(row["bits_per_channel"])))
         )
-    caption = "bytes and bits/pixel: of the image as a file of its own; in an archive it takes fewer"
+    caption = "bytes and bits/pixel: of the image as a file of its own"
     return table_of(rows, fields, caption, title=title)
 
 
@@ -215,7 +215,8 @@ def bd_rate_table(rows: Sequence[BdRate], *, title: str = "BD-rate", ident: str 
     seeds = max((row.seeds for row in rows), default=1)
     if seeds > 1:
         caption += f"; in brackets 95 % intervals over {seeds} seeds, for other trainings on the same images"
-    caption += "; – where they share too little" if any(row.bd_rate_percent is None for row in rows) else ""
+    reasons = in_order(row.message for row in rows if row.bd_rate_percent is None and row.message)
+    caption += f"; –: {'; '.join(reasons)}" if reasons else ""
     return table_of(list(pairs), fields, caption, title=title, ident=ident)
 
 

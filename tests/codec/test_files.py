@@ -525,3 +525,61 @@ def test_without_a_run_the_shipped_codecs_are_taken_gray_where_all_is_gray(coded
     code, _, err = coded("compress", tmp_path / "colour.png", image, "-o", tmp_path / "out", "--runs", tmp_path / "no")
     assert code == 2
     assert "no run is named, and no codec photos comes with this kerasae; name a run before the images" in err
+
+
+def test_what_is_there_is_not_overwritten_and_what_is_wrong_is_named(run_command, trained, tmp_path):
+    image = next(trained[1].iterdir())
+    kept = Image.open(image).copy()
+    kept.save(tmp_path / "kept.png")
+    before = (tmp_path / "kept.png").read_bytes()
+    for name, said in (
+        ("kept.png", "kept.png would be overwritten"),
+        ("kept.kae", "kept.kae is not the name of a PNG"),
+    ):
+        code, _, err = run_command("compress", "latest", image, "-o", tmp_path / "out", "--compare", tmp_path / name)
+        assert code == 2
+        assert said in err
+    assert (tmp_path / "kept.png").read_bytes() == before
+    for place, said in (
+        (tmp_path, "is not empty, and what is in it may be overwritten; pass --force"),
+        (image, "is a file; -o names a folder"),
+    ):
+        code, _, err = run_command("export", "latest", "-o", place)
+        assert code == 2
+        assert said in err
+    folder = load_run("latest", trained[0]).folder
+    code, _, err = run_command("export", "latest", "-o", folder, "--format", "run", "--force")
+    assert code == 2
+    assert "is the run itself" in err
+    for words, said in (
+        (["latest"], "there is nothing to do: name images after latest"),
+        ([tmp_path / "none.png", image], "none.png does not exist"),
+    ):
+        code, _, err = run_command("compress", *words, "-o", tmp_path / "out")
+        assert code == 2
+        assert said in err
+
+
+def test_of_several_files_the_damaged_one_is_named(run_command, trained, tmp_path):
+    assert run_command("compress", "latest", trained[1], "-o", tmp_path / "small")[0] == 0
+    files = sorted((tmp_path / "small").glob("*.kae"))
+    content = bytearray(files[7].read_bytes())
+    content[-4] ^= 1
+    files[7].write_bytes(content)
+    for command in (("decompress", tmp_path / "small", "-o", tmp_path / "back"), ("inspect", files[7])):
+        code, _, err = run_command(*command)
+        assert code == 2
+        assert f"error: {files[7].stem}: the file is damaged" in err
+
+
+def test_a_folder_of_onnx_compresses_and_decompresses_as_a_run_does(run_command, trained, tmp_path):
+    image = next(trained[1].iterdir())
+    assert run_command("export", "latest", "-o", tmp_path / "exported")[0] == 0
+    code, out, err = run_command("compress", tmp_path / "exported", image, "-o", tmp_path, "--json")
+    assert code == 0, err
+    assert json.loads(out)["run"] == "exported"
+    written = tmp_path / f"{image.stem}.kae"
+    for run in (["--run", tmp_path / "exported"], []):
+        code, _, err = run_command("decompress", written, "-o", tmp_path / f"back{len(run)}.png", *run)
+        assert code == 0, err
+    np.testing.assert_array_equal(pixels(tmp_path / "back2.png"), pixels(tmp_path / "back0.png"))

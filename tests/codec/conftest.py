@@ -18,3 +18,9 @@ def trained(tmp_path_factory):
     recipe = load_recipe("ae_baseline", data=f"folder:{folder / 'images'}", epochs=25, set=changes)
     train(recipe, runs=folder / "runs")
     return folder / "runs", folder / "images"
+
+
+@pytest.fixture
+def run_command(kerasae, trained, monkeypatch):
+    monkeypatch.setenv("KERASAE_RUNS", str(trained[0]))
+    return kerasae

@@ -183,8 +183,10 @@ def study_table(record: StudyRecord, *, sigmas: Sequence[float] | None = None) -
     images = max((score.images for score in record.scores), default=0)
     caption = (
         f"Mean over seeds and {images:,} {record.split} images of {record.data}, [95 % interval that counts both]; "
-        "± the standard deviation of the seeds’ means. PSNR in dB. “Do nothing” is the noisy image itself."
+        "± the standard deviation of the seeds’ means. PSNR in dB."
     )
+    if record.do_nothing:
+        caption += " “Do nothing” is the noisy image itself."
     names = replace(table.columns[0], heading=", ".join(record.axes))
     columns = [names, *table.columns[1:], Column("seeds", wide=True)]
     body = [[*row, cell] for row, cell in zip(table.rows, cells, strict=True)]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Padding included: 1,024 thumbnails of 128×128, or one photograph of any size.
 _PIXELS_AT_ONCE = 2**24
 # Rounds of ``KerasNetwork.refined``.
-EFFORTS = {0: 0, 1: 60, 2: 400}
+EFFORTS = {0: 0, 1: 48, 2: 400}
 # The model's name in a folder that ``Codec.save`` writes, as in a run's.
 MODEL = "model.keras"
 

@@ -68,21 +68,22 @@ def _in_folder(root: Path, suffixes: Sequence[str]) -> dict[str, Path]:
 
 
 # The shipped codecs, for colour and for gray.
-SHIPPED = ("photos", "photos-gray")
+SHIPPED = ("photos", "photos_gray")
 
 
 def shipped_for(inputs: Sequence[str | Path]) -> str:
-    """Return the name of the shipped codec for these images: that for gray where all of them are.
+    """Return the name of the shipped codec for these images: that for gray, if there is one, where all of them are.
 
-    Raises ``CodecError`` where that does not ship.
+    Raises ``CodecError`` where none ships.
     """
-    name = SHIPPED[all(is_gray(path) for path in image_paths(inputs).values())]
-    if name not in [run.name for run in shipped_runs()]:
+    shipped = {run.name for run in shipped_runs()}
+    colour, gray = SHIPPED
+    if colour not in shipped:
         raise CodecError(
-            f"no run is named, and no codec {name} comes with this kerasae; name a run before the images: "
+            "no run is named, and no codec comes with this kerasae; name a run before the images: "
             "kerasae compress latest IMAGE..."
         )
-    return name
+    return gray if gray in shipped and all(is_gray(path) for path in image_paths(inputs).values()) else colour
 
 
 def read_packed(inputs: Sequence[str | Path]) -> dict[str, Packed]:

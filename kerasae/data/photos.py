@@ -181,14 +181,15 @@ def load_photos(data: PhotosData, *, progress: Progress | None = None) -> ImageS
     wanted = [photograph for photograph in PHOTOGRAPHS if photograph.colour or data.channels == 1]
     with ThreadPoolExecutor(max_workers=4) as pool:
         pixels = dict(zip(wanted, pool.map(lambda one: read_photograph(one, data.channels), wanted), strict=True))
-    crops = plan_crops({one: image.shape[:2] for one, image in pixels.items()}, data.image_size)
+    sizes = {one: image.shape[:2] for one, image in pixels.items()}
+    crops = plan_crops(sizes, data.image_size, data.patches_per_image or _CROPS // len(sizes))
     _require_enough(crops, data.image_size)
     keep = limit_indices(
         [crop.name for crop in crops], [crop.group for crop in crops], limit=data.limit, seed=data.split_seed
     )
     crops = [crops[index] for index in keep]
     by_name = {one.name: image for one, image in pixels.items()}
-    patches = _patches(crops, by_name, data.image_size)
+    patches = _patches(crops, by_name, data)
     if progress is not None:
         progress(len(crops), len(crops))
     names, groups = [crop.name for crop in crops], [crop.group for crop in crops]
@@ -198,12 +199,12 @@ def load_photos(data: PhotosData, *, progress: Progress | None = None) -> ImageS
     return ImageSet.of(patches[:], names, groups, label="photos", card="photos")
 
 
-def plan_crops(sizes: dict[Photograph, tuple[int, int]], image_size: int) -> list[Crop]:
-    """Return all crops of photographs of the given (height, width)."""
+def plan_crops(sizes: dict[Photograph, tuple[int, int]], image_size: int, count: int) -> list[Crop]:
+    """Return up to ``count`` crops of each of the photographs of the given (height, width)."""
     crops: list[Crop] = []
     for photograph, (height, width) in sizes.items():
         usable = photograph.usable or Box(0, 0, height, width)
-        crops += photo_crops(photograph.name, usable, image_size, _CROPS // len(sizes))
+        crops += photo_crops(photograph.name, usable, image_size, count)
     return crops
 
 
@@ -233,7 +234,7 @@ def _require_enough(crops: list[Crop], image_size: int) -> None:
         )
 
 
-def _patches(crops: list[Crop], pixels: dict[str, np.ndarray], image_size: int) -> Patches:
+def _patches(crops: list[Crop], pixels: dict[str, np.ndarray], data: PhotosData) -> Patches:
     """Return the crops as patches of the scaled regions."""
     scaled: dict[tuple[str, float], np.ndarray] = {}
     for crop in crops:
@@ -246,4 +247,5 @@ def _patches(crops: list[Crop], pixels: dict[str, np.ndarray], image_size: int) 
     number = {key: place for place, key in enumerate(scaled)}
     places = np.array([(number[crop.group, crop.scale], crop.y, crop.x) for crop in crops])
     flat = np.concatenate([region.reshape(-1) for region in scaled.values()])
-    return Patches(flat, [region.shape for region in scaled.values()], places, image_size)
+    shapes = [region.shape for region in scaled.values()]
+    return Patches(flat, shapes, places, data.image_size, reduce=data.reduce or 1.0)

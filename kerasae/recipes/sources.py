@@ -44,12 +44,13 @@ class ImageSource(Section):
     has the size is never resampled. ``patches`` resizes nothing: squares of ``image_size`` pixels are cut out of images
     of any size, for training anywhere and anew in every epoch, for validation and test always the same, side by side
     from the middle; all patches of one image are in one split. There are as many of an image as fit side by side,
-    ``patches_per_image`` (None: 16) at most, so that small images are not repeated, nor large ones all there is, and a
-    few photographs still make an epoch. With ``reduce`` of 2 patches for training come from squares up to twice as
-    wide, evenly in the logarithm, reduced to ``image_size``: they show more of an image, and its colour in full, which
-    JPEG and WebP files store at half the resolution. ``split`` holds the fractions of training, validation and test;
-    ``split_seed`` alone decides who falls where, so that runs with different training seeds share their test images.
-    ``limit`` keeps that many images only (whole groups first, chosen by ``split_seed``), for a first look.
+    ``patches_per_image`` (None: 16; 1,792 of scikit-image's photographs together) at most, so that small images are not
+    repeated, nor large ones all there is, and a few photographs still make an epoch. With ``reduce`` of 2 patches for
+    training come from squares up to twice as wide, evenly in the logarithm, reduced to ``image_size``: they show more
+    of an image, and its colour in full, which JPEG and WebP files store at half the resolution. ``split`` holds the
+    fractions of training, validation and test; ``split_seed`` alone decides who falls where, so that runs with
+    different training seeds share their test images. ``limit`` keeps that many images only (whole groups first, chosen
+    by ``split_seed``), for a first look.
 
     A new source is a subclass, with a ``source`` of its own, in ``SOURCES``: ``loader`` names the function
     ``(data, *, progress) → ImageSet``, which is imported when images are loaded; ``asked_for`` and ``about`` say in
@@ -59,6 +60,8 @@ class ImageSource(Section):
     image_size: int = Field(128, ge=8, le=4096)
     channels: Literal[1, 3] = 1
     fit: Literal["crop", "stretch", "patches"] = "crop"
+    patches_per_image: PatchesPerImage = None
+    reduce: Reduction = None
     split: Fractions = (0.7, 0.1, 0.2)
     split_seed: int = Field(0, ge=0, lt=2**32)
     limit: int | None = Field(None, ge=3, le=10**9)
@@ -108,8 +111,6 @@ class FolderData(ImageSource):
     group_column: str | None = Field(None, min_length=1)
     labels: str = "labels.csv"
     on_error: Literal["stop", "skip"] = "stop"
-    patches_per_image: PatchesPerImage = None
-    reduce: Reduction = None
 
     loader = "kerasae.data.sources:load_folder"
     asked_for = "--data folder:PATH"
@@ -123,8 +124,6 @@ class FfhqData(ImageSource):
     source: Literal["ffhq"] = "ffhq"
     path: FolderPath
     on_error: Literal["stop", "skip"] = "stop"
-    patches_per_image: PatchesPerImage = None
-    reduce: Reduction = None
 
     loader = "kerasae.data.sources:load_ffhq"
     asked_for = "--data ffhq:PATH"
@@ -140,8 +139,6 @@ class TfdsData(ImageSource):
     data_dir: FolderPath | None = None
     feature: str = "image"
     download: bool = False
-    patches_per_image: PatchesPerImage = None
-    reduce: Reduction = None
 
     loader = "kerasae.data.tfds:load_tfds"
     asked_for = "--data tfds:NAME"

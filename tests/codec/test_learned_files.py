@@ -184,20 +184,27 @@ def test_a_run_to_hand_on_is_small_and_its_files_are_those_of_its_own_float16_we
     assert started.is_finished
 
 
-def test_without_a_run_the_shipped_codecs_are_taken_gray_where_all_is_gray(coded, learned, tmp_path, monkeypatch):
+def test_without_a_run_the_shipped_codecs_are_taken_that_for_gray_where_all_is_gray(
+    coded, learned, tmp_path, monkeypatch
+):
     monkeypatch.setattr("kerasae.training.run.shipped_folder", lambda name: tmp_path / name)
-    assert coded("export", "latest", "-o", tmp_path / "codecs" / "photos-gray", "--format", "run")[0] == 0
     image = next((learned / "images").iterdir())
-    code, out, err = coded("compress", image, image.parent, "-o", tmp_path / "out", "--json", "--runs", tmp_path / "no")
+    ask = ("compress", image, "-o", tmp_path / "out", "--json", "--force", "--runs", tmp_path / "no")
+    code, _, err = coded(*ask)
     assert code == 2
-    assert f"would both be called {image.stem!r}" in err
-    code, out, err = coded("compress", image, "-o", tmp_path / "out", "--json", "--runs", tmp_path / "no")
-    assert code == 0, err
-    assert json.loads(out)["run"] == "photos-gray"
+    assert "no run is named, and no codec comes with this kerasae; name a run before the images" in err
+    assert coded("export", "latest", "-o", tmp_path / "codecs" / "photos", "--format", "run")[0] == 0
+    assert json.loads(coded(*ask)[1])["run"] == "photos"
+    assert coded("export", "latest", "-o", tmp_path / "codecs" / "photos_gray", "--format", "run")[0] == 0
+    assert json.loads(coded(*ask)[1])["run"] == "photos_gray"
     code, _, err = coded("decompress", tmp_path / "out", "-o", tmp_path / "back", "--runs", tmp_path / "no")
     assert code == 0, err
     assert (tmp_path / "back" / f"{image.stem}.png").is_file()
-    Image.open(image).convert("RGB").save(tmp_path / "colour.png")
-    code, _, err = coded("compress", tmp_path / "colour.png", image, "-o", tmp_path / "out", "--runs", tmp_path / "no")
+    Image.new("RGB", (24, 24), "red").save(tmp_path / "colour.png")
+    # It is of a gray model too here, and says so.
+    code, _, err = coded("compress", tmp_path / "colour.png", image, "-o", tmp_path / "new", "--runs", tmp_path / "no")
     assert code == 2
-    assert "no run is named, and no codec photos comes with this kerasae; name a run before the images" in err
+    assert "colour" in err
+    code, _, err = coded("compress", image, image.parent, "-o", tmp_path / "out", "--runs", tmp_path / "no")
+    assert code == 2
+    assert f"would both be called {image.stem!r}" in err

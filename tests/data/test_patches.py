@@ -1,6 +1,7 @@
 """Patches of images of any size: cut from native pixels, at most so many, one image in one split."""
 
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -157,3 +158,7 @@ def test_patches_of_the_photos_are_their_crops_and_for_training_move_in_their_re
     np.testing.assert_array_equal(patches.images[:], crops.images)
     drawn = patches.images.drawn(np.arange(300), seed=0, epoch=0)
     assert np.mean((drawn != crops.images).any(axis=(1, 2, 3))) > 0.9
+    few = load_images(PhotosData(channels=3, fit="patches", patches_per_image=8, reduce=2))
+    of_each = Counter(name.split("/")[0] for name in few.names)
+    assert set(of_each.values()) == {8}
+    assert few.images.reduce == 2

@@ -46,7 +46,7 @@ def test_crops_differ(gray):
 
 @pytest.mark.parametrize("image_size", [16, 32, 64, 100, 128, 256])
 def test_no_pixel_of_a_crop_lies_in_another_region(sizes, image_size):
-    crops = photos.plan_crops(sizes, image_size)
+    crops = photos.plan_crops(sizes, image_size, 128)
     regions = {crop.group: crop.region for crop in crops}
     for (first, one), (second, other) in combinations(regions.items(), 2):
         same_photograph = first.split("/")[0] == second.split("/")[0]
@@ -58,7 +58,7 @@ def test_no_pixel_of_a_crop_lies_in_another_region(sizes, image_size):
 @pytest.mark.parametrize(("image_size", "fit"), [(32, "crop"), (128, "crop"), (32, "patches")])
 def test_no_pixel_of_a_crop_comes_from_another_region(sizes, image_size, fit, monkeypatch):
     """Paint each region in a colour of its own: every crop must then be of that colour alone."""
-    crops = photos.plan_crops(sizes, image_size)
+    crops = photos.plan_crops(sizes, image_size, 128)
     colour_of = {group: 1 + place % 251 for place, group in enumerate(dict.fromkeys(crop.group for crop in crops))}
 
     def painted(photograph, channels):
@@ -80,7 +80,7 @@ def test_no_pixel_of_a_crop_comes_from_another_region(sizes, image_size, fit, mo
 
 def test_full_scale_crops_are_the_photograph_itself(gray, sizes):
     camera = photos.read_photograph(photos.Photograph("camera.png", colour=False), 1)
-    crops = {crop.name: crop for crop in photos.plan_crops(sizes, 128)}
+    crops = {crop.name: crop for crop in photos.plan_crops(sizes, 128, 128)}
     checked = 0
     for image, name in zip(gray.images, gray.names, strict=True):
         if name.startswith("camera/") and "/1x/" in name:

@@ -294,7 +294,7 @@ def report(
 def report_text(target: str | Path, *, format: str, runs: str | Path | None = None, command: str = "") -> str:
     """Return the report of a run or a study in ``format``: html, markdown, latex or csv."""
     from kerasae import reports
-    from kerasae.studies.report import load_report
+    from kerasae.studies.results import load_report
 
     content = load_report(str(target), runs=runs, command=command)
     return reports.page(content) if format == "html" else reports.report_text(content, format)

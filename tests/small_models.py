@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kerasae.recipes import Objective
-from kerasae.recipes.kinds import model_settings
+from kerasae.recipes.section import model_settings
 
 
 def model_of(kind, *, image_size=128, channels=1, seed=0, l1=0.0, l2=0.0, levels=8, span=1.0, lambdas=None, **sizes):

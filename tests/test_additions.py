@@ -21,8 +21,8 @@ from kerasae.rate_distortion.classical import CLASSICAL, Classical
 from kerasae.rate_distortion.compare import bd_rate_metrics
 from kerasae.recipes import KINDS, ModelSettings, load_recipe, to_toml
 from kerasae.reports import page
-from kerasae.reports.blocks import Paragraph, Section
 from kerasae.reports.sections import SECTIONS
+from kerasae.reports.tables import Paragraph, Section
 from kerasae.training import load_run
 from tests.conftest import smooth_images
 from tests.reports.made_up_report import single_run

@@ -21,6 +21,7 @@ LADDER = [
     ["bench"],
     ["console"],
     ["studies"],
+    ["audit"],
     ["rate_distortion"],
     ["codec", "evaluation", "generation"],
     ["training"],

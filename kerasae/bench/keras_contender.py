@@ -13,8 +13,8 @@ from kerasae.evaluation.scorer import Scorer, measure
 from kerasae.rate_distortion.experiment import macs_per_pixel
 from kerasae.runtime import describe_device
 from kerasae.training import build_trainer
+from kerasae.training.callbacks import EpochLoop
 from kerasae.training.devices import OneDevice
-from kerasae.training.loop import EpochLoop
 
 _RECIPES = {"ae": "ae_baseline", "vae": "vae_baseline", "codec": "mean_scale_hyperprior"}
 # A learned codec takes seconds for what the others do at once.

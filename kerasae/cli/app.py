@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from kerasae import __version__
-from kerasae.cli import bench, example, files, lists, noise_sweep, rate_distortion, runs, study
+from kerasae.cli import audit, bench, example, files, lists, rate_distortion, runs, study
 from kerasae.console import err
 from kerasae.errors import KerasaeError, printable
 from kerasae.files import readable, refusal
@@ -28,7 +28,7 @@ _COMMANDS = {
     "train": (runs.train, "train ae_l2 --data folder:photos --epochs 20"),
     "evaluate": (runs.evaluate, "evaluate latest --sigma 0 --sigma 0.1"),
     "generate": (runs.generate, "generate latest --count 16 -o samples"),
-    "noise-sweep": (noise_sweep.noise_sweep, "noise-sweep latest ae_noise --sigmas 0,0.1,0.2"),
+    "noise-sweep": (study.noise_sweep, "noise-sweep latest ae_noise --sigmas 0,0.1,0.2"),
     "study": (study.study, "study quick --dry-run"),
     "report": (runs.report, "report latest -o report.html"),
     "compress": (files.compress, "compress latest photos -o small --target-psnr 32"),
@@ -37,6 +37,7 @@ _COMMANDS = {
     "freeze": (files.freeze, "freeze latest"),
     "export": (files.export, "export latest -o exported"),
     "rate-distortion": (rate_distortion.rate_distortion, "rate-distortion latest --codecs jpeg,webp -o curves"),
+    "audit": (audit.audit, "audit latest --group brightness"),
     "bench": (bench.bench, "bench --backends jax,torch --rounds 5"),
     "doctor": (lists.doctor, "doctor"),
 }

@@ -63,10 +63,10 @@ def rate_distortion(
         raise CodecError(f"--effort {effort!r} is neither best nor default")
     wanted = [part.strip() for part in codecs.split(",") if part.strip()] or installed_codecs()
     chosen = [] if wanted == ["none"] else wanted
-    classical = classical_contenders(chosen, _numbers(qualities, "--qualities", int), effort)
+    classical = classical_contenders(chosen, numbers(qualities, "--qualities", int), effort)
     if not classical and not found:
         raise CodecError("there is nothing to compare: name a run, or codecs with --codecs")
-    only = _numbers(model_qualities, "--model-qualities", float)
+    only = numbers(model_qualities, "--model-qualities", float)
     choose_backend()
 
     from kerasae.console import counting, err, waiting
@@ -82,7 +82,7 @@ def rate_distortion(
             data=data,
             split=split,
             qualities=only,
-            efforts=_numbers(model_efforts, "--model-efforts", int),
+            efforts=numbers(model_efforts, "--model-efforts", int),
             gray=gray,
             limit=limit,
             sigma=sigma,
@@ -115,7 +115,8 @@ def rate_distortion(
     console.print(f"figures and tables: {folder}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _numbers(text: str, option: str, kind: type) -> list:
+def numbers(text: str, option: str, kind: type) -> list:
+    """Return the numbers of an option, with commas between them; raises ``CodecError`` where they are none."""
     from kerasae.errors import CodecError
 
     try:

@@ -17,7 +17,7 @@ from kerasae.evaluation.statistics import bootstrap_interval
 from kerasae.files import replacing, write_json
 from kerasae.metrics.registry import psnr_of_mse, scored_metrics
 from kerasae.models import Autoencoder
-from kerasae.models.objectives import LEAST_VARIANCE
+from kerasae.models.base import LEAST_VARIANCE
 from kerasae.recipes import Recipe
 from kerasae.records import ACTIVE_VARIANCE, Example, LatentRecord, Score, Summary
 from kerasae.training import Run, load_run

@@ -17,7 +17,7 @@ from kerasae.data import ImageSet
 from kerasae.metrics import ssim
 from kerasae.metrics.registry import scored_metrics
 from kerasae.models import Autoencoder
-from kerasae.models.objectives import pixels_of
+from kerasae.models.base import pixels_of
 from kerasae.runtime import worth_compiling
 
 

@@ -14,7 +14,7 @@ from kerasae import recipes
 from kerasae.errors import ModelError
 from kerasae.layers import GlorotUniform
 from kerasae.models.base import Autoencoder
-from kerasae.recipes.kinds import KINDS, CodeModel, ModelSettings, model_settings, registered_code
+from kerasae.recipes.section import KINDS, CodeModel, ModelSettings, model_settings, registered_code
 from kerasae.runtime import load_tensorflow_quietly
 
 # Set by --trust-code; handed on to the processes of a study.

@@ -9,8 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from kerasae.recipes.kinds import ModelSettings
-from kerasae.recipes.section import Width, Widths
+from kerasae.recipes.section import ModelSettings, Width, Widths
 
 
 class ConvAutoencoder(ModelSettings):
@@ -227,19 +226,19 @@ class _Codec(ModelSettings):
 
     def build(self, image_shape, *, regularizer, objective, seed):
         """Return the model for images of ``image_shape``."""
-        from kerasae.models import LearnedCodec, transforms
+        from kerasae.models import learned_codec
 
         sizes = {"widths": self.widths, "regularizer": regularizer}
         if self.transform == "residual":
             sizes |= {"stem": self.stem, "residual_blocks": self.residual_blocks}
-            analysis, synthesis = transforms.residual_analysis, transforms.residual_synthesis
+            analysis, synthesis = learned_codec.residual_analysis, learned_codec.residual_synthesis
         else:
-            analysis, synthesis = transforms.gdn_analysis, transforms.gdn_synthesis
+            analysis, synthesis = learned_codec.gdn_analysis, learned_codec.gdn_synthesis
         encoder = analysis(image_shape, latent_channels=self.latent_channels, **sizes)
         decoder = synthesis(tuple(encoder.output_shape[1:]), colours=image_shape[-1], **sizes)
         names = ("hyper_width", "hyper_channels", "passes", "context_width")
         hyper = {name: getattr(self, name) for name in names if hasattr(self, name)}
-        return LearnedCodec(
+        return learned_codec.LearnedCodec(
             encoder,
             decoder,
             entropy=self.entropy,

@@ -7,8 +7,7 @@ import keras
 
 from kerasae.entropy import GaussianBottleneck
 from kerasae.errors import ModelError
-from kerasae.models.base import Autoencoder
-from kerasae.models.objectives import batch_mean, distortion_of
+from kerasae.models.base import Autoencoder, batch_mean, distortion_of
 
 
 @keras.saving.register_keras_serializable(package="kerasae")

@@ -1,8 +1,5 @@
 """Recipes: TOML files that decide a run, as frozen and checked data. Loads neither Keras nor a backend."""
 
-from kerasae.recipes.kinds import KINDS as KINDS
-from kerasae.recipes.kinds import GivenModel as GivenModel
-from kerasae.recipes.kinds import ModelSettings as ModelSettings
 from kerasae.recipes.load import find_recipe as find_recipe
 from kerasae.recipes.load import fingerprint as fingerprint
 from kerasae.recipes.load import header as header
@@ -17,6 +14,9 @@ from kerasae.recipes.schema import Objective as Objective
 from kerasae.recipes.schema import Recipe as Recipe
 from kerasae.recipes.schema import Regularizer as Regularizer
 from kerasae.recipes.schema import Training as Training
+from kerasae.recipes.section import KINDS as KINDS
+from kerasae.recipes.section import GivenModel as GivenModel
+from kerasae.recipes.section import ModelSettings as ModelSettings
 from kerasae.recipes.sources import SOURCES as SOURCES
 from kerasae.recipes.sources import ArrayData as ArrayData
 from kerasae.recipes.sources import FfhqData as FfhqData

@@ -6,8 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
-from kerasae.recipes.kinds import CodeModel, GivenModel, ModelSettings, model_settings
-from kerasae.recipes.section import Section
+from kerasae.recipes.section import CodeModel, GivenModel, ModelSettings, Section, model_settings
 from kerasae.recipes.sources import ArrayData, Data, PhotosData
 
 # Every number has an upper bound, so that a slip of the keyboard is refused and not begun. This one is float32's reach.

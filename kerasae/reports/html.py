@@ -15,6 +15,7 @@ from kerasae.reports import svg
 from kerasae.reports.charts import theme_css
 from kerasae.reports.pictures import Album
 from kerasae.reports.sections import SECTIONS
+from kerasae.reports.sections.audit import warnings
 from kerasae.reports.tables import Table, as_csv, as_latex, as_markdown
 from kerasae.reports.wording import answer
 
@@ -40,7 +41,7 @@ def _document(content: ReportContent, made: Mapping[str, Sequence[Any]], album: 
     script = (folder / "page.js").read_text(encoding="utf-8")
     return _environment().get_template("page.html").render(
         content=content,
-        answer=answer(content),
+        answer=(*warnings(content), *answer(content)),
         sections={name: section for name, section in SECTIONS.items() if made.get(name)},
         made=made,
         album=album,

@@ -21,8 +21,8 @@ from kerasae.rate_distortion.compare import ClassicalContender, ModelContender, 
 from kerasae.recipes import Recipe
 from kerasae.studies.plan import Job, codecs_path, missing_sigmas, rate_path
 from kerasae.training import Reporter, build_trainer, train
+from kerasae.training.callbacks import EpochLoop
 from kerasae.training.devices import OneDevice
-from kerasae.training.loop import EpochLoop
 from kerasae.training.run import equal_run, image_scores_path, save_image_scores
 
 ReportProgress = Callable[[int, int], None]

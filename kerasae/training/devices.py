@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasae.errors import BackendError
 from kerasae.recipes import GivenModel, Recipe
-from kerasae.recipes.kinds import CodeModel
+from kerasae.recipes.section import CodeModel
 from kerasae.runtime import describe_device, worth_compiling
 
 if TYPE_CHECKING:

@@ -24,11 +24,12 @@ from kerasae.models import Autoencoder, build_model
 from kerasae.models.build import code_of, code_reference, refuse_untrusted
 from kerasae.models.checks import check_sides
 from kerasae.recipes import ArrayData, Recipe, fingerprint, to_toml
-from kerasae.recipes.kinds import CodeModel
+from kerasae.recipes.section import CodeModel
 from kerasae.records import RunRecord
 from kerasae.runtime import ENDING_SIGNALS, ending_on_signals, load_tensorflow_quietly, versions
 from kerasae.training.callbacks import (
     CheckpointCallback,
+    EpochLoop,
     EpochScalars,
     Progress,
     Reporter,
@@ -36,7 +37,6 @@ from kerasae.training.callbacks import (
     refuse_without_tensorboard,
 )
 from kerasae.training.devices import OneDevice, choose_devices
-from kerasae.training.loop import EpochLoop
 from kerasae.training.run import IMAGES, Run, load_run, locked, run_name, runs_folder
 from kerasae.training.trainer import best_by, build_trainer, objective_sentence
 

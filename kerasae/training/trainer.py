@@ -11,7 +11,7 @@ from kerasae.layers import GaussianCorruption, RandomFlip, RandomShift, RandomSt
 from kerasae.models import Autoencoder, build_model
 from kerasae.models.steps import Step
 from kerasae.recipes import GivenModel, Recipe
-from kerasae.recipes.kinds import CodeModel
+from kerasae.recipes.section import CodeModel
 from kerasae.runtime import worth_compiling
 
 

@@ -96,7 +96,7 @@ def twenty_steps(images, results):
         origin="here",
     )
     from kerasae.data.batches import DeviceFeed, Feed
-    from kerasae.training.loop import EpochLoop
+    from kerasae.training.callbacks import EpochLoop
 
     for steps in (1, 20):
         trainer = build_trainer(recipe, steps_per_epoch=steps)

@@ -7,7 +7,7 @@ from keras import ops
 
 from kerasae.codec.keras_network import KerasNetwork
 from kerasae.models import build_model, initialize
-from kerasae.models.transforms import gdn_analysis, gdn_synthesis, residual_analysis, residual_synthesis
+from kerasae.models.learned_codec import gdn_analysis, gdn_synthesis, residual_analysis, residual_synthesis
 from kerasae.recipes import recipe_from
 from tests.conftest import smooth_images
 from tests.small_models import factorized_prior, sizes_of

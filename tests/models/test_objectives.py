@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from kerasae.models import Autoencoder
-from kerasae.models.objectives import batch_mean, distortion_of
+from kerasae.models.base import batch_mean, distortion_of
 
 
 def pair(seed=0, shape=(4, 8, 8, 1)):

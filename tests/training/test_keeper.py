@@ -8,8 +8,7 @@ from kerasae import recipes as recipes
 from kerasae.data.batches import DeviceFeed, Feed
 from kerasae.models.kinds import ConvAutoencoder
 from kerasae.training import build_trainer
-from kerasae.training.callbacks import CheckpointCallback, Progress
-from kerasae.training.loop import EpochLoop
+from kerasae.training.callbacks import CheckpointCallback, EpochLoop, Progress
 
 
 class Watched(CheckpointCallback):

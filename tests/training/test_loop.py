@@ -8,8 +8,8 @@ from kerasae.data.batches import DeviceFeed, Feed
 from kerasae.errors import RunError
 from kerasae.recipes import recipe_from
 from kerasae.training import Reporter, build_trainer, train
+from kerasae.training.callbacks import EpochLoop, wants_batches
 from kerasae.training.given import recipe_of_model
-from kerasae.training.loop import EpochLoop, wants_batches
 from kerasae.training.trainer import averaged
 from tests.conftest import BACKEND, batches_of, smooth_images
 from tests.training.test_resume import assert_same, recipe_of

@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from kerasae.records import ReportContent
-from kerasae.reports.blocks import Code, Definitions, Details, Paragraph, Rich
+from kerasae.reports.tables import Code, Definitions, Details, Paragraph, Rich
 from kerasae.reports.wording import in_order
 
 DEFINITIONS = (

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasae.records import Example, LatentRecord, ReportContent, RunContent
-from kerasae.reports.blocks import Details, Paragraph, Pictures
 from kerasae.reports.charts import Axis, Chart, Figure, Mark, Panel
 from kerasae.reports.curves import loss_figure, one_per_cell, series_of, validation_figure
 from kerasae.reports.pictures import SIDE, Album, Tile, amplification, error_of, tiles_of, zoom_of
 from kerasae.reports.run_tables import latents_table, training_table
+from kerasae.reports.tables import Details, Paragraph, Pictures
 from kerasae.reports.wording import at_sigma, chosen_sigmas, duration, in_order, quality, with_decoding
 
 _RATIO = "Latent ratio: input numbers per latent."

@@ -1,101 +1,21 @@
-"""What is stored and shown of runs, studies and reports, as frozen data.
+"""What is stored and shown of runs, studies, audits and reports, as frozen data.
 
 Records hold what was measured by the name of the metric, ``metrics["psnr"]``; ``kerasae.metrics.registry`` says what
 metrics there are. In JSON each metric is a key beside the others: ``{"count": 9, "psnr": {…}, "ssim": {…}}``.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from kerasae.errors import RunError
-
-
-def _plain(value: Any) -> Any:
-    """Return records as nested dictionaries fit for JSON, their metrics as keys beside the others."""
-    if is_dataclass(value):
-        found = {}
-        for one in fields(value):
-            content = _plain(getattr(value, one.name))
-            found |= content if one.name == "metrics" else {one.name: content}
-        return found
-    if isinstance(value, dict):
-        return {key: _plain(content) for key, content in value.items()}
-    return type(value)(_plain(item) for item in value) if isinstance(value, list | tuple) else value
-
-
-@lru_cache
-def _adapter(kind: Any) -> TypeAdapter:
-    return TypeAdapter(kind)
-
-
-def read_json(path: Path, kind: Any, *, cure: str) -> Any:
-    """Return what a JSON file holds, as ``kind``: a record, or a list of one, such as ``list[Score]``.
-
-    Raises ``RunError`` where the file is damaged or of another version: it names file, place and ``cure``, what to do.
-    """
-    try:
-        return _adapter(kind).validate_json(path.read_bytes())
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise RunError(
-            f"{path} cannot be read, it is damaged or of another version of kerasae: "
-            f"{f'{place}: ' if place else ''}{fault['msg']}; {cure}"
-        ) from None
-
-
-class Record:
-    """What is stored as JSON and read back; keys that a later version may have added are passed over."""
-
-    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return nested dictionaries fit for JSON."""
-        return _plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """Return the record that ``as_dict`` wrote, also after a trip through JSON."""
-        return _adapter(cls).validate_python(plain)
-
-
-class _Measured(Record):
-    """Metrics by name, and for now as attributes too."""
-
-    metrics: dict[str, Any]
-
-    def __init_subclass__(cls):
-        """Let pydantic gather what is no field as the metrics, which ``_plain`` laid beside the fields."""
-
-        def gathered(cls, plain):
-            if not isinstance(plain, Mapping):
-                return plain
-            names = {one.name for one in fields(cls)}
-            metrics = {key: value for key, value in plain.items() if key not in names}
-            return {key: value for key, value in plain.items() if key in names} | {"metrics": metrics}
-
-        cls._gathered = model_validator(mode="before")(classmethod(gathered))
-
-    @property
-    def mse(self):
-        """``metrics["mse"]``."""
-        return self.metrics.get("mse")
-
-    @property
-    def psnr(self):
-        """``metrics["psnr"]``."""
-        return self.metrics.get("psnr")
-
-    @property
-    def ssim(self):
-        """``metrics["ssim"]``."""
-        return self.metrics.get("ssim")
+from kerasae.records.audits import Audit as Audit
+from kerasae.records.audits import CodecPoint as CodecPoint
+from kerasae.records.audits import Estimate as Estimate
+from kerasae.records.audits import GroupScore as GroupScore
+from kerasae.records.audits import MarkScore as MarkScore
+from kerasae.records.record import Measured, Record
+from kerasae.records.record import read_json as read_json
 
 
 @dataclass(frozen=True)
@@ -109,7 +29,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Score(_Measured):
+class Score(Measured):
     """How well one run (or ``do nothing``) does on one set of images under one noise.
 
     ``decoded_from`` is ``latents`` for an autoencoder, ``mean`` or ``sample`` for a variational one, ``input`` where
@@ -137,7 +57,7 @@ class Score(_Measured):
 
 
 @dataclass(frozen=True, eq=False)
-class ImageScores(_Measured):
+class ImageScores(Measured):
     """Metrics of each image of a split under one noise, from one run.
 
     ``names`` has one entry an image; each of ``metrics`` is float64 ``(images,)``. ``decoded_from`` as in ``Score``.
@@ -151,7 +71,7 @@ class ImageScores(_Measured):
 
 
 @dataclass(frozen=True, eq=False)
-class Example(_Measured):
+class Example(Measured):
     """One image, what the encoder was given, and what came back.
 
     ``rank`` says why it was chosen: ``best``, ``2nd best``, ``median``, ``next to median``, ``2nd worst``, ``worst``,
@@ -196,7 +116,7 @@ class LatentRecord(Record):
 
 
 @dataclass(frozen=True)
-class RatePoint(_Measured):
+class RatePoint(Measured):
     """What one codec takes and gives at one quality, over a set of images.
 
     ``bits_per_pixel`` counts whole files, headers included; ``payload_bits_per_pixel`` what codes the picture alone,
@@ -290,7 +210,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class ComparedScore(_Measured):
+class ComparedScore(Measured):
     """A run's score and how far it is from that of the first run under the same split and noise.
 
     ``against`` is what the first run's score was decoded from: the same as here, or where one of the two is no
@@ -350,7 +270,7 @@ class SeedSummary:
 
 
 @dataclass(frozen=True)
-class CellScore(_Measured):
+class CellScore(Measured):
     """How well the runs of one cell do on the study's images under one noise; ``levels`` as in ``StudyCell``."""
 
     levels: dict[str, str]
@@ -479,4 +399,5 @@ class ReportContent:
     study: StudyRecord | None = None
     do_nothing: tuple[Score, ...] = ()
     rates: tuple[RateContent, ...] = ()
+    audits: tuple[Audit, ...] = ()
     cards: dict[str, str] = field(default_factory=dict)

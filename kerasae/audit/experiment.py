@@ -1,0 +1,345 @@
+"""What ``kerasae audit`` measures: codecs at equal bytes, on images without and with marks, by groups of persons."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasae.audit.groups import group_labels, group_scores, quarters
+from kerasae.audit.marks import MEASURES, Mark, area_under_curve, draw_marks, measure_mark
+from kerasae.data.sources import read_groups
+from kerasae.errors import DataError
+from kerasae.evaluation.statistics import clustered_mean
+from kerasae.files import replacing
+from kerasae.metrics.registry import psnr_of_mse
+from kerasae.rate_distortion.compare import (
+    ClassicalContender,
+    Contender,
+    ModelContender,
+    classical_contenders,
+    noisy,
+    squared_error,
+    structural,
+)
+from kerasae.rate_distortion.experiment import Experiment, spread
+from kerasae.recipes import FolderData
+from kerasae.records import Audit, CodecPoint, MarkScore
+from kerasae.training import Run
+
+# Settings of a classical codec are chosen on so many images.
+_TRIED = 48
+# A false mark is what a filter sees that errs on so many originals.
+FALSE_ALARMS = 0.05
+# Columns that need no labels: of every image they are known.
+COMPUTED: dict[str, Callable[[np.ndarray], float]] = {
+    "brightness": lambda image: float(image.mean() / 255),
+    "contrast": lambda image: float(image.std() / 255),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Sitting:
+    """Images, whose they are, and what is asked of the codecs on them; ``measure`` does it, piece by piece."""
+
+    experiment: Experiment
+    columns: Mapping[str, Sequence[str]]
+    persons: Sequence[str] | None
+    person_column: str | None
+    marks: Sequence[Mark]
+    seed: int
+    folder: Path
+
+    @classmethod
+    def load(
+        cls,
+        runs: Sequence[Run],
+        codecs: Sequence[str],
+        *,
+        data: str | None = None,
+        split: str = "test",
+        columns: Sequence[str] = (),
+        person: str | None = None,
+        qualities: Sequence[float] = (),
+        marks: int = 2,
+        sigma: float = 0.0,
+        limit: int | None = None,
+        seed: int = 0,
+        folder: Path,
+    ) -> "Sitting":
+        """Return what is asked of ``runs`` beside classical ``codecs``; what it finds goes into a folder in ``folder``.
+
+        ``data`` and ``split`` choose images as ``rate_distortion.experiment.chosen_images`` does; ``columns`` are those
+        of the labels or ``COMPUTED``, ``person`` says who is on an image, else the recipe's ``group_column``. Raises
+        ``DataError`` where a column is missing or says nothing, and what ``Experiment.load`` raises.
+        """
+        classical = classical_contenders(codecs, (), "best")
+        experiment = Experiment.load(
+            runs,
+            classical,
+            effort="best",
+            data=data,
+            split=split,
+            qualities=qualities,
+            limit=limit,
+            sigma=sigma,
+            seed=seed,
+        )
+        experiment = replace(experiment, models=[_chosen_qualities(model, qualities) for model in experiment.models])
+        source: Any = runs[0].recipe.data
+        if data and data.startswith("folder:"):
+            source = FolderData(path=data.removeprefix("folder:"), group_column=person)
+        names, images = experiment.names, experiment.images
+        person = person or getattr(source, "group_column", None)
+        persons = None if person is None else _values(source, names, person, "--person")
+        found = _columns(images, names, source, columns)
+        drawn = draw_marks(images, names, count=marks, seed=seed)
+        about = [experiment.folder_name, [one.name for one in classical], list(found), person, marks, seed]
+        name = f"audit-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]}"
+        return cls(experiment, found, persons, person, drawn, seed, folder / name)
+
+    def measure(self, progress: Callable[[int, int], None] | None = None) -> Audit:
+        """Return the audit. What was measured before lies in the folder and is not measured again.
+
+        ``progress(done, total)`` counts codecs at one quality.
+        """
+        experiment, pairs = self.experiment, []
+        total = sum(len(model.qualities) for model in experiment.models) * (1 + len(experiment.classical))
+
+        def take(contender: Contender, quality: float, beside: str | None) -> dict[str, np.ndarray]:
+            cell = self._cell(contender, quality)
+            pairs.append((contender, quality, beside, cell))
+            if progress:
+                progress(len(pairs), total)
+            return cell
+
+        for model in experiment.models:
+            for quality in model.qualities:
+                target = float(take(model, quality, None)["bytes"].mean())
+                for other in experiment.classical:
+                    take(other, self._of_equal_bytes(other, target), f"{model.name} at {quality:g}")
+        return self._summed_up(pairs)
+
+    @property
+    def units(self) -> Sequence[str]:
+        """Whose each image is; its own where that is not known."""
+        return self.persons or self.experiment.names
+
+    def _of_equal_bytes(self, contender: ClassicalContender, target: float) -> float:
+        """Return the quality whose files of some of the images are nearest to ``target`` bytes in the mean."""
+        images = [self.experiment.images[index] for index in spread(len(self.experiment.images), _TRIED)]
+        qualities, sizes = contender.all_qualities, {}
+
+        def size(place: int) -> float:
+            if place not in sizes:
+                with ThreadPoolExecutor() as pool:
+                    encoded = pool.map(
+                        lambda image: contender.codec.encode(image, qualities[place], contender.effort),
+                        self._seen(images),
+                    )
+                    sizes[place] = sum(map(len, encoded)) / len(images)
+            return sizes[place]
+
+        low, high = 0, len(qualities) - 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if size(middle) <= target else (low, middle)
+        return float(qualities[min((low, high), key=lambda place: abs(size(place) - target))])
+
+    def _seen(self, images: Sequence[np.ndarray], places: Sequence[int] | None = None) -> Sequence[np.ndarray]:
+        """Return what a codec is given of images at ``places``: where noise is asked for, always the same."""
+        if not self.experiment.sigma:
+            return images
+        places = spread(len(self.experiment.names), len(images)) if places is None else places
+        names = [self.experiment.names[place] for place in places]
+        return noisy(images, names, self.experiment.sigma, self.experiment.seed)
+
+    def _cell(self, contender: Contender, quality: float) -> dict[str, np.ndarray]:
+        """Return bytes, PSNR and SSIM ``(images,)`` and ``MEASURES`` of each mark ``(marks, measures)``."""
+        images, settings = self.experiment.images, contender.settings(quality, self.experiment.images[0].shape[-1])
+        key = hashlib.sha256(json.dumps([contender.name, quality, settings], default=str).encode()).hexdigest()[:16]
+        path = self.folder / "measured" / f"{key}.npz"
+        if path.is_file():
+            with np.load(path, allow_pickle=False) as kept:
+                return dict(kept)
+        sizes, decoded = _through(contender, self._seen(images, range(len(images))), quality)
+        with ThreadPoolExecutor() as pool:
+            psnr = psnr_of_mse(np.array(list(pool.map(squared_error, images, decoded))))
+            ssim = np.array(list(pool.map(structural, images, decoded)))
+        marked = [mark.on(images[mark.image]) for mark in self.marks]
+        costs, after = _through(contender, self._seen(marked, [mark.image for mark in self.marks]), quality)
+        rows = [
+            measure_mark(mark, images[mark.image], decoded[mark.image], one, cost - sizes[mark.image])
+            for mark, one, cost in zip(self.marks, after, costs, strict=True)
+        ]
+        marks = np.array(rows).reshape(-1, len(MEASURES))
+        cell = {"bytes": np.array(sizes, float), "psnr": psnr, "ssim": ssim, "marks": marks}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.savez(file, **cell)
+        return cell
+
+    def _summed_up(self, pairs) -> Audit:
+        experiment, points, groups, marks = self.experiment, [], [], []
+        pixels = np.array([math.prod(image.shape[:2]) for image in experiment.images])
+        for contender, quality, beside, cell in pairs:
+            psnr, ssim = (clustered_mean(cell[name], self.units) for name in ("psnr", "ssim"))
+            size = float(cell["bytes"].mean())
+            bits = 8 * cell["bytes"] / pixels
+            points.append(
+                CodecPoint(
+                    contender.name, quality, beside, size, float(8 * cell["bytes"].sum() / pixels.sum()), psnr, ssim
+                )
+            )
+            scores = {"bits_per_pixel": bits, "psnr": cell["psnr"], "ssim": cell["ssim"]}
+            if self.columns:
+                found = group_scores(self.columns, scores, self.units)
+                groups.append(tuple(found))
+            marks += self._mark_scores(contender.name, quality, beside, cell["marks"])
+        persons = None if self.persons is None else len(set(self.persons))
+        about = (
+            experiment.label,
+            tuple(experiment.runs),
+            len(experiment.images),
+            persons,
+            self.person_column,
+            self.seed,
+            experiment.sigma,
+        )
+        return Audit(*about, tuple(points), tuple(groups), tuple(marks))
+
+    def draw(self, path: Path, audit: Audit) -> None:
+        """Draw the median of marks by what the first model keeps of them at its middle quality, and the worst.
+
+        Of those that a person would see: original, marked, and the reconstructions of every codec of as many bytes,
+        each with what it changed, from blue, darker, to red, lighter.
+        """
+        from kerasae.reports import labelled_grid
+        from kerasae.reports.sections.audit import SEEN_CONTRAST, SEEN_SIZE
+
+        model = self.experiment.models[0]
+        quality = model.qualities[len(model.qualities) // 2]
+        beside = f"{model.name} at {quality:g}"
+        chosen = [point for point in audit.points if point.beside == beside or point.key == (model.name, quality)]
+        seen = [
+            place for place, mark in enumerate(self.marks) if mark.size >= SEEN_SIZE and mark.contrast >= SEEN_CONTRAST
+        ]
+        kept = self._cell(model, quality)["marks"][:, 0]
+        ranked = sorted(seen, key=lambda place: (kept[place], place))
+        rows, labels = [], []
+        for word, place in (("typical", ranked[len(ranked) // 2]), ("worst", ranked[0])) if ranked else ():
+            mark = self.marks[place]
+            original = self.experiment.images[mark.image]
+            marked = mark.on(original)
+            pixels, changes = [original / 255, marked / 255], [np.zeros(original.shape[:2]), _change(original, marked)]
+            words = [f"{word}: {mark.kind}", f"{mark.size} pixels, {mark.sign * mark.contrast:+g}"]
+            for point in chosen:
+                contender = next(one for one in self.experiment.contenders if one.name == point.codec)
+                _, pair = _through(contender, self._seen([original, marked], [mark.image] * 2), point.quality)
+                share = self._cell(contender, point.quality)["marks"][place, 0]
+                words.append(f"{point.codec} keeps {round(100 * share)} %")
+                pixels.append(pair[1] / 255)
+                changes.append(_change(*pair))
+            rows += [pixels, changes]
+            labels += ["\n".join(words), "what the mark\nchanged, × 2"]
+        if rows:
+            names = [
+                "original",
+                "marked",
+                *(f"{point.codec[:16]}\n{point.bytes_per_image:,.0f} bytes" for point in chosen),
+            ]
+            labelled_grid(path, rows, title=f"{audit.label}: {beside}", row_labels=labels, column_labels=names)
+
+    def _mark_scores(self, codec: str, quality: float, beside: str | None, measures: np.ndarray) -> list[MarkScore]:
+        """Return the scores of all marks, of each kind, of each size, contrast, and of both together."""
+        found = []
+        asked: list[tuple[str | None, int | None, float | None]] = [(None, None, None)]
+        asked += [(kind, None, None) for kind in dict.fromkeys(sorted(mark.kind for mark in self.marks))]
+        sizes = sorted({mark.size for mark in self.marks})
+        contrasts = sorted({mark.contrast for mark in self.marks})
+        asked += [(None, size, None) for size in sizes] + [(None, None, contrast) for contrast in contrasts]
+        asked += [(None, size, contrast) for size in sizes for contrast in contrasts]
+        for kind, size, contrast in asked:
+            chosen = [
+                place
+                for place, mark in enumerate(self.marks)
+                if kind in (None, mark.kind) and size in (None, mark.size) and contrast in (None, mark.contrast)
+            ]
+            if chosen:
+                whose = [self.units[self.marks[place].image] for place in chosen]
+                found.append(_mark_score((codec, quality, beside, kind, size, contrast), measures[chosen], whose))
+        return found
+
+
+def _mark_score(about: tuple, measures: np.ndarray, units: Sequence[str]) -> MarkScore:
+    of = dict(zip(MEASURES, measures.T, strict=True))
+    threshold = np.quantile(of["seen_unmarked"], 1 - FALSE_ALARMS)
+    return MarkScore(
+        *about,
+        marks=len(measures),
+        retained=clustered_mean(of["retained"], units),
+        leakage=float(np.median(of["leakage"])),
+        psnr_inside=float(of["psnr_inside"].mean()),
+        auc=area_under_curve(of["seen_after"], of["seen_before"]),
+        auc_of_originals=area_under_curve(of["seen_unmarked"] + 1, of["seen_unmarked"]),
+        false_marks=float((of["seen_before"] > threshold).mean()),
+        bytes_cost=float(of["bytes_cost"].mean()),
+    )
+
+
+def _change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return twice the difference of two uint8 images, in [−1, 1], mean over channels: ``(height, width)``."""
+    return np.clip(2 * (after.astype(float) - before).mean(axis=-1) / 255, -1, 1)
+
+
+def _through(contender: Contender, images: Sequence[np.ndarray], quality: float) -> tuple[list[int], list[np.ndarray]]:
+    """Return how many bytes each image takes, and what comes back."""
+    if contender.is_model:
+        files = contender.encode(images, quality)
+        return [len(file) for file in files], contender.decode(files, [image.shape for image in images])
+
+    def one(image: np.ndarray) -> tuple[int, np.ndarray]:
+        file = contender.codec.encode(image, quality, contender.effort)
+        return len(file), contender.codec.decode(file, image.shape)
+
+    with ThreadPoolExecutor() as pool:
+        sizes, decoded = zip(*pool.map(one, images), strict=True)
+    return list(sizes), list(decoded)
+
+
+# === What an audit is asked for ===
+
+
+def _chosen_qualities(model: ModelContender, asked: Sequence[float]) -> ModelContender:
+    """Return the model at the qualities asked for, or at the lowest, the default and the highest."""
+    every = model.all_qualities
+    return model if asked else replace(model, qualities=tuple(dict.fromkeys((every[0], model.default, every[-1]))))
+
+
+def _values(data: Any, names: Sequence[str], column: str, option: str) -> tuple[str, ...]:
+    """Return the value of a column of a folder's labels for each image; raises ``DataError`` where there are none."""
+    path, labels = getattr(data, "path", None), getattr(data, "labels", None)
+    if path is None or labels is None:
+        raise DataError(
+            f"{option} {column}: images of the source {data.source!r} have no labels; take images with --data "
+            f"folder:PATH that a CSV file describes, or --group {' or --group '.join(COMPUTED)}, which need none"
+        )
+    return read_groups(Path(path) / labels, column, names)
+
+
+def _columns(
+    images: Sequence[np.ndarray], names: Sequence[str], data: Any, wanted: Sequence[str]
+) -> dict[str, list[str]]:
+    """Return the group of each image by column."""
+    found = {}
+    for column in dict.fromkeys(wanted):
+        if column in COMPUTED:
+            found[column] = quarters(np.array([COMPUTED[column](image) for image in images]))
+        else:
+            found[column] = group_labels(column, _values(data, names, column, "--group"))
+    return found

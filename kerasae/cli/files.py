@@ -70,7 +70,8 @@ def compress(
     from kerasae.console import out as console
 
     with waiting("loading the model"):
-        codec, (name, recipe) = Codec.load(run, runs), _names_of(run, runs)
+        codec = Codec.load(run, runs)
+    name, recipe = codec.names
     step = None if quality is None else codec.step_of(quality)
     began = time.perf_counter()
     with counting(err, "compressing") as progress:
@@ -128,32 +129,17 @@ def _run_and_images(words: list[str]) -> tuple[str, list[str]]:
     """
     from pathlib import Path
 
+    from kerasae.codec.codec import saved_codec
     from kerasae.codec.files import SUFFIXES, shipped_for
-    from kerasae.codec.frozen import FILE
     from kerasae.errors import CodecError
 
     first = Path(words[0]).expanduser()
-    is_run = (first / "run.json").exists() or (first / FILE).exists()
+    is_run = (first / "run.json").exists() or saved_codec(first)
     if not is_run and (first.exists() or first.suffix.lower() in SUFFIXES):
         return shipped_for(words), words
     if len(words) == 1:
         raise CodecError(f"there is nothing to do: name images after {words[0]}, files or folders of them")
     return words[0], words[1:]
-
-
-def _names_of(run: str, runs: str | None) -> tuple[str, str]:
-    """Return the name of a run and that of its recipe; of an exported codec that of its folder, twice."""
-    from pathlib import Path
-
-    from kerasae.codec.frozen import FILE
-    from kerasae.training import load_run
-
-    folder = Path(run).expanduser()
-    exported = (folder / FILE).is_file() and not (folder / "run.json").exists()
-    if exported:
-        return folder.resolve().name, folder.resolve().name
-    found = load_run(run, runs)
-    return found.name, found.record.recipe_name
 
 
 def _refuse_sheet(path: str, force: bool) -> None:

@@ -36,13 +36,15 @@ class Codec:
         image = codec.decode(data)        # uint8 (height, width, channels)
 
     Both also take and return lists; images of one size then go through the network together. ``Codec(model, frozen)``
-    puts the parts together: raises ``CodecError`` where the tables were frozen for other weights.
+    puts the parts together: raises ``CodecError`` where the tables were frozen for other weights. ``names`` are those
+    of the run and the recipe it came from; of a folder of ``save`` its name, of a model the model's, twice.
     """
 
     def __init__(self, model: "Autoencoder", frozen: Frozen):
         self.frozen = frozen
         self._load_model = lambda: model
         self.network: Network = self.keras_network
+        self.names = (self.network.name, self.network.name)
 
     @classmethod
     def load(cls, run, runs: str | Path | None = None) -> "Codec":
@@ -51,27 +53,31 @@ class Codec:
         A run that was not frozen yet is frozen now, which needs its training images. Raises ``RunError`` where there
         is no such run or no trained model in it, ``CodecError`` where its tables are damaged or of other weights.
         """
-        if isinstance(run, str | Path):
-            folder = Path(run).expanduser()
-            if (folder / FILE).is_file() and not (folder / "run.json").exists():
-                return cls._of_folder(folder, Frozen.load(folder / FILE), lambda: _load_model(folder / MODEL))
+        if isinstance(run, str | Path) and (folder := saved_codec(run)):
+            return cls._of_folder(folder, lambda: _load_model(folder / MODEL), (folder.resolve().name,) * 2)
         from kerasae.training import Run, load_run
 
         found = run if isinstance(run, Run) else load_run(run, runs)
-        if not (found.folder / FILE).is_file():
-            model = found.load_model()
-            from kerasae.codec.freeze import freeze_run
+        names = (found.name, found.record.recipe_name)
+        if (found.folder / FILE).is_file():
+            return cls._of_folder(found.folder, found.load_model, names)
+        model = found.load_model()
+        from kerasae.codec.freeze import freeze_run
 
-            return cls(model, freeze_run(found, model=model))
-        return cls._of_folder(found.folder, Frozen.load(found.folder / FILE), found.load_model)
+        codec = cls(model, freeze_run(found, model=model))
+        codec.names = names
+        return codec
 
     @classmethod
-    def _of_folder(cls, folder: Path, frozen: Frozen, load_model: Callable[[], "Autoencoder"]) -> "Codec":
+    def _of_folder(cls, folder: Path, load_model: Callable[[], "Autoencoder"], names: tuple[str, str]) -> "Codec":
+        frozen = Frozen.load(folder / FILE)
         network = OnnxNetwork.load(folder, frozen.weights, folder / MODEL)
         if network is None:
-            return cls(load_model(), frozen)
-        codec = cls.__new__(cls)
-        codec.frozen, codec.network, codec._load_model = frozen, network, load_model
+            codec = cls(load_model(), frozen)
+        else:
+            codec = cls.__new__(cls)
+            codec.frozen, codec.network, codec._load_model = frozen, network, load_model
+        codec.names = names
         return codec
 
     @cached_property
@@ -285,6 +291,12 @@ class Codec:
             )
         check_size(image.shape[0], image.shape[1], "the image")
         return image
+
+
+def saved_codec(folder: str | Path) -> Path | None:
+    """Return the folder where ``Codec.save`` or ``kerasae export`` wrote a codec into it and no run lies there."""
+    folder = Path(folder).expanduser()
+    return folder if (folder / FILE).is_file() and not (folder / "run.json").exists() else None
 
 
 def _load_model(path: Path) -> "Autoencoder":

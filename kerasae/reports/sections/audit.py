@@ -214,9 +214,9 @@ def _mark_tables(audit: Audit) -> list[Table]:
         (Column("bytes a mark", wide=True), lambda one: number(one.bytes_cost, ".1f")),
     ]
     caption = (
-        "Contrast kept: 1 where all of it comes back. Leakage: energy that the mark adds elsewhere, by its own, median. "
-        "AUC: how well a matched filter tells marked from unmarked reconstructions, 0.5 by chance. False marks: unmarked "
-        "reconstructions in which it sees one, where 0.05 of the originals are."
+        "Contrast kept: 1 where all of it comes back. Leakage: energy that the mark adds elsewhere, by its own, "
+        "median. AUC: how well a matched filter tells marked from unmarked reconstructions, 0.5 by chance. False "
+        "marks: unmarked reconstructions in which it sees one, where 0.05 of the originals are."
     )
     return [
         table_of(

@@ -74,16 +74,16 @@ SHIPPED = ("photos", "photos_gray")
 def shipped_for(inputs: Sequence[str | Path]) -> str:
     """Return the name of the shipped codec for these images: that for gray, if there is one, where all of them are.
 
-    Raises ``CodecError`` where none ships.
+    Raises ``CodecError`` where an image is not there, or none ships.
     """
-    shipped = {run.name for run in shipped_runs()}
+    paths, shipped = image_paths(inputs).values(), {run.name for run in shipped_runs()}
     colour, gray = SHIPPED
     if colour not in shipped:
         raise CodecError(
             "no run is named, and no codec comes with this kerasae; name a run before the images: "
             "kerasae compress latest IMAGE..."
         )
-    return gray if gray in shipped and all(is_gray(path) for path in image_paths(inputs).values()) else colour
+    return gray if gray in shipped and all(is_gray(path) for path in paths) else colour
 
 
 def read_packed(inputs: Sequence[str | Path]) -> dict[str, Packed]:

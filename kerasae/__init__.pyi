@@ -2,6 +2,7 @@ from . import entropy as entropy
 from . import layers as layers
 from . import metrics as metrics
 from . import models as models
+from .api import audit as audit
 from .api import evaluate as evaluate
 from .api import report as report
 from .api import train as train

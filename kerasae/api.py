@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kerasae.data import ImageSet
     from kerasae.evaluation import Evaluation
     from kerasae.models import Autoencoder
+    from kerasae.records import Audit
 
 _ENDINGS = {"html": (".html", ".htm"), "markdown": (".md", ".markdown"), "latex": (".tex",), "csv": (".csv",)}
 
@@ -262,6 +263,42 @@ def evaluate(
     if own and splits is None and sigmas is None and seed == 0:
         evaluation.save(found.folder)
     return evaluation
+
+
+def audit(
+    targets: str | Path | Run | Sequence[str | Path | Run],
+    *,
+    data: str | None = None,
+    split: str = "test",
+    groups: Sequence[str] = (),
+    person: str | None = None,
+    labels: str | None = None,
+    codecs: Sequence[str] = ("jpeg", "webp", "avif"),
+    qualities: Sequence[float] = (),
+    marks: int = 2,
+    sigma: float = 0.0,
+    limit: int | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    runs: str | Path | None = None,
+) -> Audit:
+    """Return what runs do to drawn marks and to groups of persons, beside ``codecs`` of as many bytes.
+
+    Images are the runs' own of ``split``, or those of ``data``, such as ``"folder:PATH"``. ``groups`` are columns of
+    the ``labels``, a CSV file, else of those of the source; or ``brightness`` and ``contrast`` of the pixels.
+    ``person`` is the column that says who is on an image. Each image gets ``marks`` marks, coded one at a time;
+    ``sigma`` is noise on all that is coded. What is measured goes into ``folder``, by default that of runs, and is not
+    measured again. Raises ``DataError`` where a column is missing or says nothing.
+    """
+    from kerasae.audits.experiment import Sitting
+    from kerasae.training import runs_folder
+
+    targets = [targets] if isinstance(targets, str | Path | Run) else targets
+    found = [one if isinstance(one, Run) else load_run(one, runs) for one in targets]
+    where = Path(folder) if folder else runs_folder(runs)
+    asked = {"data": data, "split": split, "columns": groups, "person": person, "labels": labels, "marks": marks}
+    asked |= {"qualities": qualities, "sigma": sigma, "limit": limit, "seed": seed}
+    return Sitting.load(found, codecs, folder=where, **asked).run()
 
 
 def report(

@@ -51,7 +51,7 @@ def pytest_addoption(parser):
 
 # Folders and files whose tests load no Keras, or whose subject is not the backend; one backend is enough for them.
 BACKEND_FREE = {
-    *("audit/test_groups.py", "audit/test_marks.py"),
+    *("audits/test_groups.py", "audits/test_marks.py"),
     *("recipe", "reports", "test_docs.py", "test_files.py", "test_imports.py", "test_records.py"),
     *(f"bench/test_{name}.py" for name in ("compressai", "speed")),
     *(f"cli/test_{name}.py" for name in ("bad_input", "console", "help", "study")),

@@ -21,7 +21,7 @@ LADDER = [
     ["bench"],
     ["console"],
     ["studies"],
-    ["audit"],
+    ["audits"],
     ["rate_distortion"],
     ["codec", "evaluation", "generation"],
     ["training"],

@@ -29,6 +29,10 @@ def audit(
         str | None,
         typer.Option(help="The column that says who is on an image; else the recipe's group_column.", metavar="COLUMN"),
     ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="A CSV file that describes the images; else those of their source.", metavar="FILE"),
+    ] = None,
     codecs: Annotated[
         str, typer.Option(help="Classical codecs of as many bytes, with commas; none.")
     ] = "jpeg,webp,avif",
@@ -53,11 +57,10 @@ def audit(
     asked = numbers(qualities, "--qualities", float)
     choose_backend(load=False)
 
-    from kerasae.audit.experiment import Sitting
+    from kerasae.audits.experiment import Sitting
     from kerasae.console import counting, err, waiting
     from kerasae.console import out as console
-    from kerasae.files import write_json
-    from kerasae.reports.sections.audit import audit_curves, audit_sentences, audit_tables
+    from kerasae.reports.sections.audit import audit_sentences, audit_tables
 
     with waiting("loading models and images"):
         sitting = Sitting.load(
@@ -67,6 +70,7 @@ def audit(
             split=split,
             columns=group or [],
             person=person,
+            labels=labels,
             qualities=asked,
             marks=marks,
             sigma=sigma,
@@ -75,11 +79,7 @@ def audit(
             folder=Path(out) if out else runs_folder(runs),
         )
     with counting(err, "measuring") as progress:
-        result = sitting.measure(progress)
-    write_json(sitting.folder / "audit.json", result.as_dict())
-    if result.marks:
-        audit_curves(sitting.folder / "marks.png", result)
-        sitting.draw(sitting.folder / "sheet.png", result)
+        result = sitting.run(progress)
     if json:
         print(json_module.dumps(result.as_dict(), indent=1))
         return

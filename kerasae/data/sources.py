@@ -6,11 +6,11 @@ import inspect
 import os
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -23,22 +23,38 @@ from kerasae.recipes import SOURCES, ArrayData, FfhqData, FolderData, ImageSourc
 
 
 def read_groups(labels: Path, column: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the group of each name: the value of ``column`` in the row whose ``file`` is the name.
+    """Return the value of ``column`` for each name, a path relative to the folder of images, or the end of one.
 
-    ``labels`` is a CSV file with a head row, in UTF-8; rows of other files are passed over.
-    Raises ``DataError`` where the file or a column is missing, a name has no row or no value, or two that differ.
+    ``labels`` is a CSV file in UTF-8 with a head row, which calls images in the column ``file``, as FairFace's do, or
+    by number in ``image_number``, as that of FFHQ-Aging; or a text file of CelebA: attributes, or identities. Its name
+    may hold ``*``, for several such as FairFace's two. Rows of other files are passed over. Raises ``DataError`` where
+    the file or a column is missing, a name has no row or no value, or two that differ.
     """
-    values = _values(labels, column)
-    missing = [name for name in names if name not in values]
+    files = sorted(labels.parent.glob(labels.name)) if "*" in labels.name else [labels]
+    if not files:
+        raise DataError(f"no file is called {labels}; name the file that says who or what is on the images")
+    values: dict[str, str] = {}
+    for path in files:
+        values |= _values(path, column)
+    found = [_value_of(name, values) for name in names]
+    missing = [name for name, value in zip(names, found, strict=True) if value is None]
     if missing:
         raise DataError(
             f"{labels} has no row for {_count(missing)}, first {missing[0]!r}; each needs a row with its path relative "
             f"to the folder in the column 'file'"
         )
-    empty = [name for name in names if not values[name]]
+    empty = [name for name, value in zip(names, found, strict=True) if not value]
     if empty:
         raise DataError(f"{labels} has an empty {column!r} for {_count(empty)}, first {empty[0]!r}; give each a value")
-    return tuple(values[name] for name in names)
+    return tuple(found)
+
+
+def _value_of(name: str, values: Mapping[str, str]) -> str | None:
+    """Return the value of an image: by its path, or the end of that, or by its number."""
+    parts = name.split("/")
+    ends = ["/".join(parts[place:]) for place in range(len(parts))]
+    stem = parts[-1].partition(".")[0]
+    return next((values[one] for one in [*ends, stem.lstrip("0") or "0"] if one in values), None)
 
 
 def _values(labels: Path, column: str) -> dict[str, str]:
@@ -47,14 +63,12 @@ def _values(labels: Path, column: str) -> dict[str, str]:
         refuse_irregular(labels)
         # Spreadsheets put a byte order mark at the head, which would become part of the first column's name.
         with labels.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            _require(labels, list(rows.fieldnames or ()), ("file", column))
-            for row in rows:
-                name, value = (row["file"] or "").strip().replace("\\", "/"), (row[column] or "").strip()
+            key, columns, rows = _rows_of_celeba(file) if labels.suffix == ".txt" else _rows_of_csv(file)
+            _require(labels, columns, (key, column))
+            for line, row in enumerate(rows, start=2):
+                name, value = (row[key] or "").strip().replace("\\", "/"), (row[column] or "").strip()
                 if values.setdefault(name, value) != value:
-                    raise DataError(
-                        f"{labels} gives one file two values of {column!r}; keep one of line {rows.line_num}"
-                    )
+                    raise DataError(f"{labels} gives one file two values of {column!r}; keep one of line {line}")
     except FileNotFoundError:
         raise DataError(
             f"the labels file {labels} does not exist; data.group_column = {column!r} needs a CSV file with the "
@@ -65,6 +79,25 @@ def _values(labels: Path, column: str) -> dict[str, str]:
         why = f": {error.strerror}" if isinstance(error, OSError) else ""
         raise DataError(f"the labels file {labels} cannot be read as a CSV file in UTF-8{why}") from None
     return values
+
+
+Rows = tuple[str, list[str], Iterable[Mapping[str, str | None]]]
+
+
+def _rows_of_csv(file: TextIO) -> Rows:
+    """Return the column that calls images, all columns, and rows."""
+    rows = csv.DictReader(file)
+    columns = list(rows.fieldnames or ())
+    return "image_number" if "file" not in columns and "image_number" in columns else "file", columns, rows
+
+
+def _rows_of_celeba(file: TextIO) -> Rows:
+    """Return the same of CelebA's text files: a count, names and a row for each image; or without these, identities."""
+    lines = [line.split() for line in file if line.strip()]
+    columns = ["file", "identity"]
+    if len(lines) > 1 and len(lines[0]) == 1:
+        columns, lines = ["file", *lines[1]], lines[2:]
+    return "file", columns, [dict(zip(columns, line, strict=False)) for line in lines if len(line) == len(columns)]
 
 
 def _require(labels: Path, columns: list[str], wanted: Sequence[str]) -> None:

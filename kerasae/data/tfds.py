@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -113,12 +113,17 @@ def _decode(
 
 def _encoded(tfds: Any, builder: Any, split: str, feature: str) -> Iterator[bytes]:
     """Yield the image files of a split as they were stored, so that Pillow decodes them like any others."""
+    decoders = {feature: tfds.decode.SkipDecoding()}
+    return (example[feature] for example in _examples(tfds, builder, split, {feature: True}, decoders=decoders))
+
+
+def _examples(tfds: Any, builder: Any, split: str, features: dict, **decoders) -> Iterator[dict]:
     dataset = builder.as_dataset(
         split=split,
         shuffle_files=False,
         # One file after another: the order, and so the names, must not depend on how TensorFlow interleaves.
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-        decoders=tfds.decode.PartialDecoding({feature: True}, decoders={feature: tfds.decode.SkipDecoding()}),
+        decoders=tfds.decode.PartialDecoding(features, **decoders),
     )
     examples = dataset.as_numpy_iterator()
     while True:
@@ -132,7 +137,36 @@ def _encoded(tfds: Any, builder: Any, split: str, feature: str) -> Iterator[byte
                 f"the files in {builder.data_path} are damaged ({type(error).__name__}); remove the folder and prepare "
                 "the data set anew"
             ) from None
-        yield example[feature]
+        yield example
+
+
+def tfds_values(data: TfdsData, names: Sequence[str], feature: str) -> tuple[str, ...]:
+    """Return the value of a feature, such as ``label`` or ``attributes/Young``, of images called ``SPLIT/000000``.
+
+    Classes are given by their names. Raises ``DataError`` where there is no such feature, or it is no single value.
+    """
+    tfds = _tensorflow_datasets(data.name)
+    builder = tfds.builder_from_directory(find_prepared(data.name, tfds_folder(data.data_dir)))
+    first, *rest = feature.split("/")
+    kind = builder.info.features
+    for part in (first, *rest):
+        kind = dict(kind.items()).get(part) if hasattr(kind, "items") else None
+    if kind is None or kind.shape != ():
+        raise DataError(
+            f"tfds:{data.name}: the feature {feature!r} {'is no single value' if kind else 'does not exist'}; there "
+            f"are {', '.join(builder.info.features)}"
+        )
+    wanted = True
+    for part in reversed(rest):
+        wanted = {part: wanted}
+    values: dict[str, str] = {}
+    for split in builder.info.splits:
+        for place, found in enumerate(_examples(tfds, builder, split, {first: wanted})):
+            for part in (first, *rest):
+                found = found[part]
+            found = kind.int2str(int(found)) if hasattr(kind, "int2str") else found
+            values[f"{split}/{place:06d}"] = found.decode() if isinstance(found, bytes) else str(found)
+    return tuple(values[name.partition("/y")[0]] for name in names)
 
 
 def _require_images(tfds: Any, builder: Any, data: TfdsData) -> None:

@@ -399,5 +399,5 @@ class ReportContent:
     study: StudyRecord | None = None
     do_nothing: tuple[Score, ...] = ()
     rates: tuple[RateContent, ...] = ()
-    audits: tuple[Audit, ...] = ()
     cards: dict[str, str] = field(default_factory=dict)
+    audits: tuple[Audit, ...] = ()

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from kerasae.records.record import Record
 
+# Marks that a person would see: at least so large in pixels, and so strong.
+SEEN_SIZE, SEEN_CONTRAST = 4, 0.12
+
 
 @dataclass(frozen=True)
 class Estimate(Record):

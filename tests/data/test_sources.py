@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kerasae.data import data_card, load_images, sources, split_indices, write_image
+from kerasae.data.sources import read_groups
 from kerasae.errors import DataError
 from kerasae.recipes import SOURCES, FfhqData, FolderData, recipe_from
 
@@ -34,7 +35,9 @@ def test_something_else_is_no_source():
 
 
 def test_an_unknown_card_lists_those_there_are():
-    with pytest.raises(DataError, match="no data card 'cats'; there are: array, ethics, ffhq, folder, photos, tfds"):
+    with pytest.raises(
+        DataError, match="no data card 'cats'; there are: array, ethics, ffhq, folder, labels, photos, tfds"
+    ):
         data_card("cats")
 
 
@@ -135,6 +138,60 @@ def test_missing_and_unreadable_labels(image_folder):
     (image_folder / "labels.csv").write_bytes(b"file,person\n\xff\xfe\n")
     with pytest.raises(DataError, match="cannot be read as a CSV file in UTF-8"):
         load_images(data(image_folder, group_column="person"))
+
+
+FAIRFACE = "file,age,gender,race,service_test\n"
+CELEBA = "2\n5_o_Clock_Shadow Young\n000001.jpg -1 1\n000002.jpg  1 -1\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "asked", "column", "names", "expected"),
+    [
+        (
+            {
+                "fairface_label_train.csv": FAIRFACE + "train/1.jpg,50-59,Male,East Asian,True\n",
+                "fairface_label_val.csv": FAIRFACE + "val/1.jpg,3-9,Female,Indian,False\n",
+            },
+            "fairface_label_*.csv",
+            "age",
+            ("train/1.jpg", "val/1.jpg"),
+            ("50-59", "3-9"),
+        ),
+        (
+            {"ffhq_aging_labels.csv": "image_number,age_group,gender\n0,0-2,male\n12,20-29,female\n"},
+            "ffhq_aging_labels.csv",
+            "age_group",
+            ("00000.png", "00000/00012.png", "00012"),
+            ("0-2", "20-29", "20-29"),
+        ),
+        (
+            {"list_attr_celeba.txt": CELEBA},
+            "list_attr_celeba.txt",
+            "Young",
+            ("img/000001.jpg", "000002.jpg"),
+            ("1", "-1"),
+        ),
+        (
+            {"identity_CelebA.txt": "000001.jpg 2880\n000002.jpg 2937\n"},
+            "identity_CelebA.txt",
+            "identity",
+            ("000002.jpg", "000001.jpg"),
+            ("2937", "2880"),
+        ),
+    ],
+)
+def test_labels_of_known_sets_are_read_in_their_own_layout(tmp_path, files, asked, column, names, expected):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    assert read_groups(tmp_path / asked, column, names) == expected
+
+
+def test_an_unknown_column_of_a_known_set_is_said(tmp_path):
+    (tmp_path / "list_attr_celeba.txt").write_text(CELEBA, encoding="utf-8")
+    with pytest.raises(DataError, match=r"has no column 'Yung' among the 3 of its first line; did you mean 'Young'\?"):
+        read_groups(tmp_path / "list_attr_celeba.txt", "Yung", ["000001.jpg"])
+    with pytest.raises(DataError, match=r"no file is called .*labels_\*\.csv; name the file that says who or what"):
+        read_groups(tmp_path / "labels_*.csv", "age", ["000001.jpg"])
 
 
 def test_folders_that_do_not_serve(tmp_path, random_image):

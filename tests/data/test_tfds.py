@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerasae.data import load_images, write_image
-from kerasae.data.tfds import find_prepared
+from kerasae.data.tfds import find_prepared, tfds_values
 from kerasae.errors import DataError
 from kerasae.recipes import FolderData, TfdsData
 
@@ -55,6 +55,19 @@ def test_patches_are_those_of_the_files(data_dir, pictures):
     from_files = load_images(FolderData(source="folder", path=str(pictures), **patches))
     assert sorted(map(bytes, images.images)) == sorted(map(bytes, from_files.images))
     assert len(images.names) == 8 * 4
+
+
+def test_features_are_read_as_columns(data_dir, pictures):
+    images = load_images(data(data_dir))
+    files = tfds_values(data(data_dir), images.names, "file")
+    assert sorted(files) == sorted(path.relative_to(pictures).as_posix() for path in pictures.rglob("*.png"))
+    by_file = dict(zip(files, images.images, strict=True))
+    from_files = load_images(FolderData(source="folder", path=str(pictures), image_size=16))
+    assert all((by_file[name] == image).all() for name, image in zip(from_files.names, from_files.images, strict=True))
+    with pytest.raises(DataError, match=r"the feature 'label' does not exist; there are file, image"):
+        tfds_values(data(data_dir), images.names, "label")
+    with pytest.raises(DataError, match=r"the feature 'image' is no single value"):
+        tfds_values(data(data_dir), images.names, "image")
 
 
 def test_the_second_time_comes_from_the_cache(data_dir, monkeypatch):

@@ -1,16 +1,22 @@
 """A study and a run that never were, the same each time; names try to break out of the page."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
 from kerasae.records import (
+    Audit,
     BdRate,
     CellScore,
+    CodecPoint,
     Comparison,
+    Estimate,
     Example,
+    GroupScore,
     ImageScores,
     LatentRecord,
+    MarkScore,
     RateContent,
     RatePoint,
     ReportContent,
@@ -254,4 +260,42 @@ def single_run(kind="vae", hostile=True, measured=True):
         latents() if kind == "vae" and measured else None,
     )
     rates = (rate_content(),) if measured else ()
-    return ReportContent(f"Run {name}", "kerasae report " + name, (run,), None, nothing if measured else (), rates, {})
+    audits = (audit_content(HOSTILE if hostile else "a"),) if measured else ()
+    title = f"Run {name}"
+    return ReportContent(
+        title, "kerasae report " + name, (run,), None, nothing if measured else (), rates, {}, audits
+    )  # fmt: skip
+
+
+def audit_content(group):
+    """An audit of a codec that loses small marks and serves one group worse, ``group`` by name, beside WebP."""
+    points, groups, marks = [], [], []
+    for quality, bits in ((1.0, 0.07), (4.5, 0.16)):
+        for codec, beside, more in (("codec", None, 0.0), ("webp", f"codec at {quality:g}", -0.05)):
+            psnr = Estimate(30 + 10 * bits, 29.5 + 10 * bits, 30.5 + 10 * bits, 60)
+            points.append(CodecPoint(codec, quality, beside, 2048 * bits, bits, psnr, Estimate(0.9, 0.89, 0.91, 60)))
+            gap = Estimate(-1.2, -1.8, -0.6, 60)
+            groups.append(
+                (
+                    GroupScore("side", group, "psnr", 200, Estimate(29.0, 28.5, 29.5, 30), False, gap, 0.0004),
+                    GroupScore(
+                        "side", "b", "psnr", 180, Estimate(30.2, 29.8, 30.6, 30), False, replace(gap, mean=1.2), 0.0004
+                    ),
+                    GroupScore("side", "few", "psnr", 6, Estimate(30.0, 28.0, 32.0, 3), True),
+                )
+            )
+            asked = [(None, None, None), ("mole", None, None)]
+            asked += [
+                (None, size, contrast) for size in (None, 4, 24) for contrast in (None, 0.12, 0.5) if size or contrast
+            ]
+            for kind, size, contrast in asked:
+                kept = min(1.0, 0.2 + 2 * bits + (size or 8) / 40 + more)
+                retained = Estimate(kept, kept - 0.05, kept + 0.05, 60)
+                marks.append(
+                    MarkScore(
+                        codec, quality, beside, kind, size, contrast, 40, retained, 0.4, 28.0, 0.8, 0.99, 0.1, 3.5
+                    )
+                )
+    return Audit(
+        "folder:faces test", ("codec-1",), 400, 60, "person", 0, 0.0, tuple(points), tuple(groups), tuple(marks)
+    )

@@ -5,14 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from kerasae.records import Audit, CodecPoint, Estimate, GroupScore, MarkScore, ReportContent
+from kerasae.records.audits import SEEN_CONTRAST, SEEN_SIZE
 from kerasae.reports.charts import Axis, Chart, Figure, Line, Panel
 from kerasae.reports.figures import draw, write
 from kerasae.reports.tables import MISSING, Cell, Column, Details, Sentences, Table, number, table_of
 from kerasae.reports.wording import in_order, signed
 
-# Marks that a person would see: at least so large in pixels, and so strong.
-SEEN_SIZE, SEEN_CONTRAST = 4, 0.12
-_SCORES = {"psnr": ("PSNR", " dB", 2), "ssim": ("SSIM", "", 3), "bits_per_pixel": ("bits per pixel", "", 3)}
+# What is said of each score: its name, its unit, and how many digits.
+_SCORES = {
+    "psnr": ("PSNR", " dB", 2),
+    "ssim": ("SSIM", "", 3),
+    "bits_per_pixel": ("bits per pixel", "", 3),
+    "marks_kept": ("contrast kept of marks", "", 2),
+}
 ALPHA = 0.05
 # Files that differ by less have about as many bytes.
 _ABOUT = 1.1
@@ -57,7 +62,11 @@ def _lost(audit: Audit) -> list[tuple[str, str]]:
             found.append(
                 f"{_named(point)} loses more than half of marks that a person would see: those of {worst.size} pixels "
                 f"and contrast {worst.contrast:g} keep {_share(worst.retained)} of their contrast"
-                + (f", and {len(lost) - 1} other kinds of size and contrast less than half." if len(lost) > 1 else ".")
+                + (
+                    f"; {len(lost) - 1} more pair{'s' * (len(lost) > 2)} of size and contrast below half."
+                    if lost[1:]
+                    else "."
+                )
             )
     return [("warning", sentence) for sentence in found]
 
@@ -93,7 +102,10 @@ def _gaps(audit: Audit) -> list[tuple[str, str]]:
         if point.beside is not None:
             continue
         held = [row for row in rows if row.p is not None and row.p < ALPHA]
-        for row in {row.score: row for row in sorted(held, key=lambda row: abs(row.gap.mean))}.values():
+        for score in in_order(row.score for row in held):
+            # The worst group: of lowest quality, or of most bits.
+            sign = -1 if score == "bits_per_pixel" else 1
+            row = min((row for row in held if row.score == score), key=lambda row: sign * row.gap.mean)
             label, unit, digits = _SCORES[row.score]
             same = [
                 f"{other.codec} {signed(one.gap.mean, digits)}"
@@ -109,7 +121,7 @@ def _gaps(audit: Audit) -> list[tuple[str, str]]:
                 + (f"; of as many bytes {', '.join(same)}." if same else ".")
             )
     found = found or ["No gap between groups holds after correction for their number."]
-    small = in_order(f"{row.column} {row.group}" for row in audit.groups[0] if row.is_small)
+    small = in_order(f"{row.column} {row.group}" for row in audit.groups[0] if row.is_small and row.score == "psnr")
     found += [f"Too few to say anything of: {', '.join(small)}."] if small else []
     return [("", sentence) for sentence in found]
 
@@ -225,6 +237,28 @@ def _mark_tables(audit: Audit) -> list[Table]:
     ]
 
 
+def _maps(audit: Audit, ident: str) -> list[Table]:
+    """Return, for each model and quality, what is kept of marks by size and contrast, shaded."""
+    tables = []
+    for place, point in enumerate(_models(audit)):
+        sizes = sorted({one.size for one in audit.marks if one.size})
+        contrasts = sorted({one.contrast for one in audit.marks if one.contrast})
+        rows = [
+            [Cell(f"{size} px"), *(_shaded(_of(audit, point, size=size, contrast=one)) for one in contrasts)]
+            for size in sizes
+        ]
+        columns = [Column("size", False), *(Column(f"{contrast:g}") for contrast in contrasts)]
+        caption = f"Contrast kept of marks by size and contrast: {_named(point)}. The darker, the more."
+        tables.append(Table(caption, columns, rows, ident=f"{ident}-{place}"))
+    return tables
+
+
+def _shaded(one: MarkScore | None) -> Cell:
+    if one is None:
+        return MISSING
+    return replace(_interval(one.retained, ".2f"), shade=1 + min(4, max(0, int(5 * one.retained.mean))))
+
+
 def _which(one: MarkScore) -> str:
     if one.kind:
         return one.kind
@@ -274,6 +308,7 @@ def audits(content: ReportContent) -> list[Any]:
         blocks.append(Sentences([("", sentence) for _, sentence in audit_sentences(audit)]))
         if audit.marks:
             blocks.append(audit_figure(audit, f"audit-marks-{place}"))
+            blocks.append(Details("By size and contrast", _maps(audit, f"audit-map-{place}")))
         tables = [
             replace(one, ident=f"{one.ident}-{place}", caption=f"{one.title}. {one.caption}")
             for one in audit_tables(audit)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kerasae.audit.groups import LEAST_UNITS, group_labels, group_scores, quarters
+from kerasae.audits.groups import LEAST_UNITS, group_labels, group_scores, quarters
 from kerasae.errors import DataError
 from kerasae.evaluation.statistics import clustered_gap, clustered_mean
 

@@ -61,18 +61,21 @@ def group_scores(
 ) -> list[GroupScore]:
     """Return every group's mean of every score, and its gap to all other images.
 
-    ``columns`` holds the group of each image by column, ``scores`` numbers ``(images,)`` by name, ``units`` the person
-    of each image, or its name. P-values are corrected together. Of two groups only one is tested: their gaps are one.
+    ``columns`` holds the group of each image by column, ``scores`` numbers ``(images,)`` by name, NaN where there is
+    none, ``units`` the person of each image, or its name. P-values are corrected together. Of two groups only one is
+    tested: their gaps are one.
     """
-    units = np.asarray(units)
+    whose = np.asarray(units)
     rows: list[GroupScore] = []
     tested: list[tuple[int, float]] = []
-    for column, labels in columns.items():
-        labels = np.asarray(labels)
-        names = sorted(set(labels.tolist()))
-        small = {name: len(set(units[labels == name].tolist())) < LEAST_UNITS for name in names}
-        for score, values in scores.items():
-            for place, name in enumerate(names):
+    for column, everyone in columns.items():
+        names = sorted(set(everyone))
+        for score, numbers in scores.items():
+            known = np.isfinite(numbers)
+            labels, values, units = np.asarray(everyone)[known], np.asarray(numbers)[known], whose[known]
+            counts = {name: len(set(units[labels == name].tolist())) for name in names}
+            small = {name: count < LEAST_UNITS for name, count in counts.items()}
+            for place, name in enumerate(name for name in names if counts[name]):
                 inside = labels == name
                 value = clustered_mean(values[inside], units[inside])
                 row = GroupScore(column, name, score, int(inside.sum()), value, small[name])

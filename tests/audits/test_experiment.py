@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 
-from kerasae.audit import experiment
-from kerasae.audit.experiment import Sitting
+import kerasae
+from kerasae.audits import experiment
+from kerasae.audits.experiment import Sitting
 from kerasae.records import Audit
 from kerasae.reports.sections.audit import audit_sentences, audit_tables
 from kerasae.training import load_run
@@ -71,6 +72,17 @@ def test_an_audit_holds_codecs_groups_and_marks_and_is_the_same_again(audited, t
     assert json.loads(audited(*GROUPS)[1]) == plain
     for table in audit_tables(audit):
         assert table.rows, table.title
+
+
+def test_in_python_it_is_the_same(audited, trained, tmp_path):
+    plain = json.loads(audited("--group", "side", "--marks", "1")[1])
+    asked = {"data": f"folder:{tmp_path / 'images'}", "codecs": ["webp", "jpeg"], "groups": ["side"], "marks": 1}
+    audit = kerasae.audit("latest", folder=tmp_path / "other", runs=trained[0], **asked)
+    assert audit == Audit.from_dict(plain)
+    labels = tmp_path / "elsewhere.csv"
+    shutil.move(tmp_path / "images" / "labels.csv", labels)
+    again = kerasae.audit("latest", labels=str(labels), folder=tmp_path / "third", runs=trained[0], **asked)
+    assert again == audit
 
 
 def test_a_killed_audit_goes_on_and_measures_nothing_twice(audited, trained, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from kerasae.audit.marks import (
+from kerasae.audits.marks import (
     CONTRASTS,
     KINDS,
     MEASURES,

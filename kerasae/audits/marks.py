@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from kerasae.metrics.registry import psnr_of_mse
+from kerasae.records.audits import SEEN_CONTRAST, SEEN_SIZE
 
 KINDS = ("mole", "scar", "tattoo", "stain")
 # Their extent in pixels: the width of a mole at half its height, the length of a scar.
@@ -40,6 +41,11 @@ class Mark:
     top: int
     left: int
     shape: np.ndarray
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether a person would see it: it is large and strong enough."""
+        return self.size >= SEEN_SIZE and self.contrast >= SEEN_CONTRAST
 
     @property
     def window(self) -> tuple[slice, slice]:

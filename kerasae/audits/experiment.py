@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from kerasae.audit.groups import group_labels, group_scores, quarters
-from kerasae.audit.marks import MEASURES, Mark, area_under_curve, draw_marks, measure_mark
+from kerasae.audits.groups import group_labels, group_scores, quarters
+from kerasae.audits.marks import MEASURES, Mark, area_under_curve, draw_marks, measure_mark
 from kerasae.data.sources import read_groups
+from kerasae.data.tfds import tfds_values
 from kerasae.errors import DataError
 from kerasae.evaluation.statistics import clustered_mean
-from kerasae.files import replacing
+from kerasae.files import replacing, write_json
 from kerasae.metrics.registry import psnr_of_mse
 from kerasae.rate_distortion.compare import (
     ClassicalContender,
@@ -28,7 +30,7 @@ from kerasae.rate_distortion.compare import (
     structural,
 )
 from kerasae.rate_distortion.experiment import Experiment, spread
-from kerasae.recipes import FolderData
+from kerasae.recipes import FolderData, TfdsData
 from kerasae.records import Audit, CodecPoint, MarkScore
 from kerasae.training import Run
 
@@ -65,6 +67,7 @@ class Sitting:
         split: str = "test",
         columns: Sequence[str] = (),
         person: str | None = None,
+        labels: str | None = None,
         qualities: Sequence[float] = (),
         marks: int = 2,
         sigma: float = 0.0,
@@ -75,7 +78,8 @@ class Sitting:
         """Return what is asked of ``runs`` beside classical ``codecs``; what it finds goes into a folder in ``folder``.
 
         ``data`` and ``split`` choose images as ``rate_distortion.experiment.chosen_images`` does; ``columns`` are those
-        of the labels or ``COMPUTED``, ``person`` says who is on an image, else the recipe's ``group_column``. Raises
+        of ``labels``, else of those of the source, or ``COMPUTED``; ``person`` says who is on an image, else the
+        recipe's ``group_column``. Raises
         ``DataError`` where a column is missing or says nothing, and what ``Experiment.load`` raises.
         """
         classical = classical_contenders(codecs, (), "best")
@@ -96,12 +100,23 @@ class Sitting:
             source = FolderData(path=data.removeprefix("folder:"), group_column=person)
         names, images = experiment.names, experiment.images
         person = person or getattr(source, "group_column", None)
-        persons = None if person is None else _values(source, names, person, "--person")
-        found = _columns(images, names, source, columns)
+        persons = None if person is None else _values(source, names, person, labels)
+        found = _columns(images, names, source, columns, labels)
         drawn = draw_marks(images, names, count=marks, seed=seed)
         about = [experiment.folder_name, [one.name for one in classical], list(found), person, marks, seed]
         name = f"audit-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]}"
         return cls(experiment, found, persons, person, drawn, seed, folder / name)
+
+    def run(self, progress: Callable[[int, int], None] | None = None) -> Audit:
+        """Measure, write ``audit.json`` and figures into the folder, and return the audit."""
+        from kerasae.reports.sections.audit import audit_curves
+
+        audit = self.measure(progress)
+        write_json(self.folder / "audit.json", audit.as_dict())
+        if audit.marks:
+            audit_curves(self.folder / "marks.png", audit)
+            self.draw(self.folder / "sheet.png", audit)
+        return audit
 
     def measure(self, progress: Callable[[int, int], None] | None = None) -> Audit:
         """Return the audit. What was measured before lies in the folder and is not measured again.
@@ -197,6 +212,7 @@ class Sitting:
                 )
             )
             scores = {"bits_per_pixel": bits, "psnr": cell["psnr"], "ssim": cell["ssim"]}
+            scores |= {"marks_kept": self._kept_of_each(cell["marks"])} if self.marks else {}
             if self.columns:
                 found = group_scores(self.columns, scores, self.units)
                 groups.append(tuple(found))
@@ -213,6 +229,14 @@ class Sitting:
         )
         return Audit(*about, tuple(points), tuple(groups), tuple(marks))
 
+    def _kept_of_each(self, measures: np.ndarray) -> np.ndarray:
+        """Return what is kept of the marks of each image that a person would see, NaN without any: ``(images,)``."""
+        kept: list[list[float]] = [[] for _ in self.experiment.images]
+        for mark, row in zip(self.marks, measures, strict=True):
+            if mark.is_seen:
+                kept[mark.image].append(row[0])
+        return np.array([np.mean(some) if some else np.nan for some in kept])
+
     def draw(self, path: Path, audit: Audit) -> None:
         """Draw the median of marks by what the first model keeps of them at its middle quality, and the worst.
 
@@ -220,15 +244,12 @@ class Sitting:
         each with what it changed, from blue, darker, to red, lighter.
         """
         from kerasae.reports import labelled_grid
-        from kerasae.reports.sections.audit import SEEN_CONTRAST, SEEN_SIZE
 
         model = self.experiment.models[0]
         quality = model.qualities[len(model.qualities) // 2]
         beside = f"{model.name} at {quality:g}"
         chosen = [point for point in audit.points if point.beside == beside or point.key == (model.name, quality)]
-        seen = [
-            place for place, mark in enumerate(self.marks) if mark.size >= SEEN_SIZE and mark.contrast >= SEEN_CONTRAST
-        ]
+        seen = [place for place, mark in enumerate(self.marks) if mark.is_seen]
         kept = self._cell(model, quality)["marks"][:, 0]
         ranked = sorted(seen, key=lambda place: (kept[place], place))
         rows, labels = [], []
@@ -321,19 +342,29 @@ def _chosen_qualities(model: ModelContender, asked: Sequence[float]) -> ModelCon
     return model if asked else replace(model, qualities=tuple(dict.fromkeys((every[0], model.default, every[-1]))))
 
 
-def _values(data: Any, names: Sequence[str], column: str, option: str) -> tuple[str, ...]:
-    """Return the value of a column of a folder's labels for each image; raises ``DataError`` where there are none."""
-    path, labels = getattr(data, "path", None), getattr(data, "labels", None)
-    if path is None or labels is None:
+_PATCH = re.compile(r"/y\d+x\d+$")
+
+
+def _values(data: Any, names: Sequence[str], column: str, labels: str | None) -> tuple[str, ...]:
+    """Return the value of a column for each image: of the file ``labels``, of those of a folder, or of a TFDS data set.
+
+    Raises ``DataError`` where there are none.
+    """
+    names = [_PATCH.sub("", name) for name in names]
+    if labels is None and isinstance(data, TfdsData):
+        return tfds_values(data, names, column)
+    if labels is None and isinstance(data, FolderData):
+        labels = str(Path(data.path) / data.labels)
+    if labels is None:
         raise DataError(
-            f"{option} {column}: images of the source {data.source!r} have no labels; take images with --data "
-            f"folder:PATH that a CSV file describes, or --group {' or --group '.join(COMPUTED)}, which need none"
+            f"images of the source {data.source!r} have no labels with a column {column!r}; name a CSV file that "
+            f"has it with --labels, or take --group {' or --group '.join(COMPUTED)}, which need none"
         )
-    return read_groups(Path(path) / labels, column, names)
+    return read_groups(Path(labels), column, names)
 
 
 def _columns(
-    images: Sequence[np.ndarray], names: Sequence[str], data: Any, wanted: Sequence[str]
+    images: Sequence[np.ndarray], names: Sequence[str], data: Any, wanted: Sequence[str], labels: str | None
 ) -> dict[str, list[str]]:
     """Return the group of each image by column."""
     found = {}
@@ -341,5 +372,5 @@ def _columns(
         if column in COMPUTED:
             found[column] = quarters(np.array([COMPUTED[column](image) for image in images]))
         else:
-            found[column] = group_labels(column, _values(data, names, column, "--group"))
+            found[column] = group_labels(column, _values(data, names, column, labels))
     return found

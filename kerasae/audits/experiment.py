@@ -30,7 +30,7 @@ from kerasae.rate_distortion.compare import (
     structural,
 )
 from kerasae.rate_distortion.experiment import Experiment, spread
-from kerasae.recipes import FolderData, TfdsData
+from kerasae.recipes import FolderData, TfdsData, load_recipe
 from kerasae.records import Audit, CodecPoint, MarkScore
 from kerasae.training import Run
 
@@ -79,8 +79,8 @@ class Sitting:
 
         ``data`` and ``split`` choose images as ``rate_distortion.experiment.chosen_images`` does; ``columns`` are those
         of ``labels``, else of those of the source, or ``COMPUTED``; ``person`` says who is on an image, else the
-        recipe's ``group_column``. Raises
-        ``DataError`` where a column is missing or says nothing, and what ``Experiment.load`` raises.
+        recipe's ``group_column``. Raises ``DataError`` where a column is missing or says nothing, and what
+        ``Experiment.load`` raises.
         """
         classical = classical_contenders(codecs, (), "best")
         experiment = Experiment.load(
@@ -95,15 +95,15 @@ class Sitting:
             seed=seed,
         )
         experiment = replace(experiment, models=[_chosen_qualities(model, qualities) for model in experiment.models])
-        source: Any = runs[0].recipe.data
-        if data and data.startswith("folder:"):
-            source = FolderData(path=data.removeprefix("folder:"), group_column=person)
+        source = load_recipe("ae_baseline", data=data).data if data else runs[0].recipe.data
         names, images = experiment.names, experiment.images
         person = person or getattr(source, "group_column", None)
         persons = None if person is None else _values(source, names, person, labels)
         found = _columns(images, names, source, columns, labels)
         drawn = draw_marks(images, names, count=marks, seed=seed)
-        about = [experiment.folder_name, [one.name for one in classical], list(found), person, marks, seed]
+        # What was measured of these very pixels; groups are put together anew each time.
+        pixels = hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest()
+        about = [experiment.folder_name, [one.name for one in classical], list(names), pixels, marks, seed]
         name = f"audit-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]}"
         return cls(experiment, found, persons, person, drawn, seed, folder / name)
 

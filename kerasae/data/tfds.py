@@ -154,7 +154,7 @@ def tfds_values(data: TfdsData, names: Sequence[str], feature: str) -> tuple[str
     if kind is None or kind.shape != ():
         raise DataError(
             f"tfds:{data.name}: the feature {feature!r} {'is no single value' if kind else 'does not exist'}; there "
-            f"are {', '.join(builder.info.features)}"
+            f"are {', '.join(sorted(builder.info.features))}"
         )
     wanted = True
     for part in reversed(rest):

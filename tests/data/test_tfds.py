@@ -64,7 +64,7 @@ def test_features_are_read_as_columns(data_dir, pictures):
     by_file = dict(zip(files, images.images, strict=True))
     from_files = load_images(FolderData(source="folder", path=str(pictures), image_size=16))
     assert all((by_file[name] == image).all() for name, image in zip(from_files.names, from_files.images, strict=True))
-    with pytest.raises(DataError, match=r"the feature 'label' does not exist; there are image, file"):
+    with pytest.raises(DataError, match=r"the feature 'label' does not exist; there are file, image"):
         tfds_values(data(data_dir), images.names, "label")
     with pytest.raises(DataError, match=r"the feature 'image' is no single value"):
         tfds_values(data(data_dir), images.names, "image")

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasae.audits.groups import group_labels, group_scores, quarters
+from kerasae import __version__
+from kerasae.audits.groups import corrected, group_labels, group_scores, quarters
 from kerasae.audits.marks import MEASURES, Mark, area_under_curve, draw_marks, measure_mark
 from kerasae.data.sources import read_groups
 from kerasae.data.tfds import tfds_values
@@ -32,10 +33,14 @@ from kerasae.rate_distortion.compare import (
 from kerasae.rate_distortion.experiment import Experiment, spread
 from kerasae.recipes import FolderData, TfdsData, load_recipe
 from kerasae.records import Audit, CodecPoint, MarkScore
+from kerasae.records.audits import SEEN_CONTRAST
+from kerasae.reports.wording import signed
 from kerasae.training import Run
 
 # Settings of a classical codec are chosen on so many images.
 _TRIED = 48
+# SSIM needs a window, and a mark some room.
+LEAST_SIDE = 16
 # A false mark is what a filter sees that errs on so many originals.
 FALSE_ALARMS = 0.05
 # Columns that need no labels: of every image they are known.
@@ -56,6 +61,7 @@ class Sitting:
     marks: Sequence[Mark]
     seed: int
     folder: Path
+    measured: Path
 
     @classmethod
     def load(
@@ -97,15 +103,30 @@ class Sitting:
         experiment = replace(experiment, models=[_chosen_qualities(model, qualities) for model in experiment.models])
         source = load_recipe("ae_baseline", data=data).data if data else runs[0].recipe.data
         names, images = experiment.names, experiment.images
-        person = person or getattr(source, "group_column", None)
-        persons = None if person is None else _values(source, names, person, labels)
+        least = min(min(image.shape[:2]) for image in images)
+        if least < LEAST_SIDE:
+            small = next(name for name, image in zip(names, images, strict=True) if min(image.shape[:2]) == least)
+            raise DataError(
+                f"{small} has a side of {least} pixels; an audit takes at least {LEAST_SIDE}: leave it out, or "
+                "name other images with --data"
+            )
+        persons = None
+        if person is None:
+            person = getattr(source, "group_column", None)
+            persons = None if person is None else _values(source, names, person, None)
+        elif person != "none":
+            persons = _values(source, names, person, labels)
         found = _columns(images, names, source, columns, labels)
         drawn = draw_marks(images, names, count=marks, seed=seed)
-        # What was measured of these very pixels; groups are put together anew each time.
-        pixels = hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest()
-        about = [experiment.folder_name, [one.name for one in classical], list(names), pixels, marks, seed]
-        name = f"audit-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]}"
-        return cls(experiment, found, persons, person, drawn, seed, folder / name)
+        # What was measured is of these very pixels and marks; which groups are asked for changes nothing in it.
+        hasher = hashlib.sha256(b"".join(image.tobytes() for image in images))
+        hasher.update(json.dumps([__version__, list(names), marks, seed, sigma]).encode())
+        measured = f"audit_measured-{hasher.hexdigest()[:8]}"
+        hasher.update(
+            json.dumps([experiment.folder_name, [one.name for one in classical], found, list(persons or ())]).encode()
+        )
+        where = folder / f"audit-{hasher.hexdigest()[:8]}"
+        return cls(experiment, found, persons, person, drawn, seed, where, folder / measured)
 
     def run(self, progress: Callable[[int, int], None] | None = None) -> Audit:
         """Measure, write ``audit.json`` and figures into the folder, and return the audit."""
@@ -178,7 +199,7 @@ class Sitting:
         """Return bytes, PSNR and SSIM ``(images,)`` and ``MEASURES`` of each mark ``(marks, measures)``."""
         images, settings = self.experiment.images, contender.settings(quality, self.experiment.images[0].shape[-1])
         key = hashlib.sha256(json.dumps([contender.name, quality, settings], default=str).encode()).hexdigest()[:16]
-        path = self.folder / "measured" / f"{key}.npz"
+        path = self.measured / f"{key}.npz"
         if path.is_file():
             with np.load(path, allow_pickle=False) as kept:
                 return dict(kept)
@@ -202,46 +223,51 @@ class Sitting:
     def _summed_up(self, pairs) -> Audit:
         experiment, points, groups, marks = self.experiment, [], [], []
         pixels = np.array([math.prod(image.shape[:2]) for image in experiment.images])
+        of_model: dict[str, np.ndarray] = {}
         for contender, quality, beside, cell in pairs:
             psnr, ssim = (clustered_mean(cell[name], self.units) for name in ("psnr", "ssim"))
-            size = float(cell["bytes"].mean())
-            bits = 8 * cell["bytes"] / pixels
-            points.append(
-                CodecPoint(
-                    contender.name, quality, beside, size, float(8 * cell["bytes"].sum() / pixels.sum()), psnr, ssim
-                )
-            )
-            scores = {"bits_per_pixel": bits, "psnr": cell["psnr"], "ssim": cell["ssim"]}
+            bits = float(8 * cell["bytes"].sum() / pixels.sum())
+            points.append(CodecPoint(contender.name, quality, beside, float(cell["bytes"].mean()), bits, psnr, ssim))
+            scores = {"bits_per_pixel": 8 * cell["bytes"] / pixels, "psnr": cell["psnr"], "ssim": cell["ssim"]}
             scores |= {"marks_kept": self._kept_of_each(cell["marks"])} if self.marks else {}
-            if self.columns:
-                found = group_scores(self.columns, scores, self.units)
-                groups.append(tuple(found))
-            marks += self._mark_scores(contender.name, quality, beside, cell["marks"])
+            # A model stands before the codecs beside it.
+            of_model = scores if beside is None else of_model
+            groups.append(group_scores(self.columns, scores, self.units, model=None if beside is None else of_model))
+            marks += self._mark_scores((contender.name, quality, beside), cell["marks"])
+        # One family of all that is said of models, another of the classical codecs.
+        families = [
+            [place for place, point in enumerate(points) if (point.beside is None) == models] for models in (1, 0)
+        ]
+        for family in families:
+            for place, rows in zip(family, corrected([groups[place] for place in family]), strict=True):
+                groups[place] = rows
         persons = None if self.persons is None else len(set(self.persons))
-        about = (
-            experiment.label,
-            tuple(experiment.runs),
-            len(experiment.images),
-            persons,
-            self.person_column,
-            self.seed,
-            experiment.sigma,
+        about = (experiment.label, tuple(experiment.runs), len(experiment.images), persons, self.person_column)
+        return Audit(
+            *about, self.seed, experiment.sigma, tuple(points), tuple(groups) if self.columns else (), tuple(marks)
         )
-        return Audit(*about, tuple(points), tuple(groups), tuple(marks))
 
     def _kept_of_each(self, measures: np.ndarray) -> np.ndarray:
-        """Return what is kept of the marks of each image that a person would see, NaN without any: ``(images,)``."""
+        """Return what is kept of the marks of each image that a person would see, NaN without any: ``(images,)``.
+
+        Each mark less the mean of those of its size and contrast, plus that of all: who got which is chance.
+        """
         kept: list[list[float]] = [[] for _ in self.experiment.images]
-        for mark, row in zip(self.marks, measures, strict=True):
-            if mark.is_seen:
-                kept[mark.image].append(row[0])
+        seen = [place for place, mark in enumerate(self.marks) if mark.is_seen]
+        of_cell: dict[tuple[int, float], list[float]] = {}
+        for place in seen:
+            of_cell.setdefault((self.marks[place].size, self.marks[place].contrast), []).append(measures[place, 0])
+        for place in seen:
+            mark = self.marks[place]
+            usual = np.mean(of_cell[mark.size, mark.contrast]) - measures[seen, 0].mean()
+            kept[mark.image].append(measures[place, 0] - usual)
         return np.array([np.mean(some) if some else np.nan for some in kept])
 
     def draw(self, path: Path, audit: Audit) -> None:
-        """Draw the median of marks by what the first model keeps of them at its middle quality, and the worst.
+        """Draw, enlarged, the median of marks by what the first model keeps at its middle quality, and the worst.
 
-        Of those that a person would see: original, marked, and the reconstructions of every codec of as many bytes,
-        each with what it changed, from blue, darker, to red, lighter.
+        Of those that a person would see: original, marked, and the reconstructions of every codec beside, each with
+        what the mark changed, from blue, darker, to red, lighter.
         """
         from kerasae.reports import labelled_grid
 
@@ -257,60 +283,82 @@ class Sitting:
             mark = self.marks[place]
             original = self.experiment.images[mark.image]
             marked = mark.on(original)
-            pixels, changes = [original / 255, marked / 255], [np.zeros(original.shape[:2]), _change(original, marked)]
-            words = [f"{word}: {mark.kind}", f"{mark.size} pixels, {mark.sign * mark.contrast:+g}"]
+            shown = [(original, marked)]
+            words = [f"{word}: {mark.kind} of {mark.size} pixels", f"contrast {signed(mark.sign * mark.contrast, 2)}"]
             for point in chosen:
                 contender = next(one for one in self.experiment.contenders if one.name == point.codec)
                 _, pair = _through(contender, self._seen([original, marked], [mark.image] * 2), point.quality)
-                share = self._cell(contender, point.quality)["marks"][place, 0]
-                words.append(f"{point.codec} keeps {round(100 * share)} %")
-                pixels.append(pair[1] / 255)
-                changes.append(_change(*pair))
-            rows += [pixels, changes]
+                shown.append(tuple(pair))
+                words.append(f"kept {round(100 * self._cell(contender, point.quality)['marks'][place, 0])} %")
+            words[2:] = [f"kept, in order: {', '.join(one.removeprefix('kept ') for one in words[2:])}"]
+            shown = [tuple(_around(one, mark) for one in pair) for pair in shown]
+            rows += [[original / 255 for original, _ in shown[:1]] + [pair[1] / 255 for pair in shown]]
+            rows += [[np.zeros(shown[0][0].shape[:2])] + [_change(*pair) for pair in shown]]
             labels += ["\n".join(words), "what the mark\nchanged, × 2"]
         if rows:
-            names = [
-                "original",
-                "marked",
-                *(f"{point.codec[:16]}\n{point.bytes_per_image:,.0f} bytes" for point in chosen),
-            ]
-            labelled_grid(path, rows, title=f"{audit.label}: {beside}", row_labels=labels, column_labels=names)
+            names = [f"{point.codec[:18]}\n{point.bytes_per_image:,.0f} bytes" for point in chosen]
+            labelled_grid(
+                path,
+                rows,
+                title=f"{audit.label}: {beside}",
+                row_labels=labels,
+                column_labels=["original", "marked", *names],
+            )
 
-    def _mark_scores(self, codec: str, quality: float, beside: str | None, measures: np.ndarray) -> list[MarkScore]:
-        """Return the scores of all marks, of each kind, of each size, contrast, and of both together."""
+    def _mark_scores(self, about: tuple[str, float, str | None], measures: np.ndarray) -> list[MarkScore]:
+        """Return the scores of all marks, of each kind, size, contrast, size and contrast, and of those seen by "
+        "size."""
+        if not self.marks:
+            return []
+        sizes, contrasts = (sorted({getattr(mark, name) for mark in self.marks}) for name in ("size", "contrast"))
+        # What a filter for marks of a size sees on more than 95 % of the originals that it errs on.
+        unmarked = measures[:, MEASURES.index("seen_unmarked")]
+        limits = {
+            size: np.quantile(unmarked[[mark.size == size for mark in self.marks]], 1 - FALSE_ALARMS, method="higher")
+            for size in sizes
+        }
+        asked: list[tuple[str | None, int | None, float | None, float]] = [(None, None, None, 0.0)]
+        asked += [(kind, None, None, 0.0) for kind in sorted({mark.kind for mark in self.marks})]
+        asked += [(None, size, None, least) for least in (0.0, SEEN_CONTRAST) for size in sizes]
+        asked += [(None, size, contrast, 0.0) for size in (None, *sizes) for contrast in contrasts]
         found = []
-        asked: list[tuple[str | None, int | None, float | None]] = [(None, None, None)]
-        asked += [(kind, None, None) for kind in dict.fromkeys(sorted(mark.kind for mark in self.marks))]
-        sizes = sorted({mark.size for mark in self.marks})
-        contrasts = sorted({mark.contrast for mark in self.marks})
-        asked += [(None, size, None) for size in sizes] + [(None, None, contrast) for contrast in contrasts]
-        asked += [(None, size, contrast) for size in sizes for contrast in contrasts]
-        for kind, size, contrast in asked:
+        for kind, size, contrast, least in asked:
             chosen = [
                 place
                 for place, mark in enumerate(self.marks)
                 if kind in (None, mark.kind) and size in (None, mark.size) and contrast in (None, mark.contrast)
+                if mark.contrast >= least
             ]
             if chosen:
-                whose = [self.units[self.marks[place].image] for place in chosen]
-                found.append(_mark_score((codec, quality, beside, kind, size, contrast), measures[chosen], whose))
+                some = [self.marks[place] for place in chosen]
+                found.append(self._mark_score((*about, kind, size, contrast, least), measures[chosen], some, limits))
         return found
 
+    def _mark_score(self, about: tuple, measures: np.ndarray, marks: Sequence[Mark], limits) -> MarkScore:
+        of = dict(zip(MEASURES, measures.T, strict=True))
+        return MarkScore(
+            *about,
+            marks=len(measures),
+            retained=clustered_mean(of["retained"], [self.units[mark.image] for mark in marks]),
+            leakage=float(np.median(of["leakage"])),
+            psnr_inside=float(of["psnr_inside"].mean()),
+            auc=area_under_curve(of["seen_after"], of["seen_before"]),
+            auc_of_originals=area_under_curve(
+                of["seen_unmarked"] + [mark.contrast for mark in marks], of["seen_unmarked"]
+            ),
+            false_marks=float((of["seen_before"] > [limits[mark.size] for mark in marks]).mean()),
+            bytes_cost=float(of["bytes_cost"].mean()),
+        )
 
-def _mark_score(about: tuple, measures: np.ndarray, units: Sequence[str]) -> MarkScore:
-    of = dict(zip(MEASURES, measures.T, strict=True))
-    threshold = np.quantile(of["seen_unmarked"], 1 - FALSE_ALARMS)
-    return MarkScore(
-        *about,
-        marks=len(measures),
-        retained=clustered_mean(of["retained"], units),
-        leakage=float(np.median(of["leakage"])),
-        psnr_inside=float(of["psnr_inside"].mean()),
-        auc=area_under_curve(of["seen_after"], of["seen_before"]),
-        auc_of_originals=area_under_curve(of["seen_unmarked"] + 1, of["seen_unmarked"]),
-        false_marks=float((of["seen_before"] > threshold).mean()),
-        bytes_cost=float(of["bytes_cost"].mean()),
-    )
+
+def _around(image: np.ndarray, mark: Mark, side: int = 48) -> np.ndarray:
+    """Return the part of an image around a mark, ``side`` pixels or all there are."""
+    height, width = mark.shape.shape[:2]
+    starts = [
+        max(0, min(at + length // 2 - side // 2, whole - side))
+        for at, length, whole in ((mark.top, height, image.shape[0]), (mark.left, width, image.shape[1]))
+    ]
+    return image[starts[0] : starts[0] + side, starts[1] : starts[1] + side]
 
 
 def _change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -320,6 +368,8 @@ def _change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 def _through(contender: Contender, images: Sequence[np.ndarray], quality: float) -> tuple[list[int], list[np.ndarray]]:
     """Return how many bytes each image takes, and what comes back."""
+    if not len(images):
+        return [], []
     if contender.is_model:
         files = contender.encode(images, quality)
         return [len(file) for file in files], contender.decode(files, [image.shape for image in images])

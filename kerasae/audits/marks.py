@@ -63,17 +63,17 @@ class Mark:
 def draw_marks(images: Sequence[np.ndarray], names: Sequence[str], *, count: int = 2, seed: int = 0) -> list[Mark]:
     """Return ``count`` marks on each of uint8 ``images`` ``(height, width, channels)``, one at a time to be seen.
 
-    Every kind, size and contrast, lighter and darker, comes about as often; ``seed`` and the names decide which falls
-    on whom, and where. Marks that an image has no room for are left out.
+    ``seed`` and the name of an image alone decide which it gets, of every kind, size and contrast, lighter or darker,
+    and where: not what stands before it in the list, which may have to do with who is on it. A mark that there is no
+    room for in one sign has the other; one that an image is too small for is left out.
     """
     every = list(product(KINDS, SIZES, CONTRASTS, (1, -1)))
-    order = np.random.default_rng([seed, 0x3A2C]).permutation(len(every))
     marks = []
     for index, (image, name) in enumerate(zip(images, names, strict=True)):
         digest = hashlib.blake2b(f"{seed}/{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
         random = np.random.default_rng(list(digest))
-        for turn in range(count):
-            kind, size, contrast, sign = every[order[(index * count + turn) % len(every)]]
+        for turn in random.permutation(len(every))[:count]:
+            kind, size, contrast, sign = every[turn]
             mark = _placed(image, index, kind, size, contrast, sign, random)
             marks += [] if mark is None else [mark]
     return marks
@@ -83,9 +83,9 @@ def _placed(image, index: int, kind: str, size: int, contrast: float, sign: int,
     shape = mark_shape(kind, size, random)
     rows, columns = shape.shape
     (height, width), pixels = image.shape[:2], image.astype(np.float32) / 255
-    # The middle three quarters: of a face that is the face.
+    # Their middles lie in the middle half, where a picture of a face has it.
     free = [
-        (max(0, min(length // 8, (length - side) // 2)), length - side)
+        (max(0, min(length // 4 - side // 2, (length - side) // 2)), length - side)
         for length, side in ((height, rows), (width, columns))
     ]
     if min(last for _, last in free) < 0:
@@ -165,9 +165,9 @@ def measure_mark(mark: Mark, original: np.ndarray, before: np.ndarray, after: np
 
     ``before`` and ``after`` are the reconstructions of the original and of the marked one. With their difference Δ in
     [0, 1] and the mark m: retained contrast ⟨Δ, m⟩ / ⟨m, m⟩, 1 where all of it is there; leakage Σ Δ² outside of the
-    mark / ⟨m, m⟩; the PSNR of ``after`` where the mark is; and what a matched filter sees, in contrasts of the mark, in
-    the original without it, and in both reconstructions: ⟨x, h⟩ / ⟨m, h⟩, h being m less its mean over a window twice
-    as wide, so that the brightness of the place drops out. ``cost`` is the bytes that the mark cost.
+    mark / ⟨m, m⟩; the PSNR of ``after`` where the mark is; and what a matched filter sees, in [0, 1] intensity, in the
+    original without it, and in both reconstructions: c·⟨x, h⟩ / ⟨m, h⟩, c being the contrast and h m less its mean over
+    a window twice as wide, so that the brightness of the place drops out. ``cost`` is the bytes that the mark cost.
     """
     shape = np.broadcast_to(mark.shape, (*mark.shape.shape[:2], original.shape[-1])).astype(np.float64)
     energy = float((shape * shape).sum())
@@ -184,7 +184,7 @@ def measure_mark(mark: Mark, original: np.ndarray, before: np.ndarray, after: np
     template -= template.mean()
     # ⟨m, h⟩ is ⟨h, h⟩, the mean of h being 0.
     scale = 255 * float((template * template).sum())
-    seen = [float((image[around] * template).sum() / scale) for image in (original, before, after)]
+    seen = [mark.contrast * float((image[around] * template).sum() / scale) for image in (original, before, after)]
     return [
         float((inside * shape).sum() / energy),
         max(0.0, outside) / energy,

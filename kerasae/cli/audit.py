@@ -27,7 +27,9 @@ def audit(
     ] = None,
     person: Annotated[
         str | None,
-        typer.Option(help="The column that says who is on an image; else the recipe's group_column.", metavar="COLUMN"),
+        typer.Option(
+            help="The column that says who is on an image, or none; else the recipe's group_column.", metavar="COLUMN"
+        ),
     ] = None,
     labels: Annotated[
         str | None,
@@ -81,7 +83,8 @@ def audit(
     with counting(err, "measuring") as progress:
         result = sitting.run(progress)
     if json:
-        print(json_module.dumps(result.as_dict(), indent=1))
+        sentences = [sentence for _, sentence in audit_sentences(result)]
+        print(json_module.dumps(result.as_dict() | {"sentences": sentences}, indent=1))
         return
     for table in audit_tables(result):
         console.print(table)

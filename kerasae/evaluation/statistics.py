@@ -242,23 +242,35 @@ def clustered_mean(values, units, *, level: float = 0.95) -> Estimate:
     """Return the mean of ``values`` ``(images,)`` with its interval, images of one of ``units`` not being independent.
 
     ``units`` ``(images,)`` says whose each is. The variance is the jackknife's, a unit left out at a time, with
-    Student's t of units − 1 degrees of freedom: over few persons a bootstrap that draws persons again is too narrow
-    (Cameron, Gelbach and Miller 2008; Bell and McCaffrey 2002). Without an interval where there is one unit alone.
+    Student's t of ``effective_units`` − 1 degrees of freedom: over few persons, or some of many images, a bootstrap
+    that draws persons again is too narrow (Cameron, Gelbach and Miller 2008; Carter, Schnepel and Steigerwald 2017).
+    Without an interval where there is one unit alone.
     """
     values = np.asarray(values, float)
     mean = float(values.mean())
     _, changes = _left_out(values, units)
     if len(changes) < 2:
         return Estimate(mean, None, None, len(changes))
-    half = float(special.stdtrit(len(changes) - 1, (1 + level) / 2)) * float(np.sqrt((changes**2).sum()))
+    freedom = max(effective_units(units) - 1, 1.0)
+    half = float(special.stdtrit(freedom, (1 + level) / 2)) * float(np.sqrt((changes**2).sum()))
     return Estimate(mean, mean - half, mean + half, len(changes))
+
+
+def effective_units(units) -> float:
+    """Return how many units of as many images each would say as much: (Σ n²)² / Σ n⁴ for units of n images.
+
+    As if what a unit's images have in common were all that differs: the least that it can be.
+    """
+    squares = np.unique(np.asarray(units), return_counts=True)[1].astype(float) ** 2
+    return float(squares.sum() ** 2 / (squares**2).sum())
 
 
 def clustered_gap(values, units, inside, *, level: float = 0.95) -> tuple[Estimate, float]:
     """Return the mean of ``values`` where ``inside`` less that of the others, its interval, and p of no gap.
 
     As ``clustered_mean``; a unit with images on both sides counts with the difference of what it does to each. Degrees
-    of freedom are those of Welch and Satterthwaite, of the two sides. Needs two units on each.
+    of freedom are those of Welch and Satterthwaite, of the effective units of both sides, and no more than those of all
+    together less one where some are on both. Needs two units on each.
     """
     values, units, inside = np.asarray(values, float), np.asarray(units), np.asarray(inside, bool)
     (here, change), (there, other) = (_left_out(values[side], units[side]) for side in (inside, ~inside))
@@ -267,12 +279,13 @@ def clustered_gap(values, units, inside, *, level: float = 0.95) -> tuple[Estima
     for unit, moved in zip(there.tolist(), other.tolist(), strict=True):
         every[unit] = every.get(unit, 0.0) - moved
     error = float(np.sqrt(sum(moved**2 for moved in every.values())))
-    parts = [float((side**2).sum()) for side in (change, other)]
     if error == 0:
         return Estimate(gap, gap, gap, len(every)), float(gap == 0)
-    freedom = sum(parts) ** 2 / sum(
-        part**2 / (len(side) - 1) for part, side in zip(parts, (change, other), strict=True)
-    )
+    parts = [float((side**2).sum()) for side in (change, other)]
+    known = [max(effective_units(units[side]) - 1, 1.0) for side in (inside, ~inside)]
+    freedom = sum(parts) ** 2 / sum(part**2 / degrees for part, degrees in zip(parts, known, strict=True))
+    if len(every) < len(here) + len(there):
+        freedom = min(freedom, max(effective_units(units) - 1, 1.0))
     half = float(special.stdtrit(freedom, (1 + level) / 2)) * error
     p = 2 * float(special.stdtr(freedom, -abs(gap) / error))
     return Estimate(gap, gap - half, gap + half, len(every)), p

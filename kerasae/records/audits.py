@@ -22,8 +22,9 @@ class Estimate(Record):
 class GroupScore(Record):
     """One group's mean of a score, and its gap: that mean less the mean of all other images.
 
-    ``p`` is two-sided, corrected for all groups and scores of the audit of one codec (Holm). A group that ``is_small``
-    has neither gap nor p.
+    ``p`` is two-sided, corrected for all groups, scores and qualities of all models of the audit, or of all classical
+    codecs (Holm); of two groups the first alone has it. ``beyond`` is the gap of the model less this one, of a
+    classical codec beside it. A group that ``is_small`` has none of these.
     """
 
     column: str
@@ -34,6 +35,7 @@ class GroupScore(Record):
     is_small: bool
     gap: Estimate | None = None
     p: float | None = None
+    beyond: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,11 @@ class CodecPoint(Record):
 class MarkScore(Record):
     """What a codec at one quality makes of marks of one kind, size or contrast; None stands for all of them.
 
-    ``retained`` is the share of the contrast that is kept, ``leakage`` the energy that the mark adds outside of itself
-    by its own, the median of the marks; ``auc`` how well a matched filter tells marked from unmarked reconstructions,
-    ``auc_of_originals`` the originals; ``false_marks`` the share of unmarked reconstructions in which it finds one at a
-    threshold that 5 % of the unmarked originals exceed.
+    All of one contrast or, where it is None, of at least ``least``. ``retained`` is the share of the contrast that is
+    kept, ``leakage`` the energy that the mark adds outside of itself by its own, the median of the marks; ``auc`` how
+    well a matched filter tells marked from unmarked reconstructions, ``auc_of_originals`` the originals;
+    ``false_marks`` the share of unmarked reconstructions in which it finds one at a threshold that 5 % of the unmarked
+    originals exceed.
     """
 
     codec: str
@@ -70,6 +73,7 @@ class MarkScore(Record):
     kind: str | None
     size: int | None
     contrast: float | None
+    least: float
     marks: int
     retained: Estimate
     leakage: float

@@ -63,12 +63,14 @@ def test_an_audit_holds_codecs_groups_and_marks_and_is_the_same_again(audited, t
     assert {column: len(groups) for column, groups in columns.items()} == {"side": 2, "number": 4, "brightness": 4}
     # Three or four persons in a quarter: too few to rank.
     assert all(row.is_small for row in audit.groups[0] if row.column == "number")
-    assert any("Too few to say anything of: number quarter 1" in sentence for _, sentence in audit_sentences(audit))
+    assert any(
+        "Too few to say anything of, in PSNR: number quarter 1" in sentence for _, sentence in audit_sentences(audit)
+    )
     assert {one.kind for one in audit.marks} == {None, "mole", "scar", "tattoo", "stain"}
     assert all(0 <= one.auc <= 1 and 0 <= one.false_marks <= 1 for one in audit.marks)
     folder = next((tmp_path / "out").glob("audit-*"))
-    assert {path.name for path in folder.iterdir()} == {"audit.json", "marks.png", "sheet.png", "measured"}
-    shutil.rmtree(folder)
+    assert {path.name for path in folder.iterdir()} == {"audit.json", "marks.png", "sheet.png"}
+    shutil.rmtree(tmp_path / "out")
     assert json.loads(audited(*GROUPS)[1]) == plain
     for table in audit_tables(audit):
         assert table.rows, table.title
@@ -103,7 +105,7 @@ def test_a_killed_audit_goes_on_and_measures_nothing_twice(audited, trained, tmp
     assert once > before
     assert sitting.measure() == result
     assert len(coded) == once
-    shutil.rmtree(sitting.folder)
+    shutil.rmtree(sitting.measured)
     coded.clear()
     assert sitting.measure() == result
     assert len(coded) == once
@@ -121,6 +123,20 @@ def test_a_classical_codec_is_given_as_many_bytes(trained, tmp_path):
         }
         least = min(abs(size - target) for size in sizes.values())
         assert abs(sizes[chosen] - target) <= least + 4, (target, chosen)
+
+
+def test_other_groups_measure_nothing_again_and_leave_what_was_found(audited, tmp_path, monkeypatch):
+    first = json.loads(audited("--group", "side", "--person", "none")[1])
+    assert (first["persons"], first["sentences"] != []) == (None, True)
+    monkeypatch.setattr(experiment, "measure_mark", None)
+    assert audited("--group", "brightness")[0] == 0
+    assert len([*(tmp_path / "out").glob("audit-*/audit.json")]) == 2
+
+
+def test_without_marks_there_are_groups_alone(audited):
+    code, out, err = audited("--marks", "0", "--group", "side")
+    assert code == 0, err
+    assert json.loads(out)["marks"] == []
 
 
 def test_noise_is_the_same_without_and_with_the_mark(audited):

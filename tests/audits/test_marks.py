@@ -59,6 +59,22 @@ def test_marks_are_drawn_by_name_and_seed_and_all_kinds_come_about_as_often():
             assert sum(getattr(one, what) == value for one in marks) == pytest.approx(share, rel=0.25), (what, value)
 
 
+def test_which_mark_an_image_gets_has_nothing_to_do_with_where_it_stands():
+    marks = draw_marks(IMAGES, NAMES, count=2, seed=5)
+    turned = draw_marks(IMAGES[::-1], NAMES[::-1], count=2, seed=5)
+    about = [
+        {(one.kind, one.size, one.contrast, one.top) for one in some if one.image == at}
+        for some, at in ((marks, 3), (turned, 36))
+    ]
+    assert about[0] == about[1]
+    # Every second image, which two groups may be, gets marks of its own as any other.
+    many = draw_marks([IMAGES[0]] * 400, [str(place) for place in range(400)], count=1, seed=0)
+    halves = [
+        {(one.kind, one.size, one.contrast, one.sign) for one in many if one.image % 2 == half} for half in (0, 1)
+    ]
+    assert len(halves[0] & halves[1]) > 50
+
+
 def test_what_is_added_is_the_mark_and_never_leaves_the_range():
     for mark in draw_marks(IMAGES, NAMES, count=4, seed=0):
         image = IMAGES[mark.image]
@@ -94,7 +110,7 @@ def test_the_identity_keeps_all_and_leaks_nothing(channels):
         assert found["retained"] == pytest.approx(1, abs=1e-6)
         assert found["leakage"] == pytest.approx(0, abs=1e-9)
         assert found["psnr_inside"] == math.inf or found["psnr_inside"] > 90
-        assert found["seen_after"] - found["seen_before"] == pytest.approx(1, abs=1e-6)
+        assert found["seen_after"] - found["seen_before"] == pytest.approx(mark.contrast, abs=1e-6)
 
 
 @pytest.mark.parametrize("blur", [0.8, 1.5, 3.0])

@@ -284,18 +284,14 @@ def audit_content(group):
                     GroupScore("side", "few", "psnr", 6, Estimate(30.0, 28.0, 32.0, 3), True),
                 )
             )
-            asked = [(None, None, None), ("mole", None, None)]
-            asked += [
-                (None, size, contrast) for size in (None, 4, 24) for contrast in (None, 0.12, 0.5) if size or contrast
-            ]
-            for kind, size, contrast in asked:
+            asked = [(None, None, None, 0.0), ("mole", None, None, 0.0)]
+            asked += [(None, size, None, 0.12) for size in (4, 24)]
+            asked += [(None, size, contrast, 0.0) for size in (None, 4, 24) for contrast in (0.12, 0.5)]
+            for kind, size, contrast, least in asked:
                 kept = min(1.0, 0.2 + 2 * bits + (size or 8) / 40 + more)
                 retained = Estimate(kept, kept - 0.05, kept + 0.05, 60)
-                marks.append(
-                    MarkScore(
-                        codec, quality, beside, kind, size, contrast, 40, retained, 0.4, 28.0, 0.8, 0.99, 0.1, 3.5
-                    )
-                )
+                about = (codec, quality, beside, kind, size, contrast, least)
+                marks.append(MarkScore(*about, 40, retained, 0.4, 28.0, 0.8, 0.99, 0.1, 3.5))
     return Audit(
         "folder:faces test", ("codec-1",), 400, 60, "person", 0, 0.0, tuple(points), tuple(groups), tuple(marks)
     )

@@ -8,7 +8,7 @@ from kerasae.records import Audit, CodecPoint, Estimate, GroupScore, MarkScore, 
 from kerasae.records.audits import SEEN_CONTRAST, SEEN_SIZE
 from kerasae.reports.charts import Axis, Chart, Figure, Line, Panel
 from kerasae.reports.figures import draw, write
-from kerasae.reports.tables import MISSING, Cell, Column, Details, Sentences, Table, number, table_of
+from kerasae.reports.tables import MISSING, Cell, Column, Details, Paragraph, Sentences, Table, number, table_of
 from kerasae.reports.wording import in_order, signed
 
 # What is said of each score: its name, its unit, and how many digits.
@@ -19,6 +19,8 @@ _SCORES = {
     "marks_kept": ("contrast kept of marks", "", 2),
 }
 ALPHA = 0.05
+# Of fewer marks nothing is said.
+_LEAST_MARKS = 10
 # Files that differ by less have about as many bytes.
 _ABOUT = 1.1
 
@@ -34,7 +36,7 @@ def _models(audit: Audit) -> list[CodecPoint]:
 
 def _of(audit: Audit, point: CodecPoint, **asked: Any) -> MarkScore | None:
     """Return what a codec makes of marks of one kind, size or contrast; ``asked`` names what is not all of them."""
-    wanted = {"kind": None, "size": None, "contrast": None} | asked
+    wanted = {"kind": None, "size": None, "contrast": None, "least": 0.0} | asked
     for one in audit.marks:
         same = (one.codec, one.quality, one.beside) == (point.codec, point.quality, point.beside)
         if same and all(getattr(one, key) == value for key, value in wanted.items()):
@@ -42,31 +44,20 @@ def _of(audit: Audit, point: CodecPoint, **asked: Any) -> MarkScore | None:
     return None
 
 
-def _seen(audit: Audit, point: CodecPoint) -> list[MarkScore]:
-    """Return the scores by size and contrast of marks that a person would see."""
-    return [
-        one
-        for one in audit.marks
-        if (one.codec, one.quality, one.beside) == (point.codec, point.quality, point.beside)
-        and (one.size or 0) >= SEEN_SIZE
-        and (one.contrast or 0) >= SEEN_CONTRAST
-    ]
+def _sizes(audit: Audit) -> list[int]:
+    return sorted({one.size for one in audit.marks if one.size})
 
 
 def _lost(audit: Audit) -> list[tuple[str, str]]:
     found = []
     for point in _models(audit):
-        lost = [one for one in _seen(audit, point) if one.retained.mean < 0.5]
+        seen = [_of(audit, point, size=size, least=SEEN_CONTRAST) for size in _sizes(audit) if size >= SEEN_SIZE]
+        known = [one for one in seen if one is not None and one.marks >= _LEAST_MARKS and one.retained.high is not None]
+        lost = [f"{one.size} pixels {_share(one.retained)}" for one in known if one.retained.high < 0.5]
         if lost:
-            worst = min(lost, key=lambda one: one.retained.mean)
             found.append(
-                f"{_named(point)} loses more than half of marks that a person would see: those of {worst.size} pixels "
-                f"and contrast {worst.contrast:g} keep {_share(worst.retained)} of their contrast"
-                + (
-                    f"; {len(lost) - 1} more pair{'s' * (len(lost) > 2)} of size and contrast below half."
-                    if lost[1:]
-                    else "."
-                )
+                f"{_named(point)} loses more than half of the contrast of marks that a person would see, of "
+                f"{SEEN_CONTRAST:g} or more: it keeps of {', of '.join(lost)}."
             )
     return [("warning", sentence) for sentence in found]
 
@@ -74,62 +65,89 @@ def _lost(audit: Audit) -> list[tuple[str, str]]:
 def _kept(audit: Audit) -> list[tuple[str, str]]:
     found = []
     for point in _models(audit):
-        for size in sorted({one.size for one in audit.marks if one.size}):
-            own = _of(audit, point, size=size, contrast=SEEN_CONTRAST)
-            if own is None:
+        for size in _sizes(audit):
+            own = _of(audit, point, size=size, least=SEEN_CONTRAST)
+            if own is None or own.marks < _LEAST_MARKS:
                 continue
             words = (
                 f"At {point.bits_per_pixel:.2f} bits per pixel {point.codec} keeps {_share(own.retained)} of the "
-                f"contrast of marks of {size} pixels and contrast {SEEN_CONTRAST:g}"
+                f"contrast of {own.marks} marks of {size} pixels and contrast {SEEN_CONTRAST:g} or more"
             )
             beside = f"{point.codec} at {point.quality:g}"
-            others = [(other, _of(audit, other, size=size, contrast=SEEN_CONTRAST)) for other in audit.points]
-            named = [
-                f"{other.codec} {_share(one.retained)}{_more(point, other)}"
-                for other, one in others
-                if one and other.beside == beside
-            ]
-            found.append(words + (f"; of as many bytes {', '.join(named)}." if named else "."))
+            equal, larger = [], []
+            for other in audit.points:
+                one = _of(audit, other, size=size, least=SEEN_CONTRAST) if other.beside == beside else None
+                if one is not None:
+                    ratio = other.bytes_per_image / point.bytes_per_image
+                    if 1 / _ABOUT <= ratio <= _ABOUT:
+                        equal.append(f"{other.codec} {_share(one.retained)}")
+                    else:
+                        larger.append(f"{other.codec} with {ratio:.2g} times the bytes {_share(one.retained)}")
+            parts = [words]
+            parts += [f"of as many bytes {', '.join(equal)}"] if equal else []
+            parts += [f"of the nearest number of bytes there is, {', '.join(larger)}"] if larger else []
+            found.append(f"{'; '.join(parts)}.")
     return [("", sentence) for sentence in found]
 
 
 def _gaps(audit: Audit) -> list[tuple[str, str]]:
     if not audit.groups:
         return []
-    found = []
     by_point = list(zip(audit.points, audit.groups, strict=True))
-    for point, rows in by_point:
-        if point.beside is not None:
-            continue
-        held = [row for row in rows if row.p is not None and row.p < ALPHA]
-        for score in in_order(row.score for row in held):
-            # The worst group: of lowest quality, or of most bits.
-            sign = -1 if score == "bits_per_pixel" else 1
-            row = min((row for row in held if row.score == score), key=lambda row: sign * row.gap.mean)
-            label, unit, digits = _SCORES[row.score]
-            same = [
-                f"{other.codec} {signed(one.gap.mean, digits)}"
-                for other, theirs in by_point
-                for one in theirs
-                if other.beside == f"{point.codec} at {point.quality:g}" and one.gap is not None
-                if (one.column, one.group, one.score) == (row.column, row.group, row.score)
-            ]
-            mean, low, high = (signed(end, digits) for end in (row.gap.mean, row.gap.low, row.gap.high))
-            found.append(
-                f"{point.codec} at {point.quality:g}: {label} of {row.column} {row.group} is {mean}{unit} [{low}, "
-                f"{high}] from that of all others, p {_p(row.p).text} corrected"
-                + (f"; of as many bytes {', '.join(same)}." if same else ".")
-            )
-    found = found or ["No gap between groups holds after correction for their number."]
-    small = in_order(f"{row.column} {row.group}" for row in audit.groups[0] if row.is_small and row.score == "psnr")
-    found += [f"Too few to say anything of: {', '.join(small)}."] if small else []
+    own = [(point, row) for point, rows in by_point if point.beside is None for row in rows]
+    tested = sum(row.p is not None for _, row in own)
+    held = [(point, row) for point, row in own if row.p is not None and row.p < ALPHA]
+    # Those who are served worse stand first.
+    found = [
+        _gap_in_words(by_point, point, row, tested)
+        for point, row in sorted(held, key=lambda one: not _is_worse(one[1]))
+    ]
+    if tested and not held:
+        widest = max(
+            (row for _, row in own if row.gap and row.score == "psnr"), key=lambda row: row.gap.high - row.gap.low
+        )
+        half = (widest.gap.high - widest.gap.low) / 2
+        found.append(
+            f"Of {tested} gaps between groups none holds after correction for their number; one in PSNR had to be "
+            f"larger than {half:.1f} dB to be seen in {widest.column} {widest.group} by itself."
+        )
+    first = audit.groups[0]
+    for score in in_order(row.score for row in first):
+        small = in_order(f"{row.column} {row.group}" for row in first if row.is_small and row.score == score)
+        if small:
+            found.append(f"Too few to say anything of, in {_SCORES[score][0]}: {_listed(small)}.")
+    if not tested:
+        found.append("No gap between groups could be tested: fewer than two groups have ten persons, or images, each.")
     return [("", sentence) for sentence in found]
 
 
-def _more(point: CodecPoint, other: CodecPoint) -> str:
-    """Return in words what a classical codec took where it has nothing of about as many bytes."""
-    ratio = other.bytes_per_image / point.bytes_per_image
-    return "" if 1 / _ABOUT <= ratio <= _ABOUT else f" (in {ratio:.2g} times the bytes, the nearest there are)"
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _is_worse(row: GroupScore) -> bool:
+    """Return whether a group stands below the others: lower quality, or more bits."""
+    return (row.gap.mean > 0) == (row.score == "bits_per_pixel")
+
+
+def _gap_in_words(by_point: list, point: CodecPoint, row: GroupScore, tested: int) -> str:
+    label, unit, digits = _SCORES[row.score]
+    mean, low, high = (signed(end, digits) for end in (row.gap.mean, row.gap.low, row.gap.high))
+    beside = []
+    for other, rows in by_point:
+        for one in rows if other.beside == f"{point.codec} at {point.quality:g}" else ():
+            if (one.column, one.group, one.score) == (row.column, row.group, row.score) and one.beyond is not None:
+                more = ", ".join(signed(end, digits) for end in (one.beyond.low, one.beyond.high))
+                beside.append(
+                    f"{other.codec} {signed(one.gap.mean, digits)}, the model {signed(one.beyond.mean, digits)} "
+                    f"beyond [{more}]"
+                )
+    served = "worse" if _is_worse(row) else "better"
+    return (
+        f"{point.codec} at {point.quality:g} serves {row.column} {row.group} ({row.images} images) {served}: {label} "
+        f"is {mean}{unit} [{low}, {high}] from that of all others, p {_p(row.p).text} corrected for {tested} gaps"
+        + (f"; beside it {'; '.join(beside)}." if beside else ".")
+    )
 
 
 def _named(point: CodecPoint) -> str:
@@ -218,17 +236,18 @@ def _mark_tables(audit: Audit) -> list[Table]:
         (Column("marks", False), lambda one: Cell(_which(one))),
         (Column("number", wide=True), lambda one: number(one.marks, ",")),
         (Column("contrast kept"), lambda one: _interval(one.retained, ".2f")),
-        (Column("leakage"), lambda one: number(one.leakage, ".2f")),
+        (Column("leakage", wide=True), lambda one: number(one.leakage, ".2f")),
         (Column("PSNR inside", wide=True), lambda one: number(one.psnr_inside, ".1f")),
         (Column("AUC"), lambda one: number(one.auc, ".2f")),
-        (Column("AUC, originals", wide=True), lambda one: number(one.auc_of_originals, ".2f")),
+        (Column("AUC, originals"), lambda one: number(one.auc_of_originals, ".2f")),
         (Column("false marks"), lambda one: number(one.false_marks, ".2f")),
         (Column("bytes a mark", wide=True), lambda one: number(one.bytes_cost, ".1f")),
     ]
     caption = (
         "Contrast kept: 1 where all of it comes back. Leakage: energy that the mark adds elsewhere, by its own, "
-        "median. AUC: how well a matched filter tells marked from unmarked reconstructions, 0.5 by chance. False "
-        "marks: unmarked reconstructions in which it sees one, where 0.05 of the originals are."
+        "median. AUC: how well a matched filter tells marked from unmarked reconstructions, 0.5 by chance; beside that "
+        "of the originals, which is what the pictures allow. False marks: unmarked reconstructions in which it sees "
+        "one at the place of the mark, where it errs on 5 % of the originals."
     )
     return [
         table_of(
@@ -262,6 +281,8 @@ def _shaded(one: MarkScore | None) -> Cell:
 def _which(one: MarkScore) -> str:
     if one.kind:
         return one.kind
+    if one.least:
+        return f"{one.size} px, {one.least:g} or more"
     return (
         " ".join(part for part in (one.size and f"{one.size} px", one.contrast and f"{one.contrast:g}") if part)
         or "all"
@@ -277,10 +298,17 @@ def audit_figure(audit: Audit, ident: str = "audit-marks") -> Figure:
     for size in sorted({one.size for one in audit.marks if one.size}):
         lines = []
         for look, codec in enumerate(in_order(point.codec for point in audit.points), start=1):
-            own = {point.bits_per_pixel: _of(audit, point, size=size) for point in audit.points if point.codec == codec}
+            own = {
+                point.bits_per_pixel: _of(audit, point, size=size, least=SEEN_CONTRAST)
+                for point in audit.points
+                if point.codec == codec
+            }
             pairs = sorted((bits, one.retained) for bits, one in own.items() if one is not None)
             points = [(bits, retained.mean) for bits, retained in pairs]
-            band = [(retained.low or retained.mean, retained.high or retained.mean) for _, retained in pairs]
+            band = [
+                (retained.mean, retained.mean) if retained.low is None else (retained.low, retained.high)
+                for _, retained in pairs
+            ]
             is_model = any(point.codec == codec and point.beside is None for point in audit.points)
             lines.append(Line(codec, (look - 1) % 7 + 1, points, band if is_model else (), "" if is_model else "thin"))
         gist = "; ".join(
@@ -288,8 +316,14 @@ def audit_figure(audit: Audit, ident: str = "audit-marks") -> Figure:
         )
         title = f"Contrast kept of marks of {size} pixels, against bits per pixel"
         axis = Axis("bits per pixel, whole files (logarithmic)", log=True)
-        panels.append(Panel(f"{size} pixels", Chart(title, gist, axis, Axis(span=(0.0, 1.1)), lines)))
-    caption = "Share of the contrast of drawn marks that comes back, by their size; bands are 95 % intervals."
+        ends = [end for line in lines for pair in line.band for end in pair] or [0.0]
+        y_axis = Axis("contrast kept", span=(min(0.0, *ends), max(1.1, *ends)))
+        panels.append(Panel(f"{size} pixels", Chart(title, gist, axis, y_axis, lines)))
+    caption = (
+        f"Share of the contrast that comes back of drawn marks of contrast {SEEN_CONTRAST:g} or more, by their size; "
+        "bands are 95 % intervals of the models. Classical codecs beside the models, each at the nearest bytes that "
+        "it has."
+    )
     return Figure(ident, caption, panels)
 
 
@@ -305,6 +339,8 @@ def audits(content: ReportContent) -> list[Any]:
     """Return, for each audit, its sentences, the curves of marks, and its tables."""
     blocks: list[Any] = []
     for place, audit in enumerate(content.audits):
+        noise = f", noise of σ {audit.sigma:g}" if audit.sigma else ""
+        blocks.append(Paragraph(f"{audit.label}, {audit.images:,} images, marks of seed {audit.seed}{noise}:"))
         blocks.append(Sentences([("", sentence) for _, sentence in audit_sentences(audit)]))
         if audit.marks:
             blocks.append(audit_figure(audit, f"audit-marks-{place}"))

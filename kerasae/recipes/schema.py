@@ -74,16 +74,16 @@ class Noise(Section):
 class Training(Section):
     """How long and how fast.
 
-    ``weight_decay`` is decoupled (AdamW), as Keras does it. ``schedule``: ``constant``, or ``cosine``: up from
-    0 over the first twentieth of the training, then down to a hundredth (Loshchilov & Hutter 2017). The slow start
-    matters: in full stride, the first steps of Adam push ReLU units below 0 for good, and of four latent channels
-    each one counts. ``clip_norm`` bounds the global norm of the gradient. ``flip`` mirrors half of the training images,
-    drawn anew in every step; ``shift`` moves them by up to so many pixels each way, all of a batch alike, the edge
-    repeated; ``stretch`` of 0.2 enlarges or shrinks half of them by up to 20 %, height and width apart. ``best_by``
-    names what the kept epoch is chosen by: the validation MSE of the decoded posterior mean, or (variational models) of
-    a sample; for learned codecs it is always the rate–distortion loss of the validation images.
-    ``precision`` of ``mixed_bfloat16`` computes convolutions and dense layers in bfloat16, weights, densities and
-    losses in float32: for accelerators; on a CPU it is slower. The trained model computes in float32.
+    ``weight_decay`` is decoupled (AdamW), as Keras does it. ``schedule``: ``constant``, or ``cosine``: up from 0 over
+    the first twentieth of the training, then down to a hundredth (Loshchilov & Hutter 2017). The slow start matters: in
+    full stride, the first steps of Adam push ReLU units below 0 for good, and of four latent channels each one counts.
+    ``clip_norm`` bounds the global norm of the gradient. ``flip`` mirrors half of the training images, drawn anew in
+    every step; ``shift`` moves them by up to so many pixels each way, all of a batch alike, the edge repeated;
+    ``stretch`` of 0.2 enlarges or shrinks half of them by up to 20 %, height and width apart. ``best_by`` names what
+    the kept epoch is chosen by: the validation MSE of the decoded posterior mean, or (variational models) of a sample;
+    for learned codecs it is always the rate–distortion loss of the validation images. ``precision`` of
+    ``mixed_bfloat16`` computes convolutions and dense layers in bfloat16, weights, densities and losses in float32: for
+    accelerators, and CPUs with AVX-512 BF16; on others it is slower. The trained model computes in float32.
     ``patience`` ends training after so many epochs without a better one. ``ema`` of 0.999 keeps a moving average of the
     weights, of which each step takes 1 − 0.999 from the weights themselves: the average is what is validated and kept.
     ``start_from`` is a run, by name or path, whose weights training begins with: of the same shapes.

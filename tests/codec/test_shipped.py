@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,9 +65,8 @@ def test_a_codec_has_a_card_credits_and_no_path_of_the_machine_it_was_trained_on
         credits = list(csv.DictReader(file))
     assert len(credits) == sum(run.record.image_counts.values()) // run.recipe.data.patches_per_image
     assert all(row["licence"] for row in credits)
-    for path in run.folder.iterdir():
-        assert b"/work/" not in path.read_bytes(), path.name
-    assert not Path(run.recipe.as_dict()["data"]["path"]).exists()
+    for name in ("run.json", "recipe.toml"):
+        assert not re.search(r"[\"' ]/\w", (run.folder / name).read_text(encoding="utf-8")), name
 
 
 def test_the_recipe_that_made_it_ships_too(run):

@@ -19,6 +19,7 @@ EXPECTED = {
     "factorized_prior",
     "mean_scale_hyperprior",
     "noise_sweep",
+    "photos",
     "scale_hyperprior",
     "vae_baseline",
     "vae_calibrated",

@@ -2,8 +2,8 @@ from .base import Autoencoder as Autoencoder
 from .build import build_model as build_model
 from .build import initialize as initialize
 from .learned_codec import LearnedCodec as LearnedCodec
-from .transforms import gdn_analysis as gdn_analysis
-from .transforms import gdn_synthesis as gdn_synthesis
-from .transforms import residual_analysis as residual_analysis
-from .transforms import residual_synthesis as residual_synthesis
+from .learned_codec import gdn_analysis as gdn_analysis
+from .learned_codec import gdn_synthesis as gdn_synthesis
+from .learned_codec import residual_analysis as residual_analysis
+from .learned_codec import residual_synthesis as residual_synthesis
 from .variational import VariationalAutoencoder as VariationalAutoencoder

@@ -284,19 +284,19 @@ class Sitting:
             original = self.experiment.images[mark.image]
             marked = mark.on(original)
             shown = [(original, marked)]
-            words = [f"{word}: {mark.kind} of {mark.size} pixels", f"contrast {signed(mark.sign * mark.contrast, 2)}"]
+            words = [f"{word}: {mark.kind}, {mark.size} px", f"contrast {signed(mark.sign * mark.contrast, 2)}"]
             for point in chosen:
                 contender = next(one for one in self.experiment.contenders if one.name == point.codec)
                 _, pair = _through(contender, self._seen([original, marked], [mark.image] * 2), point.quality)
                 shown.append(tuple(pair))
-                words.append(f"kept {round(100 * self._cell(contender, point.quality)['marks'][place, 0])} %")
-            words[2:] = [f"kept, in order: {', '.join(one.removeprefix('kept ') for one in words[2:])}"]
+                share = self._cell(contender, point.quality)["marks"][place, 0]
+                words.append(f"{point.codec[:12]} keeps {round(100 * share)} %".replace("-", "−"))
             shown = [tuple(_around(one, mark) for one in pair) for pair in shown]
             rows += [[original / 255 for original, _ in shown[:1]] + [pair[1] / 255 for pair in shown]]
             rows += [[np.zeros(shown[0][0].shape[:2])] + [_change(*pair) for pair in shown]]
             labels += ["\n".join(words), "what the mark\nchanged, × 2"]
         if rows:
-            names = [f"{point.codec[:18]}\n{point.bytes_per_image:,.0f} bytes" for point in chosen]
+            names = [f"{point.codec[:10]}\n{point.bytes_per_image:,.0f} bytes" for point in chosen]
             labelled_grid(
                 path,
                 rows,

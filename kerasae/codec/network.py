@@ -16,7 +16,7 @@ from kerasae.errors import CodecError
 # What goes through the network at once: 64 thumbnails of 128×128, or one photograph.
 _PIXELS_AT_ONCE = 64 * 128 * 128
 # A larger image goes through in squares of about this many pixels a side, where it is known how far they must overlap.
-_SIDE_OF_A_SQUARE = 2048
+_SIDE_OF_A_SQUARE = 1024
 # One half of a network: a batch to its outputs.
 Half = Callable[[np.ndarray], list[np.ndarray]]
 

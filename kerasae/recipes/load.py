@@ -31,12 +31,12 @@ def find_recipe(recipe: str | Path, *, folder: str = "") -> Path:
     path = Path(recipe).expanduser()
     if path.is_file():
         return path
-    if path.is_dir():
-        raise RecipeError(f"{path} is a folder; a recipe is a TOML file or a name; see: kerasae recipes")
     shipped = {file.stem: file for file in shipped_recipes(folder)}
     by_name = len(path.parts) == 1 or path.parts[:-1] == (("recipes", folder) if folder else ("recipes",))
     if by_name and path.stem in shipped and path.suffix in ("", ".toml"):
         return shipped[path.stem]
+    if path.is_dir():
+        raise RecipeError(f"{path} is a folder; a recipe is a TOML file or a name; see: kerasae recipes")
     close = difflib.get_close_matches(path.stem, shipped, n=1, cutoff=0.5)
     meant = f" Did you mean {close[0]}?" if close else ""
     what = "study" if folder else "recipe"

@@ -306,8 +306,7 @@ class Sitting:
             )
 
     def _mark_scores(self, about: tuple[str, float, str | None], measures: np.ndarray) -> list[MarkScore]:
-        """Return the scores of all marks, of each kind, size, contrast, size and contrast, and of those seen by "
-        "size."""
+        """Return the scores of all marks, of each kind, size, contrast, both, and by size of those seen."""
         if not self.marks:
             return []
         sizes, contrasts = (sorted({getattr(mark, name) for mark in self.marks}) for name in ("size", "contrast"))

@@ -8,6 +8,7 @@ from kerasae.records import Audit, CodecPoint, Estimate, GroupScore, MarkScore, 
 from kerasae.records.audits import SEEN_CONTRAST, SEEN_SIZE
 from kerasae.reports.charts import Axis, Chart, Figure, Line, Panel
 from kerasae.reports.figures import draw, write
+from kerasae.reports.sections.scores import p_cell
 from kerasae.reports.tables import MISSING, Cell, Column, Details, Paragraph, Sentences, Table, number, table_of
 from kerasae.reports.wording import in_order, signed
 
@@ -145,7 +146,7 @@ def _gap_in_words(by_point: list, point: CodecPoint, row: GroupScore, tested: in
     served = "worse" if _is_worse(row) else "better"
     return (
         f"{point.codec} at {point.quality:g} serves {row.column} {row.group} ({row.images} images) {served}: {label} "
-        f"is {mean}{unit} [{low}, {high}] from that of all others, p {_p(row.p).text} corrected for {tested} gaps"
+        f"is {mean}{unit} [{low}, {high}] from that of all others, p {p_cell(row.p).text} corrected for {tested} gaps"
         + (f"; beside it {'; '.join(beside)}." if beside else ".")
     )
 
@@ -162,12 +163,6 @@ def _share(one: Estimate) -> str:
 def _interval(one: Estimate, form: str) -> Cell:
     interval = "" if one.low is None else f"[{one.low:{form}}, {one.high:{form}}]".replace("-", "−")
     return Cell(f"{one.mean:{form}}".replace("-", "−"), one.mean, interval=interval)
-
-
-def _p(value: float | None) -> Cell:
-    if value is None:
-        return MISSING
-    return Cell("< 0.001" if value < 0.001 else f"{value:.3f}", value, style="bold" if value < ALPHA else "")
 
 
 # === Tables ===
@@ -209,7 +204,7 @@ def _group_tables(audit: Audit) -> list[Table]:
             (Column("persons", wide=True), lambda row: number(row.value.units, ",")),
             (Column("mean"), lambda row: _interval(row.value, f".{_SCORES[row.score][2]}f")),
             (Column("gap to all others"), _gap),
-            (Column("p, Holm"), lambda row: _p(row.p)),
+            (Column("p, Holm"), _p),
         ]
         caption = "Groups of fewer than ten persons, or images, are named and not ranked."
         tables.append(table_of(rows, fields, caption, title=title, ident=f"audit-groups-{place}"))
@@ -217,13 +212,14 @@ def _group_tables(audit: Audit) -> list[Table]:
 
 
 def _gap(row: GroupScore) -> Cell:
-    return (
-        Cell("too few")
-        if row.is_small
-        else MISSING
-        if row.gap is None
-        else _interval(row.gap, f"+.{_SCORES[row.score][2]}f")
-    )
+    if row.is_small:
+        return Cell("too few")
+    return MISSING if row.gap is None else _interval(row.gap, f"+.{_SCORES[row.score][2]}f")
+
+
+def _p(row: GroupScore) -> Cell:
+    holds = row.p is not None and row.p < ALPHA
+    return replace(p_cell(row.p), style="bold") if holds else p_cell(row.p)
 
 
 def _mark_tables(audit: Audit) -> list[Table]:
@@ -260,11 +256,10 @@ def _maps(audit: Audit, ident: str) -> list[Table]:
     """Return, for each model and quality, what is kept of marks by size and contrast, shaded."""
     tables = []
     for place, point in enumerate(_models(audit)):
-        sizes = sorted({one.size for one in audit.marks if one.size})
         contrasts = sorted({one.contrast for one in audit.marks if one.contrast})
         rows = [
             [Cell(f"{size} px"), *(_shaded(_of(audit, point, size=size, contrast=one)) for one in contrasts)]
-            for size in sizes
+            for size in _sizes(audit)
         ]
         columns = [Column("size", False), *(Column(f"{contrast:g}") for contrast in contrasts)]
         caption = f"Contrast kept of marks by size and contrast: {_named(point)}. The darker, the more."
@@ -293,9 +288,9 @@ def _which(one: MarkScore) -> str:
 
 
 def audit_figure(audit: Audit, ident: str = "audit-marks") -> Figure:
-    """Return retained contrast against bits per pixel, a panel for each size of marks, all contrasts together."""
+    """Return retained contrast against bits per pixel, a panel for each size of marks strong enough to be seen."""
     panels = []
-    for size in sorted({one.size for one in audit.marks if one.size}):
+    for size in _sizes(audit):
         lines = []
         for look, codec in enumerate(in_order(point.codec for point in audit.points), start=1):
             own = {

@@ -312,8 +312,8 @@ def _table(study: StudyRecord) -> Table:
             # Sorting by size would rank what must not be ranked.
             Cell(_words(one, f" {about.unit}" if about.unit else ""), place),
             Cell(VERDICTS[one.verdict], list(VERDICTS).index(one.verdict)),
-            _p(one.p_holm),
-            _p(one.p_images),
+            p_cell(one.p_holm),
+            p_cell(one.p_images),
             MISSING if spread is None else Cell(f"{spread:.{about.difference_digits}f}", spread),
         ]
         rows.append(row)
@@ -324,7 +324,8 @@ def _table(study: StudyRecord) -> Table:
     return Table(caption, columns, rows, ident="comparisons-table")
 
 
-def _p(value: float | None) -> Cell:
+def p_cell(value: float | None) -> Cell:
+    """Return a p-value with three digits, or a dash where there is none."""
     if value is None:
         return MISSING
     return Cell("< 0.001" if value < 0.001 else f"{value:.3f}", value)

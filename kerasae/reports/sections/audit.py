@@ -310,7 +310,7 @@ def audit_figure(audit: Audit, ident: str = "audit-marks") -> Figure:
             f"{one.label}: {one.points[0][1]:.2f} to {one.points[-1][1]:.2f}" for one in lines if one.points
         )
         title = f"Contrast kept of marks of {size} pixels, against bits per pixel"
-        axis = Axis("bits per pixel, whole files (logarithmic)", log=True)
+        axis = Axis("bits per pixel", log=True)
         ends = [end for line in lines for pair in line.band for end in pair] or [0.0]
         y_axis = Axis("contrast kept", span=(min(0.0, *ends), max(1.1, *ends)))
         panels.append(Panel(f"{size} pixels", Chart(title, gist, axis, y_axis, lines)))
@@ -319,7 +319,7 @@ def audit_figure(audit: Audit, ident: str = "audit-marks") -> Figure:
         "bands are 95 % intervals of the models. Classical codecs beside the models, each at the nearest bytes that "
         "it has."
     )
-    return Figure(ident, caption, panels)
+    return Figure(ident, caption, panels, names_at_ends=True)
 
 
 def audit_curves(path: Path, audit: Audit) -> None:

@@ -182,9 +182,12 @@ class Codec:
         packed: list[Packed | None] = [None] * len(shaped)
         forms = [(*image.shape[:2], step) for image, step in zip(shaped, steps, strict=True)]
         for (height, width, step), places in self.batches(forms):
-            chosen = np.stack([shaped[place] for place in places])
-            latents = self.refined(chosen, self.network.encode(chosen), step, effort)
-            for place, one in zip(places, self.pack_latents(latents, height, width, step), strict=True):
+            chosen = _together(shaped, places)
+            # Latents of a large image have no name here, so that they go as soon as they are quantized.
+            coded = self.pack_latents(
+                self.refined(chosen, self.network.encode(chosen), step, effort), height, width, step
+            )
+            for place, one in zip(places, coded, strict=True):
                 packed[place] = one
         return packed
 
@@ -205,10 +208,11 @@ class Codec:
     def pack_latents(self, latents: np.ndarray, height: int, width: int, step: int) -> list[Packed]:
         """Return what ``pack`` does, of latents ``(images, rows, columns, channels)`` that ``network.encode`` gave."""
         level = self.frozen.levels[step]
-        quantized = level.quantize(latents)
-        coded = level.encode(quantized)
-        decoded = level.decode([payload for payload, _ in coded], *latents.shape[1:3])
-        if not np.array_equal(decoded.integers, quantized.integers):
+        grid, quantized = latents.shape[1:3], level.quantize(latents)
+        del latents
+        coded, integers = level.encode(quantized), quantized.integers
+        del quantized
+        if not np.array_equal(level.decode([payload for payload, _ in coded], *grid).integers, integers):
             raise CodecError("an image did not decode to what was coded; nothing was written: please report this")
         form = (self.frozen.fingerprint, height, width, self.channels, step)
         is_usual = (height, width) == self.frozen.usual
@@ -237,7 +241,7 @@ class Codec:
         bits = np.zeros(len(images))
         shaped = [self.checked(image) for image in images]
         for _, places in self.batches([(*image.shape[:2],) for image in shaped]):
-            latents = self.network.encode(np.stack([shaped[place] for place in places]))
+            latents = self.network.encode(_together(shaped, places))
             bits[places] = level.estimated_bits(level.quantize(latents))
         return bits
 
@@ -308,6 +312,11 @@ def _load_model(path: Path) -> "Autoencoder":
     return load_model(path)
 
 
+def _together(images: Sequence[np.ndarray], places: Sequence[int]) -> np.ndarray:
+    """Return the images at ``places``, all of one size, as one batch; one alone is not copied."""
+    return images[places[0]][np.newaxis] if len(places) == 1 else np.stack([images[place] for place in places])
+
+
 def _is_one(images) -> bool:
     return isinstance(images, np.ndarray) and images.ndim <= 3
 
@@ -355,7 +364,7 @@ def _search(
     shaped = [codec.checked(image) for image in images]
     best: list[Packed | None] = [None] * len(shaped)
     for _, places in codec.batches([image.shape[:2] for image in shaped]):
-        chosen = np.stack([shaped[place] for place in places])
+        chosen = _together(shaped, places)
         latents = codec.network.encode(chosen)
 
         def packed(some, steps, chosen=chosen, latents=latents):

@@ -1,5 +1,6 @@
 """One quality of a hyperprior codec: latents and hyper-latents ↔ bytes."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +15,7 @@ from kerasae.codec.integer_network import (
     IntegerNetwork,
     blocks,
     in_parts,
-    join_passes,
+    join_pass,
     split_passes,
     spread,
 )
@@ -92,6 +93,8 @@ def _log_cumulatives(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 _MANY_IMAGES = 256
 # Hyper-latents lie over blocks of so many positions a side.
 BLOCK = 4
+# Latents of a larger image are quantized in squares of so many positions a side, a multiple of a block.
+_QUANTIZED_AT_ONCE = 256
 _UNIT = 2.0**ACTIVATION_BITS
 
 
@@ -155,7 +158,9 @@ class HyperpriorCoder(LatentCoder):
         offset = np.rint(quantizer.offsets.astype(np.float64) * quantizer.corrections * _UNIT)
         told = _times(side, quantizer.steps.astype(np.float64) * quantizer.corrections) + offset
         guesses = self.synthesis.then(self._guesses, told)
-        known, coded = [], []
+        shape = (len(side), BLOCK * side.shape[1], BLOCK * side.shape[2], self.channels)
+        outputs = tuple(np.empty(shape, kind) for kind in (np.uint8, np.float32, np.int32))
+        known = []
         for place in range(self.passes):
             # Of a large image nothing is kept that is not needed any more.
             log_scale, mean = guesses.pop(0), guesses.pop(0)
@@ -163,14 +168,16 @@ class HyperpriorCoder(LatentCoder):
                 numbers, mean = self.context[place - 1].then(_corrected, *known, log_scale, mean)
             else:
                 numbers, mean = scale_number(log_scale), mean / np.float32(_UNIT)
+            del log_scale
             integers = code(place, numbers, mean)
             if place < self.passes - 1:
                 steps = np.tile(self.steps, numbers.shape[-1] // self.channels).astype(np.float64)
                 # Networks clip what they are given to this.
                 within = np.clip(_times(integers, steps), -LARGEST_ACTIVATION, LARGEST_ACTIVATION)
                 known.append(within.astype(np.float32))
-            coded.append((numbers, mean, integers))
-        return tuple(join_passes(list(parts), self.passes) for parts in zip(*coded, strict=True))
+            for output, part in zip(outputs, (numbers, mean, integers), strict=True):
+                join_pass(output, part, place, self.passes)
+        return outputs
 
     def _guesses(self, found: np.ndarray, _) -> list[np.ndarray]:
         """Return the log-scales of the first pass, in steps, and its means, then those of the next and so on.
@@ -194,6 +201,10 @@ class HyperpriorCoder(LatentCoder):
         """Return latents and hyper-latents in integers; raises ``CodecError`` for no numbers."""
         refuse_non_finite(latents)
         latents = np.asarray(latents, np.float32)
+        # Who encodes knows all latents at once, so that a large image takes no more memory than one part of it.
+        return Quantized(*in_parts(self._quantized, latents, side=_QUANTIZED_AT_ONCE, halo=self._reach))
+
+    def _quantized(self, latents: np.ndarray) -> list[np.ndarray]:
         side = self.side.quantize(blocks(latents[..., self.channels :], BLOCK)).integers
         parts = split_passes(latents[..., : self.channels], self.passes)
         steps = np.tile(self.steps, parts[0].shape[-1] // self.channels)
@@ -201,7 +212,15 @@ class HyperpriorCoder(LatentCoder):
         def code(place, numbers, means):
             return rounded((parts[place] - means) / steps, zones_of(self.dead_zone, numbers))
 
-        return self._joined(side, code)
+        found = self._joined(side, code)
+        # Numbers and means have no hyper-latents; a grid of ``in_parts`` may have any channels.
+        return [found.integers, found.numbers, found.means]
+
+    @property
+    def _reach(self) -> int:
+        """How far what a latent is coded as depends on others, in positions; whole blocks."""
+        positions = BLOCK * self.synthesis.reach + 2 * sum(network.reach for network in self.context)
+        return BLOCK * math.ceil(positions / BLOCK)
 
     def _joined(self, side: np.ndarray, code: Callable[..., np.ndarray]) -> Quantized:
         numbers, means, main = self.pass_by_pass(side, code)

@@ -4,7 +4,7 @@ Float results differ between machines in their last bits, and one such bit is en
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -35,28 +35,36 @@ def split_passes(grid: np.ndarray, passes: int) -> list[np.ndarray]:
     """
     if passes == 1:
         return [grid]
-    squares = blocks(grid, 2)
-    return [squares[..., places] for places in np.split(_pass_order(grid.shape[-1]), passes)]
+    images, rows, columns, channels = grid.shape
+    parts = [np.empty((images, rows // 2, columns // 2, 4 * channels // passes), grid.dtype) for _ in range(passes)]
+    for place, own, seen in _of_passes(grid, passes):
+        parts[place][..., own] = seen
+    return parts
 
 
-def join_passes(parts: list[np.ndarray], passes: int) -> np.ndarray:
-    """Undo ``split_passes``."""
+def join_pass(grid: np.ndarray, part: np.ndarray, place: int, passes: int) -> None:
+    """Write what pass number ``place`` codes to where ``split_passes`` takes it from."""
     if passes == 1:
-        return parts[0]
-    squares = np.concatenate(parts, axis=-1)
-    return spread(squares[..., np.argsort(_pass_order(squares.shape[-1] // 4))], 2)
+        grid[...] = part
+    else:
+        for one, own, seen in _of_passes(grid, passes):
+            if one == place:
+                seen[...] = part[..., own]
 
 
-def _pass_order(channels: int) -> np.ndarray:
-    """Return where the channels of 2×2 squares lie in the order they are coded in, ``(4·channels,)``.
+def _of_passes(grid: np.ndarray, passes: int) -> Iterator[tuple[int, slice, np.ndarray]]:
+    """Yield the number of a pass, some of its channels, and the view of ``grid`` that they are.
 
-    Four quarters of the channels, number 0 to 3, take the positions 0, 3, 1, 2 of the square, the diagonal first, XOR
-    their number: each pass has every position, in one quarter of the channels.
+    Four quarters of the channels, number 0 to 3, take the positions 0, 3, 1, 2 of each 2×2 square, the diagonal first,
+    XOR their number: each pass has every position, in one quarter of the channels.
     """
-    quarter = np.concatenate(
-        [np.full(len(part), number) for number, part in enumerate(np.array_split(range(channels), 4))]
-    )
-    return np.concatenate([(place ^ quarter) * channels + np.arange(channels) for place in (0, 3, 1, 2)])
+    channels = grid.shape[-1]
+    quarters = [(int(part[0]), int(part[-1]) + 1) for part in np.array_split(range(channels), 4) if len(part)]
+    for turn, position in enumerate((0, 3, 1, 2)):
+        place, first = turn * passes // 4, turn % (4 // passes) * channels
+        for number, (low, high) in enumerate(quarters):
+            row, column = divmod(position ^ number, 2)
+            yield place, slice(first + low, first + high), grid[:, row::2, column::2, low:high]
 
 
 def in_parts(compute: Callable, *grids: np.ndarray, side: int, halo: int = 0) -> list[np.ndarray]:
@@ -144,7 +152,7 @@ class IntegerNetwork:
     def then(self, finish: Callable[..., list[np.ndarray]], *parts: np.ndarray) -> list[np.ndarray]:
         """Return what ``finish(result, *parts)`` does, square by square, without the whole result in memory."""
         return in_parts(
-            lambda *some: finish(self._whole(some), *some), *parts, side=SIDE_AT_ONCE, halo=math.ceil(self._reach)
+            lambda *some: finish(self._whole(some), *some), *parts, side=SIDE_AT_ONCE, halo=math.ceil(self.reach)
         )
 
     def _whole(self, parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -159,7 +167,7 @@ class IntegerNetwork:
         return x.astype(np.float32)
 
     @property
-    def _reach(self) -> float:
+    def reach(self) -> float:
         """How far it sees, in positions of its input."""
         reach, step, kernels = 0.0, 1.0, iter(self.kernels)
         for layer in self.layers:

@@ -105,7 +105,8 @@ class Network(ABC):
             found = [in_parts(half, one[None], side=side, halo=halo) for one in batch]
         else:
             found = [[one[:count] for one in half(some)] for some, count in self.in_batches(batch, pixels)]
-        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+        # One large image is not copied.
+        return [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*found, strict=True)]
 
     def in_batches(self, batch: np.ndarray, pixels: int) -> Iterator[tuple[np.ndarray, int]]:
         """Yield parts of ``batch``, each perhaps filled up with its first image, and how many of it count."""

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from kerasae.codec import hyperprior_coder
 from kerasae.codec.entropy_coder import TOTAL
 from kerasae.codec.hyperprior_coder import BLOCK, SCALES, count_integers, scale_number, scale_tables, scales
-from kerasae.codec.integer_network import blocks, join_passes, split_passes
+from kerasae.codec.integer_network import blocks, join_pass, split_passes
 from kerasae.codec.latent_coder import dead_zone_at, symbol_bits
 from kerasae.codec.quantizer import zones_of
 from kerasae.models import hyperprior
@@ -83,6 +84,14 @@ def test_the_integer_networks_cost_less_than_half_a_percent(codec):
     assert abs(whole / sum(bits) - 1) < 0.005
 
 
+def joined(parts, like):
+    """Undo ``split_passes`` of an array of the shape of ``like``."""
+    grid = np.full_like(like, -1)
+    for place, part in enumerate(parts):
+        join_pass(grid, part, place, len(parts))
+    return grid
+
+
 def test_passes_are_the_same_in_numpy_and_in_keras_and_each_has_every_position():
     grid = np.arange(2 * 4 * 8 * 10, dtype="float32").reshape(2, 4, 8, 10)
     for passes in (1, 2, 4):
@@ -90,7 +99,7 @@ def test_passes_are_the_same_in_numpy_and_in_keras_and_each_has_every_position()
         mine = hyperprior.split_passes(keras.ops.convert_to_tensor(grid), passes)
         for one, other in zip(parts, mine, strict=True):
             np.testing.assert_array_equal(one, keras.ops.convert_to_numpy(other))
-        np.testing.assert_array_equal(join_passes(parts, passes), grid)
+        np.testing.assert_array_equal(joined(parts, grid), grid)
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(hyperprior.join_passes(mine, passes)), grid)
         # Of ten channels the quarters have 3, 3, 2 and 2.
         places = [np.unique(part // 10) for part in parts]
@@ -108,11 +117,23 @@ def test_a_pass_is_decoded_before_the_next_is_asked_for(codec):
     numbers = split_passes(quantized.numbers, passes)
     for place in range(passes):
         later = [part + 3 * (other >= place) for other, part in enumerate(parts)]
-        changed = np.concatenate([join_passes(later, passes), integers[..., level.channels :]], axis=-1)
+        main, side = integers[..., : level.channels], integers[..., level.channels :]
+        changed = np.concatenate([joined(later, main), side], axis=-1)
         found = split_passes(level.known(changed).numbers, passes)
         for other in range(place + 1):
             np.testing.assert_array_equal(found[other], numbers[other])
         assert passes == 1 or place + 1 == passes or not np.array_equal(found[place + 1], numbers[place + 1])
+
+
+def test_a_large_image_is_quantized_in_squares_as_it_is_in_one_piece(codec, monkeypatch):
+    latents = codec.network.encode(smooth_images(2, size=512))[:, :, :20]
+    level = codec.frozen.levels[-1]
+    whole = level.quantize(latents)
+    monkeypatch.setattr(hyperprior_coder, "_QUANTIZED_AT_ONCE", 8)
+    parts = level.quantize(latents)
+    for name in ("integers", "numbers", "means"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    assert whole.integers[..., : level.channels].any()
 
 
 def test_scales_are_in_equal_ratios_and_each_is_nearest_to_itself():

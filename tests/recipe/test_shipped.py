@@ -20,6 +20,7 @@ EXPECTED = {
     "mean_scale_hyperprior",
     "noise_sweep",
     "photos",
+    "photos_gray",
     "scale_hyperprior",
     "vae_baseline",
     "vae_calibrated",
